@@ -1,0 +1,1 @@
+//! What happened: events, their file format, the recorder, the reader, the run directory and its manifest.

@@ -1,0 +1,1 @@
+//! History in, verdict out. No sockets, no processes: a verdict is a function of a run directory.

@@ -1,0 +1,1 @@
+//! Sequential specifications: what a history is checked against. No IO.

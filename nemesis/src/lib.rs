@@ -1,0 +1,1 @@
+//! The lab (namespaces, links, processes) and the ways to hurt it.

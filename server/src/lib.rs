@@ -1,0 +1,1 @@
+//! An ensemble member: the sockets, disk and clock around zab and tree.

@@ -1,0 +1,1 @@
+//! ZooKeeper's client protocol: bytes in, values out. No sockets, no clock.

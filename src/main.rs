@@ -1,0 +1,3 @@
+//! The `zoobreak` command.
+
+fn main() {}
