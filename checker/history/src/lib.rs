@@ -1,1 +1,20 @@
-//! What happened: events, their file format, the recorder, the reader, the run directory and its manifest.
+//! What happened: events, their file format, the recorder, the reader, the run directory and its
+//! manifest. Nothing here judges; `checker` does.
+//!
+//! A history is a file of JSON lines, one [`Event`] each, in the order in which the harness saw
+//! them. Field names are Jepsen's, so that its tools can read an export.
+
+mod event;
+mod manifest;
+mod recorder;
+mod run_dir;
+
+pub use event::{
+    Event, FaultEvent, FaultStep, Hex, Kind, Outcome, Phase, Process, RoleEvent, Stat, f,
+};
+pub use manifest::{Machine, Manifest, Settings, Target};
+pub use recorder::{Draft, Recorder};
+pub use run_dir::{RunDir, RunDirError};
+
+/// Version of the run directory's format. A reader refuses newer ones.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,97 @@
+//! What was resolved before anything started.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `manifest.json`: everything needed to run it again and to judge it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the run directory's format: [`FORMAT`](crate::FORMAT).
+    pub format: u32,
+    /// Version of zoobreak.
+    pub zoobreak: String,
+    /// When it started, UTC, as `2026-11-20T21:16:58Z`.
+    pub started: String,
+    /// The command as typed.
+    pub argv: Vec<String>,
+    /// The settings in force.
+    pub settings: Settings,
+    /// The faults planned, in order of time; the nemesis' own type.
+    pub schedule: Value,
+    /// Where it ran.
+    pub machine: Machine,
+}
+
+/// A run's settings, each resolved: nothing is left to a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What is tested.
+    pub target: Target,
+    /// Server processes.
+    pub nodes: usize,
+    /// Clients.
+    pub clients: usize,
+    /// Seconds of load.
+    pub time_s: f64,
+    /// Operations per second asked of all clients together.
+    pub rate: f64,
+    /// What the clients do: `register`.
+    pub workload: String,
+    /// Kinds of fault: `kill`, `pause`, `partition`, `partition:leader`, …
+    pub faults: Vec<String>,
+    /// Mean seconds between faults.
+    pub interval_s: f64,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Znodes the workload uses.
+    pub keys: usize,
+    /// The servers' `tickTime`, milliseconds.
+    pub tick_ms: u64,
+    /// The servers' `initLimit`, ticks.
+    pub init_limit: u32,
+    /// The servers' `syncLimit`, ticks.
+    pub sync_limit: u32,
+    /// Session timeout asked for, milliseconds.
+    pub session_ms: u32,
+    /// An operation without an answer after this many milliseconds is `info`.
+    pub op_timeout_ms: u64,
+    /// The defect planted in our own server, as `X9`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
+}
+
+/// What is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// Our own server.
+    Zoobreak,
+    /// Apache ZooKeeper.
+    Zookeeper,
+}
+
+impl Target {
+    /// Is `sync` followed by a read promised to be linearizable? Ours confirms leadership with a
+    /// quorum first; ZooKeeper's does not ("sync … currently not a quorum operation",
+    /// ZooKeeper Internals, "Consistency Guarantees"; ZOOKEEPER-1675, ZOOKEEPER-2136).
+    #[must_use]
+    pub fn sync_is_linearizable(self) -> bool {
+        self == Target::Zoobreak
+    }
+}
+
+/// The machine of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Kernel release.
+    pub kernel: String,
+    /// Processor cores.
+    pub cores: usize,
+    /// What makes partitions: `iptables v1.8.9 (nf_tables)` or `switch`.
+    pub partitions_by: String,
+    /// Was it run as root?
+    pub root: bool,
+    /// Version of the system under test, where it is not ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<String>,
+}
