@@ -1,3 +1,5 @@
 //! The `zoobreak` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    zoobreak::main()
+}

@@ -1,0 +1,9 @@
+//! zoobreak boots a real ensemble, drives it with concurrent clients, breaks it on purpose, and
+//! decides from the recorded history whether it kept its promises.
+
+pub mod cli;
+pub mod plan;
+pub mod report;
+pub mod run;
+
+pub use cli::main;
