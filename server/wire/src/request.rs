@@ -1,0 +1,210 @@
+//! What a client asks for.
+
+use crate::frame;
+use crate::jute::{Data, Error, Reader, Writer};
+use crate::opcode;
+use crate::records::{Acl, RequestHeader};
+
+/// A request without its header: one variant per opcode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of zookeeper.jute, under their names")]
+pub enum Request {
+    /// Create a znode. `flags` is a [`crate::CreateMode`].
+    Create { path: String, data: Data, acl: Vec<Acl>, flags: i32 },
+    /// The same, with the new znode's stat in the reply.
+    Create2 { path: String, data: Data, acl: Vec<Acl>, flags: i32 },
+    /// Delete a znode if it has this version; -1 is any.
+    Delete { path: String, version: i32 },
+    /// A znode's stat, if it exists. The watch is set even if it does not.
+    Exists { path: String, watch: bool },
+    /// A znode's data and stat.
+    GetData { path: String, watch: bool },
+    /// Set a znode's data if it has this version; -1 is any.
+    SetData { path: String, data: Data, version: i32 },
+    /// A znode's access control list and stat.
+    GetAcl { path: String },
+    /// The names of a znode's children.
+    GetChildren { path: String, watch: bool },
+    /// The names of a znode's children, and its stat.
+    GetChildren2 { path: String, watch: bool },
+    /// Wait until this server has seen everything committed before.
+    Sync { path: String },
+    /// Keep the session alive.
+    Ping,
+    /// Present credentials.
+    Auth { auth_type: i32, scheme: String, auth: Data },
+    /// Arm these watches again, or fire those that would have fired since `relative_zxid`.
+    SetWatches { relative_zxid: i64, data: Vec<String>, exist: Vec<String>, child: Vec<String> },
+    /// The same, and persistent watches.
+    SetWatches2 {
+        relative_zxid: i64,
+        data: Vec<String>,
+        exist: Vec<String>,
+        child: Vec<String>,
+        persistent: Vec<String>,
+        persistent_recursive: Vec<String>,
+    },
+    /// End the session.
+    CloseSession,
+    /// An operation that this crate cannot decode; answer `Unimplemented`.
+    Unknown { opcode: i32 },
+}
+
+impl Request {
+    /// The number of the operation.
+    #[must_use]
+    pub fn opcode(&self) -> i32 {
+        match self {
+            Request::Create { .. } => opcode::CREATE,
+            Request::Create2 { .. } => opcode::CREATE2,
+            Request::Delete { .. } => opcode::DELETE,
+            Request::Exists { .. } => opcode::EXISTS,
+            Request::GetData { .. } => opcode::GET_DATA,
+            Request::SetData { .. } => opcode::SET_DATA,
+            Request::GetAcl { .. } => opcode::GET_ACL,
+            Request::GetChildren { .. } => opcode::GET_CHILDREN,
+            Request::GetChildren2 { .. } => opcode::GET_CHILDREN2,
+            Request::Sync { .. } => opcode::SYNC,
+            Request::Ping => opcode::PING,
+            Request::Auth { .. } => opcode::AUTH,
+            Request::SetWatches { .. } => opcode::SET_WATCHES,
+            Request::SetWatches2 { .. } => opcode::SET_WATCHES2,
+            Request::CloseSession => opcode::CLOSE_SESSION,
+            Request::Unknown { opcode } => *opcode,
+        }
+    }
+}
+
+/// Reads a payload. An opcode that is not known is [`Request::Unknown`], not an error: the stream
+/// is in order and the client deserves an answer. After an error the connection must be closed.
+pub fn decode_request(payload: &[u8]) -> Result<(RequestHeader, Request), Error> {
+    let mut reader = Reader::new(payload);
+    let header = RequestHeader { xid: reader.int("xid")?, opcode: reader.int("type")? };
+    let request = read_body(&mut reader, header.opcode)?;
+    if !matches!(request, Request::Unknown { .. }) {
+        reader.finish("request")?;
+    }
+    Ok((header, request))
+}
+
+/// Appends a frame. For [`Request::Unknown`] the body is empty.
+pub fn encode_request(xid: i32, request: &Request, out: &mut Vec<u8>) {
+    frame::write(out, |writer| {
+        writer.int(xid);
+        writer.int(request.opcode());
+        write_body(writer, request);
+    });
+}
+
+fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request, Error> {
+    Ok(match opcode {
+        opcode::CREATE => {
+            let (path, data, acl, flags) = read_create(reader)?;
+            Request::Create { path, data, acl, flags }
+        }
+        opcode::CREATE2 => {
+            let (path, data, acl, flags) = read_create(reader)?;
+            Request::Create2 { path, data, acl, flags }
+        }
+        opcode::DELETE => Request::Delete { path: path(reader)?, version: reader.int("version")? },
+        opcode::EXISTS => Request::Exists { path: path(reader)?, watch: watch(reader)? },
+        opcode::GET_DATA => Request::GetData { path: path(reader)?, watch: watch(reader)? },
+        opcode::SET_DATA => Request::SetData {
+            path: path(reader)?,
+            data: reader.data("data")?,
+            version: reader.int("version")?,
+        },
+        opcode::GET_ACL => Request::GetAcl { path: path(reader)? },
+        opcode::GET_CHILDREN => Request::GetChildren { path: path(reader)?, watch: watch(reader)? },
+        opcode::GET_CHILDREN2 => {
+            Request::GetChildren2 { path: path(reader)?, watch: watch(reader)? }
+        }
+        opcode::SYNC => Request::Sync { path: path(reader)? },
+        opcode::PING => Request::Ping,
+        opcode::AUTH => Request::Auth {
+            auth_type: reader.int("type")?,
+            scheme: reader.string("scheme")?,
+            auth: reader.data("auth")?,
+        },
+        opcode::SET_WATCHES => Request::SetWatches {
+            relative_zxid: reader.long("relativeZxid")?,
+            data: reader.strings("dataWatches")?,
+            exist: reader.strings("existWatches")?,
+            child: reader.strings("childWatches")?,
+        },
+        opcode::SET_WATCHES2 => Request::SetWatches2 {
+            relative_zxid: reader.long("relativeZxid")?,
+            data: reader.strings("dataWatches")?,
+            exist: reader.strings("existWatches")?,
+            child: reader.strings("childWatches")?,
+            persistent: reader.strings("persistentWatches")?,
+            persistent_recursive: reader.strings("persistentRecursiveWatches")?,
+        },
+        opcode::CLOSE_SESSION => Request::CloseSession,
+        opcode => Request::Unknown { opcode },
+    })
+}
+
+fn read_create(reader: &mut Reader<'_>) -> Result<(String, Data, Vec<Acl>, i32), Error> {
+    Ok((path(reader)?, reader.data("data")?, Acl::read_list(reader)?, reader.int("flags")?))
+}
+
+fn path(reader: &mut Reader<'_>) -> Result<String, Error> {
+    reader.string("path")
+}
+
+fn watch(reader: &mut Reader<'_>) -> Result<bool, Error> {
+    reader.boolean("watch")
+}
+
+fn write_body(writer: &mut Writer<'_>, request: &Request) {
+    match request {
+        Request::Create { path, data, acl, flags }
+        | Request::Create2 { path, data, acl, flags } => {
+            writer.string(path);
+            writer.buffer(data.as_deref());
+            Acl::write_list(acl, writer);
+            writer.int(*flags);
+        }
+        Request::Delete { path, version } => {
+            writer.string(path);
+            writer.int(*version);
+        }
+        Request::Exists { path, watch }
+        | Request::GetData { path, watch }
+        | Request::GetChildren { path, watch }
+        | Request::GetChildren2 { path, watch } => {
+            writer.string(path);
+            writer.boolean(*watch);
+        }
+        Request::SetData { path, data, version } => {
+            writer.string(path);
+            writer.buffer(data.as_deref());
+            writer.int(*version);
+        }
+        Request::GetAcl { path } | Request::Sync { path } => writer.string(path),
+        Request::Auth { auth_type, scheme, auth } => {
+            writer.int(*auth_type);
+            writer.string(scheme);
+            writer.buffer(auth.as_deref());
+        }
+        Request::SetWatches { relative_zxid, data, exist, child } => {
+            writer.long(*relative_zxid);
+            [data, exist, child].into_iter().for_each(|paths| writer.strings(paths));
+        }
+        Request::SetWatches2 {
+            relative_zxid,
+            data,
+            exist,
+            child,
+            persistent,
+            persistent_recursive,
+        } => {
+            writer.long(*relative_zxid);
+            [data, exist, child, persistent, persistent_recursive]
+                .into_iter()
+                .for_each(|paths| writer.strings(paths));
+        }
+        Request::Ping | Request::CloseSession | Request::Unknown { .. } => {}
+    }
+}
