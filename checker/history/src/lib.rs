@@ -5,14 +5,20 @@
 //! them. Field names are Jepsen's, so that its tools can read an export.
 
 mod event;
+mod history;
 mod manifest;
+mod operation;
+mod reader;
 mod recorder;
 mod run_dir;
 
 pub use event::{
     Event, FaultEvent, FaultStep, Hex, Kind, Outcome, Phase, Process, RoleEvent, Stat, f,
 };
+pub use history::{At, History};
 pub use manifest::{Machine, Manifest, Settings, Target};
+pub use operation::{Action, Operation, Status};
+pub use reader::{Problem, ReadError, read, read_from};
 pub use recorder::{Draft, Recorder};
 pub use run_dir::{RunDir, RunDirError};
 

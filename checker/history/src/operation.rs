@@ -1,0 +1,181 @@
+//! An operation: an invocation with its completion.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::event::{Hex, Stat, f};
+
+/// One operation of a client, from invocation to completion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// The client.
+    pub process: u64,
+    /// What was asked.
+    pub action: Action,
+    /// What became of it.
+    pub status: Status,
+    /// Index of the invocation's event.
+    pub invoke: u64,
+    /// Index of the completion's event; absent while the operation is open.
+    pub complete: Option<u64>,
+    /// When it was invoked, nanoseconds since the start.
+    pub start: u64,
+    /// When its answer came, nanoseconds since the start; absent when the outcome is unknown,
+    /// because the operation may still take effect at any later time.
+    pub end: Option<u64>,
+    /// The integer that an ok read returned; absent when the znode was empty.
+    pub read: Option<i64>,
+    /// Why it is not ok.
+    pub error: Option<Arc<str>>,
+    /// The server that was asked.
+    pub node: Option<Arc<str>>,
+    /// The session it was asked in.
+    pub session: Option<Hex>,
+    /// The zxid in the reply's header.
+    pub zxid: Option<Hex>,
+    /// The znode's Stat in the reply.
+    pub stat: Option<Stat>,
+}
+
+/// What an operation asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open or resume the session on `node`.
+    Connect {
+        /// The server asked for.
+        node: Arc<str>,
+    },
+    /// `sync`, then read.
+    Read {
+        /// The znode.
+        key: Arc<str>,
+    },
+    /// Read without `sync`.
+    LocalRead {
+        /// The znode.
+        key: Arc<str>,
+    },
+    /// Write whatever the version.
+    Write {
+        /// The znode.
+        key: Arc<str>,
+        /// The integer written.
+        value: i64,
+    },
+    /// Write at an expected version.
+    Cas {
+        /// The znode.
+        key: Arc<str>,
+        /// The version expected.
+        expected: i32,
+        /// The integer written.
+        value: i64,
+    },
+}
+
+impl Action {
+    /// Its name in the history: one of [`f`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Connect { .. } => f::CONNECT,
+            Action::Read { .. } => f::READ,
+            Action::LocalRead { .. } => f::LOCAL_READ,
+            Action::Write { .. } => f::WRITE,
+            Action::Cas { .. } => f::CAS,
+        }
+    }
+
+    /// The znode, for operations on one.
+    #[must_use]
+    pub fn key(&self) -> Option<&Arc<str>> {
+        match self {
+            Action::Connect { .. } => None,
+            Action::Read { key }
+            | Action::LocalRead { key }
+            | Action::Write { key, .. }
+            | Action::Cas { key, .. } => Some(key),
+        }
+    }
+
+    /// The integer it writes.
+    #[must_use]
+    pub fn written(&self) -> Option<i64> {
+        match self {
+            Action::Write { value, .. } | Action::Cas { value, .. } => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Is it a read, with `sync` or without?
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self, Action::Read { .. } | Action::LocalRead { .. })
+    }
+
+    /// Is it a write, conditional or not?
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        self.written().is_some()
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Connect { node } => write!(f, "connect to {node}"),
+            Action::Read { key } => write!(f, "read {key}"),
+            Action::LocalRead { key } => write!(f, "local-read {key}"),
+            Action::Write { key, value } => write!(f, "write {key} = {value}"),
+            Action::Cas { key, expected, value } => {
+                write!(f, "cas {key} = {value} at version {expected}")
+            }
+        }
+    }
+}
+
+/// What became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It happened.
+    Ok,
+    /// It did not happen.
+    Fail,
+    /// It may have happened, or may happen yet.
+    Unknown,
+}
+
+impl Operation {
+    /// Did it happen?
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.status == Status::Ok
+    }
+
+    /// Did the server answer that the version differs? Unlike other failures, this says something
+    /// about the znode.
+    #[must_use]
+    pub fn is_bad_version(&self) -> bool {
+        self.status == Status::Fail && self.error.as_deref() == Some("BadVersion")
+    }
+
+    /// Did the server answer a write, with success or with a definite refusal by version? Such
+    /// answers carry a zxid of their own.
+    #[must_use]
+    pub fn is_answered_write(&self) -> bool {
+        self.action.is_write() && (self.is_ok() || self.is_bad_version())
+    }
+
+    /// Had its answer come when `later` was invoked? Compared by the events' order, which is
+    /// exact where times are equal.
+    #[must_use]
+    pub fn precedes(&self, later: &Operation) -> bool {
+        self.answered().is_some_and(|answered| answered < later.invoke)
+    }
+
+    /// Index of the completion, when the outcome is known.
+    #[must_use]
+    pub fn answered(&self) -> Option<u64> {
+        self.complete.filter(|_| self.status != Status::Unknown)
+    }
+}

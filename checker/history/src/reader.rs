@@ -1,0 +1,230 @@
+//! Reads a history back.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::event::{Event, Hex, Kind, Process, Stat};
+use crate::history::{History, Pairing};
+
+/// Why a history cannot be read. Each message names the file, and the line where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// No event in it.
+    #[error("{path}: the history is empty: the run stopped before its first event")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line that cannot be what the harness wrote.
+    #[error("{path}:{line}: {problem}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+}
+
+/// What is wrong with a line of a history, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The text is no JSON.
+    #[error("not JSON ({error}); a history has one JSON object a line")]
+    NotJson {
+        /// The parser's words.
+        error: String,
+    },
+    /// A field is missing, or of the wrong type or shape.
+    #[error("field `{field}`: {message}")]
+    Field {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Events are missing.
+    #[error(
+        "field `index`: expected {expected}, found {found}: events are missing; \
+         restore the file as the harness wrote it"
+    )]
+    Gap {
+        /// The index that follows.
+        expected: u64,
+        /// The one read.
+        found: u64,
+    },
+    /// An event a second time, or out of order.
+    #[error(
+        "field `index`: expected {expected}, found {found}: events are repeated or out of order; \
+         sort them by index, each once"
+    )]
+    Disorder {
+        /// The index that follows.
+        expected: u64,
+        /// The one read.
+        found: u64,
+    },
+    /// Time went backwards.
+    #[error(
+        "field `time`: {found} is before the last event's {before}; \
+         times must come from one monotonic clock"
+    )]
+    Backwards {
+        /// The last event's time.
+        before: u64,
+        /// This event's.
+        found: u64,
+    },
+    /// A client does what no client does.
+    #[error(
+        "field `f`: unknown operation {found:?}; known are connect, read, local-read, write, cas"
+    )]
+    UnknownOperation {
+        /// Its name.
+        found: String,
+    },
+    /// A client begins an operation before its last one completed.
+    #[error(
+        "field `type`: client {process} invokes while its operation of event {open} is open; \
+         a client has one operation at a time"
+    )]
+    DoubleInvocation {
+        /// The client.
+        process: u64,
+        /// Index of the open invocation.
+        open: u64,
+    },
+    /// A completion of nothing.
+    #[error(
+        "field `type`: client {process} completes an operation that it has not invoked; \
+         its `invoke` is missing"
+    )]
+    NoInvocation {
+        /// The client.
+        process: u64,
+    },
+    /// A completion that does not belong to its invocation.
+    #[error(
+        "field `{field}`: found {found:?}, but the operation invoked at event {invoke} has \
+         {expected:?}"
+    )]
+    OtherOperation {
+        /// Index of the invocation.
+        invoke: u64,
+        /// The field that differs.
+        field: &'static str,
+        /// The invocation's.
+        expected: String,
+        /// The completion's.
+        found: String,
+    },
+}
+
+impl Problem {
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Problem {
+        Problem::Field { field: field.to_owned(), message: message.into() }
+    }
+}
+
+/// Reads a history from a file. A last line that was cut by a crash is dropped, and
+/// [`History::cut`] says so.
+///
+/// # Errors
+/// When the file cannot be read, is empty, or holds a line that the harness cannot have written.
+pub fn read(path: &Path) -> Result<History, ReadError> {
+    let file = File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    read_from(BufReader::new(file), path)
+}
+
+/// Reads a history from bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(mut input: impl BufRead, path: &Path) -> Result<History, ReadError> {
+    let mut pairing = Pairing::default();
+    let mut text = Vec::new();
+    let mut cut = None;
+    for line in 1.. {
+        text.clear();
+        match input.read_until(b'\n', &mut text) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => return Err(ReadError::Io { path: path.into(), error }),
+        }
+        let at_end = input.fill_buf().is_ok_and(<[u8]>::is_empty);
+        if at_end && is_cut(&text) {
+            cut = Some(format!("line {line} was cut after {} bytes; dropped", text.len()));
+            break;
+        }
+        parse(&text).and_then(|event| pairing.take(&event)).map_err(|problem| ReadError::Line {
+            path: path.into(),
+            line,
+            problem,
+        })?;
+    }
+    match pairing.finish(cut) {
+        history if history.events == 0 => Err(ReadError::Empty { path: path.into() }),
+        history => Ok(history),
+    }
+}
+
+/// Is this the beginning of a line whose end was never written?
+fn is_cut(text: &[u8]) -> bool {
+    !text.trim_ascii().is_empty()
+        && serde_json::from_slice::<Value>(text).is_err_and(|error| error.is_eof())
+}
+
+fn parse(text: &[u8]) -> Result<Event, Problem> {
+    serde_json::from_slice(text).map_err(|error| diagnose(text, &error))
+}
+
+/// Finds the field that an error is about: serde's own message does not name it.
+fn diagnose(text: &[u8], error: &serde_json::Error) -> Problem {
+    let value: Value = match serde_json::from_slice(text) {
+        Ok(value) => value,
+        Err(error) => return Problem::NotJson { error: error.to_string() },
+    };
+    let Value::Object(fields) = &value else {
+        return Problem::NotJson { error: "no object".to_owned() };
+    };
+    let mut required = ["index", "time", "process", "type", "f"].into_iter();
+    if let Some(missing) = required.find(|name| !fields.contains_key(*name)) {
+        return Problem::field(missing, "missing; every event has it");
+    }
+    fields
+        .iter()
+        .find_map(|(name, value)| Some(Problem::field(name, wrong_type(name, value)?)))
+        .unwrap_or_else(|| Problem::NotJson { error: error.to_string() })
+}
+
+fn wrong_type(name: &str, value: &Value) -> Option<String> {
+    match name {
+        "index" | "time" => misfit::<u64>(value, "a whole number"),
+        "process" => misfit::<Process>(value, "a client's number or a name"),
+        "type" => misfit::<Kind>(value, "invoke, ok, fail or info"),
+        "f" => misfit::<String>(value, "an operation's name"),
+        "key" | "error" | "node" => misfit::<Option<String>>(value, "a string"),
+        "session" | "zxid" => misfit::<Option<Hex>>(value, "a number like \"0x1f\""),
+        "stat" => misfit::<Option<Stat>>(value, "czxid, mzxid and version"),
+        _ => None,
+    }
+}
+
+fn misfit<T: DeserializeOwned>(value: &Value, expected: &str) -> Option<String> {
+    let fits = T::deserialize(value).is_ok();
+    (!fits).then(|| format!("expected {expected}, found {value}"))
+}
