@@ -1,0 +1,181 @@
+//! Settings that are one or several of a list of names.
+
+use std::str::FromStr;
+
+use history::Target;
+use serde::Deserialize;
+
+use super::did_you_mean;
+use super::typed::Typed;
+
+/// What clients can do.
+pub const WORKLOADS: [&str; 1] = ["register"];
+
+/// Kinds of fault.
+pub const KINDS: [&str; 12] = [
+    "kill",
+    "pause",
+    "partition",
+    "kill:leader",
+    "pause:leader",
+    "partition:leader",
+    "partition:halves",
+    "partition:ring",
+    "partition:bridge",
+    "partition:one",
+    "partition:one-way",
+    "partition:client",
+];
+
+const MUTANTS: [&str; 6] = ["X1", "X8", "X9", "X11", "X17", "X18"];
+
+const TARGETS: [(&str, Target); 2] =
+    [("zoobreak", Target::Zoobreak), ("zookeeper", Target::Zookeeper)];
+
+/// Kinds of fault: a list, or a text with commas or plus signs; `none` is the empty list. A kind
+/// named twice counts once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct Faults(Vec<String>);
+
+impl Faults {
+    /// The kinds, in the order in which they were named.
+    #[must_use]
+    pub fn kinds(&self) -> &[String] {
+        &self.0
+    }
+
+    fn new<'a>(names: impl Iterator<Item = &'a str>) -> Result<Faults, String> {
+        let names: Vec<&str> = names.map(str::trim).collect();
+        if names.is_empty() || names == ["none"] {
+            return Ok(Faults(Vec::new()));
+        }
+        let mut kinds: Vec<String> = Vec::new();
+        for name in names {
+            let kind = one_of("kind of fault", name, &KINDS)?;
+            if !kinds.iter().any(|known| known == kind) {
+                kinds.push(kind.to_owned());
+            }
+        }
+        Ok(Faults(kinds))
+    }
+}
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Faults, String> {
+        Faults::new(text.split([',', '+']))
+    }
+}
+
+impl TryFrom<Typed> for Faults {
+    type Error = String;
+
+    fn try_from(typed: Typed) -> Result<Faults, String> {
+        match typed {
+            Typed::Text(text) => text.parse(),
+            Typed::List(names) => Faults::new(names.iter().map(String::as_str)),
+            _ => Err(format!("expected \"none\", or a list of: {}", KINDS.join(", "))),
+        }
+    }
+}
+
+/// The name of a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct Workload(String);
+
+impl Workload {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Workload {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Workload, String> {
+        one_of("workload", text, &WORKLOADS).map(|name| Workload(name.to_owned()))
+    }
+}
+
+/// The name of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct TargetName(Target);
+
+impl TargetName {
+    /// The target.
+    #[must_use]
+    pub fn target(self) -> Target {
+        self.0
+    }
+}
+
+impl FromStr for TargetName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TargetName, String> {
+        let name = one_of("target", text, &TARGETS.map(|(name, _)| name))?;
+        let found = TARGETS.into_iter().find(|(known, _)| *known == name);
+        Ok(TargetName(found.expect("one_of returns one of these").1))
+    }
+}
+
+/// The name of a defect that our own server can have on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct MutantName(String);
+
+impl MutantName {
+    /// The name, as `X9`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MutantName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MutantName, String> {
+        one_of("mutant", &text.to_uppercase(), &MUTANTS).map(|name| MutantName(name.to_owned()))
+    }
+}
+
+/// A plan file gives these as text.
+macro_rules! from_text {
+    ($($name:ty),*) => {$(
+        impl TryFrom<Typed> for $name {
+            type Error = String;
+
+            fn try_from(typed: Typed) -> Result<Self, String> {
+                typed.text().ok_or("expected a text in quotes")?.parse()
+            }
+        }
+    )*};
+}
+
+from_text!(Workload, TargetName, MutantName);
+
+/// The least number of servers on which a kind of fault is possible: a kill or a pause spares a
+/// majority, and a partition needs two sides.
+pub(super) fn nodes_needed(kind: &str) -> usize {
+    match kind.split_once(':').unwrap_or((kind, "")) {
+        ("kill" | "pause", _) | (_, "bridge") => 3,
+        (_, "ring") => 5,
+        (_, "client") => 1,
+        _ => 2,
+    }
+}
+
+/// `name`, if it is a candidate.
+fn one_of<'a>(what: &str, name: &str, candidates: &[&'a str]) -> Result<&'a str, String> {
+    candidates.iter().copied().find(|candidate| *candidate == name).ok_or_else(|| {
+        let hint = did_you_mean(name, candidates.iter().copied());
+        format!("there is no {what} `{name}`{hint} (known: {})", candidates.join(", "))
+    })
+}

@@ -1,0 +1,88 @@
+//! From what was typed to what is in force.
+
+use std::path::PathBuf;
+
+use history::{Settings, Target};
+
+use super::names::nodes_needed;
+use super::{Plan, PlanError, Rate, TargetName, Time, Whole, Workload};
+
+impl Plan {
+    /// Every setting in force, nothing left open. A plan without a seed gets `drawn_seed`.
+    ///
+    /// # Errors
+    /// When values are not allowed together: a mutant of a server that is not ours, more faults
+    /// than the servers can survive.
+    pub fn resolve(&self, drawn_seed: u64) -> Result<Settings, PlanError> {
+        let settings = self.fill(drawn_seed);
+        check_mutant(&settings)?;
+        check_faults(&settings)?;
+        Ok(settings)
+    }
+
+    /// Where runs are stored.
+    #[must_use]
+    pub fn results(&self) -> PathBuf {
+        self.results.clone().unwrap_or_else(|| "results".into())
+    }
+
+    fn fill(&self, drawn_seed: u64) -> Settings {
+        Settings {
+            target: self.target.map_or(Target::Zoobreak, TargetName::target),
+            nodes: self.nodes.map_or(5, count),
+            clients: self.clients.map_or(10, count),
+            time_s: self.time.map_or(30.0, Time::seconds),
+            rate: self.rate.map_or(500.0, Rate::per_second),
+            workload: self.workload.as_ref().map_or("register", Workload::name).to_owned(),
+            faults: self.faults.as_ref().map_or_else(default_faults, |f| f.kinds().to_vec()),
+            interval_s: self.interval.map_or(2.5, Time::seconds),
+            seed: self.seed.map_or(drawn_seed, Whole::get),
+            keys: self.keys.map_or(10, count),
+            tick_ms: self.tick_ms.map_or(200, Whole::get),
+            init_limit: self.init_limit.map_or(20, small),
+            sync_limit: self.sync_limit.map_or(4, small),
+            session_ms: self.session_timeout.map_or(30_000, |t| saturate(t.millis())),
+            op_timeout_ms: self.op_timeout.map_or(2_000, Time::millis),
+            mutant: self.mutant.as_ref().map(|mutant| mutant.name().to_owned()),
+        }
+    }
+}
+
+fn default_faults() -> Vec<String> {
+    ["kill", "pause", "partition"].map(str::to_owned).to_vec()
+}
+
+fn count<const MIN: u64, const MAX: u64>(n: Whole<MIN, MAX>) -> usize {
+    usize::try_from(n.get()).unwrap_or(usize::MAX)
+}
+
+fn small<const MIN: u64, const MAX: u64>(n: Whole<MIN, MAX>) -> u32 {
+    saturate(n.get())
+}
+
+/// Bounds keep every such setting far below the maximum.
+fn saturate(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn check_mutant(settings: &Settings) -> Result<(), PlanError> {
+    match (&settings.mutant, settings.target) {
+        (Some(name), Target::Zookeeper) => Err(PlanError::Conflict(format!(
+            "mutant {name} is a defect of our own server; it cannot be planted in Apache \
+             ZooKeeper: leave out `mutant`, or use `target` zoobreak"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_faults(settings: &Settings) -> Result<(), PlanError> {
+    let nodes = settings.nodes;
+    match settings.faults.iter().find(|kind| nodes_needed(kind) > nodes) {
+        None => Ok(()),
+        Some(kind) => Err(PlanError::Conflict(format!(
+            "fault {kind} needs {} nodes or more, this plan has {nodes}: raise `nodes`, or leave \
+             it out of `faults` (`none` for no faults)",
+            nodes_needed(kind)
+        ))),
+    }
+}
