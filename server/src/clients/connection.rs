@@ -1,0 +1,219 @@
+//! A client's socket: frames in, replies out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+use wire::{ConnectRequest, FourLetter, Request, RequestHeader};
+
+/// Names a connection for as long as the process lives.
+pub(crate) type ConnId = u64;
+
+/// Requests of one connection that may wait for their replies. A client that does not read its
+/// replies is not read from either.
+const OUTSTANDING: usize = 1000;
+/// How long a new connection may take to say what it wants.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long the last replies of a closed connection may take to be written.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What clients want of the engine.
+#[derive(Debug)]
+pub(crate) enum ClientEvent {
+    /// A connection asks for a session.
+    Connect { conn: ConnId, request: ConnectRequest, outbox: Outbox, from: SocketAddr },
+    /// A request in a session.
+    Request { conn: ConnId, header: RequestHeader, request: Request },
+    /// The connection is gone.
+    Gone { conn: ConnId },
+    /// A four-letter word.
+    Word { word: FourLetter, answer: tokio::sync::oneshot::Sender<String> },
+}
+
+/// Where replies go. Dropping it closes the connection after what was sent.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    frames: UnboundedSender<Outgoing>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    /// Does it answer a request?
+    answer: bool,
+}
+
+impl Outbox {
+    /// Sends the reply to a request, a whole frame.
+    pub(crate) fn reply(&self, bytes: Vec<u8>) {
+        let _gone = self.frames.send(Outgoing { bytes, answer: true });
+    }
+
+    /// Sends what no request asked for: a watch event, the answer to the connect request.
+    pub(crate) fn tell(&self, bytes: Vec<u8>) {
+        let _gone = self.frames.send(Outgoing { bytes, answer: false });
+    }
+}
+
+/// Accepts clients.
+pub(crate) async fn accept_clients(
+    listener: TcpListener,
+    max_buffer: usize,
+    events: UnboundedSender<ClientEvent>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                tokio::spawn(serve(stream, from, max_buffer, events.clone()));
+            }
+            Err(error) => {
+                warn!(%error, "client port");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    from: SocketAddr,
+    max_buffer: usize,
+    events: UnboundedSender<ClientEvent>,
+) {
+    if let Err(error) = greet(stream, from, max_buffer, &events).await {
+        debug!(%from, %error, "client");
+    }
+}
+
+async fn greet(
+    mut stream: TcpStream,
+    from: SocketAddr,
+    max_buffer: usize,
+    events: &UnboundedSender<ClientEvent>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut first = [0; 4];
+    timeout(GREETING, stream.read_exact(&mut first)).await??;
+    match wire::four_letter_word(first) {
+        Some(word) => answer_word(stream, word, events).await,
+        None => session(stream, from, first, max_buffer, events).await,
+    }
+}
+
+async fn answer_word(
+    mut stream: TcpStream,
+    word: FourLetter,
+    events: &UnboundedSender<ClientEvent>,
+) -> io::Result<()> {
+    let (answer, text) = tokio::sync::oneshot::channel();
+    let _stopping = events.send(ClientEvent::Word { word, answer });
+    let text = text.await.map_err(io::Error::other)?;
+    stream.write_all(text.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+async fn session(
+    stream: TcpStream,
+    from: SocketAddr,
+    first: [u8; 4],
+    max_buffer: usize,
+    events: &UnboundedSender<ClientEvent>,
+) -> io::Result<()> {
+    static IDS: AtomicU64 = AtomicU64::new(1);
+    let conn = IDS.fetch_add(1, Ordering::Relaxed);
+    let (read_half, write_half) = stream.into_split();
+    let mut frames = Frames { half: read_half, buffer: first.to_vec(), start: 0, max_buffer };
+    let hello = timeout(GREETING, frames.next()).await??;
+    let request = ConnectRequest::decode(&hello).map_err(invalid)?;
+    let (sender, queue) = unbounded_channel();
+    let permits = Arc::new(Semaphore::new(OUTSTANDING));
+    let mut writer = tokio::spawn(write(write_half, queue, permits.clone()));
+    let outbox = Outbox { frames: sender };
+    let _stopping = events.send(ClientEvent::Connect { conn, request, outbox, from });
+    let result = tokio::select! {
+        result = read(&mut frames, conn, &permits, events) => result,
+        _ = &mut writer => Ok(()),
+    };
+    let _stopping = events.send(ClientEvent::Gone { conn });
+    if timeout(FAREWELL, &mut writer).await.is_err() {
+        writer.abort();
+    }
+    result
+}
+
+async fn read(
+    frames: &mut Frames,
+    conn: ConnId,
+    permits: &Semaphore,
+    events: &UnboundedSender<ClientEvent>,
+) -> io::Result<()> {
+    loop {
+        let frame = frames.next().await?;
+        let (header, request) = wire::decode_request(&frame).map_err(invalid)?;
+        permits.acquire().await.map_err(io::Error::other)?.forget();
+        if events.send(ClientEvent::Request { conn, header, request }).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes until the engine drops its end; then the connection is closed.
+async fn write(
+    mut half: OwnedWriteHalf,
+    mut queue: UnboundedReceiver<Outgoing>,
+    permits: Arc<Semaphore>,
+) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    while let Some(first) = queue.recv().await {
+        bytes.clear();
+        let mut answers = usize::from(first.answer);
+        bytes.extend_from_slice(&first.bytes);
+        while let Ok(more) = queue.try_recv() {
+            answers += usize::from(more.answer);
+            bytes.extend_from_slice(&more.bytes);
+        }
+        half.write_all(&bytes).await?;
+        permits.add_permits(answers);
+    }
+    half.shutdown().await
+}
+
+/// Cuts the byte stream into frames.
+struct Frames {
+    half: OwnedReadHalf,
+    buffer: Vec<u8>,
+    start: usize,
+    max_buffer: usize,
+}
+
+impl Frames {
+    /// The next frame's payload.
+    async fn next(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let unread = &self.buffer[self.start..];
+            if let Some(range) = wire::frame::next(unread, self.max_buffer).map_err(invalid)? {
+                let frame = unread[range.clone()].to_vec();
+                self.start += range.end;
+                return Ok(frame);
+            }
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            if self.half.read_buf(&mut self.buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+fn invalid(error: wire::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}

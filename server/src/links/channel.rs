@@ -1,0 +1,150 @@
+//! Channels: the connection between a learner and its leader.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+use zab::ServerId;
+
+use super::{Frame, GREETING, LinkEvent, encode, greeted, greeting, read_frame};
+use crate::ServerAddress;
+
+/// Between two attempts to reach a leader.
+const REDIAL: Duration = Duration::from_millis(20);
+/// Frames are gathered into one write up to this many bytes.
+const GATHER: usize = 256 * 1024;
+
+/// One end of a channel. Dropping it closes the connection.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    /// The other end.
+    pub(crate) peer: ServerId,
+    /// Distinguishes it from earlier channels with the same peer.
+    pub(crate) id: u64,
+    frames: UnboundedSender<Frame>,
+    reader: AbortHandle,
+    writer: AbortHandle,
+}
+
+impl Channel {
+    /// Queues a frame. If the connection is gone, `Down` is on its way.
+    pub(crate) fn send(&self, frame: Frame) {
+        let _gone = self.frames.send(frame);
+    }
+
+    fn start(peer: ServerId, stream: TcpStream, events: &UnboundedSender<LinkEvent>) -> Channel {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        let (read_half, write_half) = stream.into_split();
+        let (frames, queue) = unbounded_channel();
+        let reader = tokio::spawn(read(peer, id, read_half, events.clone())).abort_handle();
+        let writer = tokio::spawn(write(peer, id, write_half, queue, events.clone())).abort_handle();
+        Channel { peer, id, frames, reader, writer }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.reader.abort();
+        self.writer.abort();
+    }
+}
+
+/// Dials `peer` until the channel stands. Abort the task to stop.
+pub(crate) async fn dial(
+    me: ServerId,
+    peer: ServerId,
+    address: ServerAddress,
+    events: UnboundedSender<LinkEvent>,
+) {
+    loop {
+        match open(me, &address).await {
+            Ok(stream) => {
+                let channel = Channel::start(peer, stream, &events);
+                let _stopping = events.send(LinkEvent::Up { channel, dialled: true });
+                return;
+            }
+            Err(error) => debug!(peer, %error, "leader not reached yet"),
+        }
+        sleep(REDIAL).await;
+    }
+}
+
+async fn open(me: ServerId, address: &ServerAddress) -> std::io::Result<TcpStream> {
+    let target = (address.host.as_str(), address.quorum_port);
+    let mut stream = timeout(GREETING, TcpStream::connect(target)).await??;
+    stream.set_nodelay(true)?;
+    stream.write_all(&greeting(me)).await?;
+    Ok(stream)
+}
+
+/// Accepts learners.
+pub(crate) async fn accept_channels(listener: TcpListener, events: UnboundedSender<LinkEvent>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(welcome(stream, events.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "quorum port");
+                sleep(GREETING).await;
+            }
+        }
+    }
+}
+
+async fn welcome(mut stream: TcpStream, events: UnboundedSender<LinkEvent>) {
+    let Ok(peer) = greeted(&mut stream).await else { return };
+    if let Err(error) = stream.set_nodelay(true) {
+        return debug!(peer, %error, "channel");
+    }
+    let channel = Channel::start(peer, stream, &events);
+    let _stopping = events.send(LinkEvent::Up { channel, dialled: false });
+}
+
+async fn read(peer: ServerId, id: u64, half: OwnedReadHalf, events: UnboundedSender<LinkEvent>) {
+    let mut stream = BufReader::with_capacity(64 * 1024, half);
+    loop {
+        let event = match read_frame(&mut stream).await {
+            Ok(frame) => LinkEvent::Frame { peer, id, frame },
+            Err(error) => {
+                debug!(peer, %error, "channel");
+                let _stopping = events.send(LinkEvent::Down { peer, id });
+                return;
+            }
+        };
+        if events.send(event).is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(
+    peer: ServerId,
+    id: u64,
+    mut half: OwnedWriteHalf,
+    mut queue: UnboundedReceiver<Frame>,
+    events: UnboundedSender<LinkEvent>,
+) {
+    let mut bytes = Vec::new();
+    while let Some(frame) = queue.recv().await {
+        bytes.clear();
+        encode(&frame, &mut bytes);
+        while bytes.len() < GATHER
+            && let Ok(frame) = queue.try_recv()
+        {
+            encode(&frame, &mut bytes);
+        }
+        if let Err(error) = half.write_all(&bytes).await {
+            debug!(peer, %error, "channel");
+            let _stopping = events.send(LinkEvent::Down { peer, id });
+            return;
+        }
+    }
+}

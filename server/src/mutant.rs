@@ -1,0 +1,88 @@
+//! Planted defects: what a harness must find.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A planted defect. Off unless named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A defect of the protocol.
+    Protocol(zab::Mutant),
+    /// X18: a session is resumed on a server that is behind what the client has seen.
+    SkipLastZxidCheck,
+}
+
+impl Mutant {
+    /// All of them, by number.
+    pub const ALL: [Mutant; 6] = [
+        Mutant::Protocol(zab::Mutant::X1),
+        Mutant::Protocol(zab::Mutant::X8),
+        Mutant::Protocol(zab::Mutant::X9),
+        Mutant::Protocol(zab::Mutant::X11),
+        Mutant::Protocol(zab::Mutant::X17),
+        Mutant::SkipLastZxidCheck,
+    ];
+
+    /// Its number in the catalogue: `X9`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Mutant::Protocol(zab::Mutant::X1) => "X1",
+            Mutant::Protocol(zab::Mutant::X8) => "X8",
+            Mutant::Protocol(zab::Mutant::X9) => "X9",
+            Mutant::Protocol(zab::Mutant::X11) => "X11",
+            Mutant::Protocol(zab::Mutant::X17) => "X17",
+            Mutant::SkipLastZxidCheck => "X18",
+        }
+    }
+
+    /// What is wrong with a server that has it.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self {
+            Mutant::Protocol(zab::Mutant::X1) => {
+                "a follower acknowledges a proposal before it is on disk"
+            }
+            Mutant::Protocol(zab::Mutant::X8) => {
+                "the leader is chosen by server id alone, however far behind it is"
+            }
+            Mutant::Protocol(zab::Mutant::X9) => "half of the servers count as a quorum",
+            Mutant::Protocol(zab::Mutant::X11) => {
+                "a server told to drop entries that were never committed keeps them"
+            }
+            Mutant::Protocol(zab::Mutant::X17) => {
+                "sync is answered by the server asked, without asking a quorum"
+            }
+            Mutant::SkipLastZxidCheck => {
+                "a session is resumed on a server that is behind what the client has seen"
+            }
+        }
+    }
+
+    pub(crate) fn protocol(self) -> Option<zab::Mutant> {
+        match self {
+            Mutant::Protocol(mutant) => Some(mutant),
+            Mutant::SkipLastZxidCheck => None,
+        }
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Mutant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mutant, String> {
+        Mutant::ALL
+            .into_iter()
+            .find(|mutant| mutant.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| {
+                let names = Mutant::ALL.map(Mutant::name).join(", ");
+                format!("no mutant is called {text:?}; there are {names}")
+            })
+    }
+}

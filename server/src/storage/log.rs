@@ -1,0 +1,278 @@
+//! One file of the transaction log: a header, then records `length, checksum, entry`.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zab::{Entry, Zxid};
+
+use super::StorageError;
+use super::file::sync_parent;
+
+const HEADER: &[u8; 8] = b"ZBLOG\0\0\x01";
+/// Length (u32) and CRC-32 of length and payload (u32), little-endian.
+const FRAME: usize = 8;
+
+/// An open segment. Appends are gathered in memory until [`sync`](Segment::sync).
+#[derive(Debug)]
+pub(super) struct Segment {
+    path: PathBuf,
+    file: File,
+    /// Bytes in the file and in `pending` together.
+    length: u64,
+    pending: Vec<u8>,
+    /// Where each entry ends, in order.
+    ends: Vec<(Zxid, u64)>,
+}
+
+/// What a segment holds on disk.
+pub(super) struct Contents<T> {
+    pub(super) segment: Segment,
+    pub(super) entries: Vec<Entry<T>>,
+    /// A torn tail that was cut off, in words.
+    pub(super) repaired: Option<String>,
+}
+
+impl Segment {
+    /// Creates the file for entries from `first` on, durably named.
+    pub(super) fn create(directory: &Path, first: Zxid) -> Result<Segment, StorageError> {
+        let path = directory.join(file_name(first));
+        let mut file = File::options()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| StorageError::io(&path, error))?;
+        file.write_all(HEADER)
+            .and_then(|()| file.sync_all())
+            .map_err(|error| StorageError::io(&path, error))?;
+        sync_parent(&path)?;
+        let length = HEADER.len() as u64;
+        Ok(Segment { path, file, length, pending: Vec::new(), ends: Vec::new() })
+    }
+
+    /// Reads a segment. In the `newest` one, a tail that a crash may have torn is cut off;
+    /// anywhere else damage is an error.
+    pub(super) fn open<T: DeserializeOwned>(
+        path: &Path,
+        newest: bool,
+    ) -> Result<Contents<T>, StorageError> {
+        let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
+        let (records, damage) = scan::<T>(&bytes);
+        let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
+        let repaired = match damage {
+            None => None,
+            Some(what) if newest && !continues::<T>(&bytes, whole) => {
+                cut(path, &bytes, whole)?;
+                Some(format!("{}: cut a torn tail at byte {whole}: {what}", path.display()))
+            }
+            Some(what) => return Err(StorageError::damaged(path, whole as u64, what)),
+        };
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .map_err(|error| StorageError::io(path, error))?;
+        let ends = records.iter().map(|(entry, end)| (entry.zxid, *end as u64)).collect();
+        let entries = records.into_iter().map(|(entry, _)| entry).collect();
+        let segment =
+            Segment { path: path.to_owned(), file, length: whole as u64, pending: Vec::new(), ends };
+        Ok(Contents { segment, entries, repaired })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn last(&self) -> Option<Zxid> {
+        self.ends.last().map(|(zxid, _)| *zxid)
+    }
+
+    pub(super) fn first(&self) -> Option<Zxid> {
+        self.ends.first().map(|(zxid, _)| *zxid)
+    }
+
+    /// Adds an entry, in memory.
+    pub(super) fn append<T: Serialize>(&mut self, entry: &Entry<T>) {
+        let payload = postcard::to_stdvec(entry).expect("entries hold only plain data");
+        let length = u32::try_from(payload.len()).expect("a request is bounded by jute.maxbuffer");
+        self.pending.extend_from_slice(&length.to_le_bytes());
+        self.pending.extend_from_slice(&checksum(length, &payload).to_le_bytes());
+        self.pending.extend_from_slice(&payload);
+        self.length += (FRAME + payload.len()) as u64;
+        self.ends.push((entry.zxid, self.length));
+    }
+
+    /// Writes what was gathered and makes it durable.
+    pub(super) fn sync(&mut self) -> Result<(), StorageError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.file
+            .write_all(&self.pending)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| StorageError::io(&self.path, error))?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Drops the entries after `after`, durably.
+    pub(super) fn truncate(&mut self, after: Zxid) -> Result<(), StorageError> {
+        self.sync()?;
+        self.ends.retain(|(zxid, _)| *zxid <= after);
+        self.length = self.ends.last().map_or(HEADER.len() as u64, |(_, end)| *end);
+        self.file
+            .set_len(self.length)
+            .and_then(|()| self.file.sync_all())
+            .map_err(|error| StorageError::io(&self.path, error))
+    }
+}
+
+/// `log.<first zxid>`.
+pub(super) fn file_name(first: Zxid) -> String {
+    format!("log.{:016x}", first.0)
+}
+
+fn checksum(length: u32, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&length.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// The valid records from the start, each with where it ends; and what is wrong after them.
+fn scan<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<(Entry<T>, usize)>, Option<&'static str>) {
+    let mut records: Vec<(Entry<T>, usize)> = Vec::new();
+    if bytes.len() < HEADER.len() || &bytes[..HEADER.len()] != HEADER {
+        return (records, Some("not a log header"));
+    }
+    let mut at = HEADER.len();
+    while at < bytes.len() {
+        match record::<T>(bytes, at) {
+            Ok((entry, end)) => {
+                if records.last().is_some_and(|(last, _)| last.zxid >= entry.zxid) {
+                    return (records, Some("zxids do not increase"));
+                }
+                records.push((entry, end));
+                at = end;
+            }
+            Err(what) => return (records, Some(what)),
+        }
+    }
+    (records, None)
+}
+
+fn record<T: DeserializeOwned>(
+    bytes: &[u8],
+    at: usize,
+) -> Result<(Entry<T>, usize), &'static str> {
+    let word = |from: usize| {
+        bytes.get(from..from + 4).map(|word| u32::from_le_bytes(word.try_into().expect("4 bytes")))
+    };
+    let (Some(length), Some(crc)) = (word(at), word(at + 4)) else { return Err("a cut record") };
+    let end = at + FRAME + length as usize;
+    let payload = bytes.get(at + FRAME..end).ok_or("a cut record")?;
+    if checksum(length, payload) != crc {
+        return Err("a wrong checksum");
+    }
+    let entry = postcard::from_bytes(payload).map_err(|_| "an unreadable entry")?;
+    Ok((entry, end))
+}
+
+/// Is there a valid record after the damaged one? Then a crash did not do it.
+fn continues<T: DeserializeOwned>(bytes: &[u8], damaged: usize) -> bool {
+    (damaged + 1..bytes.len().saturating_sub(FRAME)).any(|at| record::<T>(bytes, at).is_ok())
+}
+
+/// Cuts the file back to its first `whole` bytes; a file without its header gets one.
+fn cut(path: &Path, bytes: &[u8], whole: usize) -> Result<(), StorageError> {
+    let write = || -> std::io::Result<()> {
+        let mut file = File::options().write(true).open(path)?;
+        file.set_len(whole.min(bytes.len()) as u64)?;
+        if !bytes.starts_with(HEADER) {
+            file.set_len(0)?;
+            file.write_all(HEADER)?;
+        }
+        file.sync_all()
+    };
+    write().map_err(|error| StorageError::io(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(counter: u32) -> Entry<String> {
+        Entry { zxid: Zxid::new(1, counter), txn: format!("transaction {counter}") }
+    }
+
+    fn write(directory: &Path, count: u32) -> PathBuf {
+        let mut segment = Segment::create(directory, Zxid::new(1, 1)).unwrap();
+        (1..=count).for_each(|counter| segment.append(&entry(counter)));
+        segment.sync().unwrap();
+        segment.path().to_owned()
+    }
+
+    fn read(path: &Path) -> Result<(usize, Option<String>), String> {
+        Segment::open::<String>(path, true)
+            .map(|contents| (contents.entries.len(), contents.repaired))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_cut_of_the_last_record_is_repaired_and_loses_only_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = fs::read(write(dir.path(), 3)).unwrap();
+        let path = dir.path().join("cut");
+        let two = {
+            let (records, _) = scan::<String>(&whole);
+            records[1].1
+        };
+        for length in two + 1..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let (entries, repaired) = read(&path).unwrap();
+            assert_eq!(entries, 2, "cut at {length}");
+            assert!(repaired.is_some());
+            assert_eq!(read(&path).unwrap(), (2, None), "the repair lasts");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_middle_is_damage_and_in_the_last_record_is_a_torn_tail() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = fs::read(write(dir.path(), 3)).unwrap();
+        let path = dir.path().join("flipped");
+        let (records, _) = scan::<String>(&whole);
+        for at in HEADER.len()..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            fs::write(&path, &bytes).unwrap();
+            match at >= records[1].1 {
+                true => assert_eq!(read(&path).unwrap().0, 2, "bit in byte {at}"),
+                false => assert!(read(&path).unwrap_err().contains("damaged"), "bit in byte {at}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_older_segment_is_never_repaired() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), 3);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(Segment::open::<String>(&path, false).is_err());
+    }
+
+    #[test]
+    fn truncation_keeps_what_it_should_and_appends_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), 5);
+        let mut segment = Segment::open::<String>(&path, true).unwrap().segment;
+        segment.truncate(Zxid::new(1, 2)).unwrap();
+        let next = Entry { zxid: Zxid::new(2, 1), txn: "new".to_owned() };
+        segment.append(&next);
+        segment.sync().unwrap();
+        let contents = Segment::open::<String>(&path, true).unwrap();
+        assert_eq!(contents.entries, [entry(1), entry(2), next]);
+    }
+}

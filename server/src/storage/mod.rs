@@ -1,0 +1,60 @@
+//! The disk: transaction log, snapshots, epochs.
+//!
+//! ```text
+//! dataDir/zoobreak/
+//!   state                       both epochs and the generation in force; replaced atomically
+//!   g<generation>/
+//!     log.<first zxid>          entries, each with its length and checksum
+//!     snapshot.<last zxid>      the tree after that zxid
+//! ```
+//!
+//! A synchronisation that replaces everything (SNAP) is written as a new generation beside the
+//! old one; the switch is the replacement of `state`; only then is the old one deleted.
+
+mod file;
+mod log;
+mod state;
+mod store;
+mod worker;
+
+pub use store::{Recovered, Store};
+pub use worker::{Op, Report, Worker};
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the disk cannot be used. Each message names the file and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The operating system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// A file is damaged where a crash cannot have damaged it.
+    #[error(
+        "{path}: damaged at byte {offset}: {what}; restore this file, or empty the data directory \
+         to fetch everything from the leader"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl StorageError {
+    fn io(path: &Path, error: io::Error) -> StorageError {
+        StorageError::Io { path: path.to_owned(), error }
+    }
+
+    fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> StorageError {
+        StorageError::Damaged { path: path.to_owned(), offset, what: what.into() }
+    }
+}

@@ -1,0 +1,370 @@
+//! The store as a whole: what a server knows after a crash.
+
+use std::fs;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zab::{Entry, Zxid};
+
+use super::StorageError;
+use super::file::{replace, sync_parent};
+use super::log::Segment;
+use super::state::State;
+
+/// Snapshots kept, as ZooKeeper's `autopurge.snapRetainCount`.
+const SNAPSHOTS_KEPT: usize = 3;
+
+/// The files of one server. Appends are durable after [`sync`](Store::sync); everything else when
+/// the call returns.
+#[derive(Debug)]
+pub struct Store<T> {
+    root: PathBuf,
+    state: State,
+    segments: Vec<Segment>,
+    /// Start a new segment with the next append.
+    roll: bool,
+    entries: PhantomData<fn(T)>,
+}
+
+/// What a server finds when it starts.
+#[derive(Debug)]
+pub struct Recovered<T> {
+    /// `acceptedEpoch`.
+    pub accepted_epoch: u32,
+    /// `currentEpoch`.
+    pub current_epoch: u32,
+    /// The newest readable snapshot.
+    pub snapshot: Option<(Zxid, Vec<u8>)>,
+    /// The log after it.
+    pub log: Vec<Entry<T>>,
+    /// What was repaired or passed over, in words.
+    pub notes: Vec<String>,
+}
+
+impl<T: Serialize + DeserializeOwned> Store<T> {
+    /// Opens the store under `data_dir`, or makes a new one.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged where a crash cannot have damaged it.
+    pub fn open(data_dir: &Path) -> Result<(Store<T>, Recovered<T>), StorageError> {
+        let root = data_dir.join("zoobreak");
+        fs::create_dir_all(&root).map_err(|error| StorageError::io(&root, error))?;
+        let state = match State::read(&root.join("state"))? {
+            Some(state) => state,
+            None => State::default(),
+        };
+        let mut store =
+            Store { root, state, segments: Vec::new(), roll: true, entries: PhantomData };
+        let directory = store.directory();
+        fs::create_dir_all(&directory).map_err(|error| StorageError::io(&directory, error))?;
+        sync_parent(&directory)?;
+        store.remove_other_generations()?;
+        let recovered = store.recover()?;
+        Ok((store, recovered))
+    }
+
+    /// Adds an entry to the log; durable after the next [`sync`](Store::sync).
+    ///
+    /// # Errors
+    /// When a new segment cannot be made.
+    pub fn append(&mut self, entry: &Entry<T>) -> Result<(), StorageError> {
+        if self.roll || self.segments.is_empty() {
+            self.sync()?;
+            self.segments.push(Segment::create(&self.directory(), entry.zxid)?);
+            self.roll = false;
+        }
+        if let Some(segment) = self.segments.last_mut() {
+            segment.append(entry);
+        }
+        Ok(())
+    }
+
+    /// Makes every append so far durable.
+    ///
+    /// # Errors
+    /// When the disk refuses. What was appended may or may not be durable then: stop.
+    pub fn sync(&mut self) -> Result<(), StorageError> {
+        self.segments.last_mut().map_or(Ok(()), Segment::sync)
+    }
+
+    /// Drops every entry after `after`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn truncate(&mut self, after: Zxid) -> Result<(), StorageError> {
+        self.sync()?;
+        while let Some(segment) = self.segments.last_mut() {
+            if segment.first().is_some_and(|first| first <= after) {
+                return segment.truncate(after);
+            }
+            let path = segment.path().to_owned();
+            fs::remove_file(&path).map_err(|error| StorageError::io(&path, error))?;
+            sync_parent(&path)?;
+            self.segments.pop();
+        }
+        Ok(())
+    }
+
+    /// Saves both epochs.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save_epochs(&mut self, accepted: u32, current: u32) -> Result<(), StorageError> {
+        self.sync()?;
+        let state = State { accepted_epoch: accepted, current_epoch: current, ..self.state };
+        state.write(&self.root.join("state"))?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Replaces snapshot and log by these: a new generation beside the old one, then the switch.
+    ///
+    /// # Errors
+    /// When the disk refuses; the old generation is then still in force.
+    pub fn install(
+        &mut self,
+        zxid: Zxid,
+        snapshot: &[u8],
+        log: &[Entry<T>],
+    ) -> Result<(), StorageError> {
+        let state = State { generation: self.state.generation + 1, ..self.state };
+        let directory = self.root.join(generation_name(state.generation));
+        fs::create_dir(&directory).map_err(|error| StorageError::io(&directory, error))?;
+        write_snapshot(&directory, zxid, snapshot)?;
+        let mut segments = Vec::new();
+        if let Some(first) = log.first() {
+            let mut segment = Segment::create(&directory, first.zxid)?;
+            log.iter().for_each(|entry| segment.append(entry));
+            segment.sync()?;
+            segments.push(segment);
+        }
+        sync_parent(&directory)?;
+        state.write(&self.root.join("state"))?;
+        self.state = state;
+        self.segments = segments;
+        self.roll = false;
+        self.remove_other_generations()
+    }
+
+    /// Writes a snapshot of the state after `zxid`, starts a new segment, and deletes what only
+    /// older snapshots would need.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn snapshot(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), StorageError> {
+        self.sync()?;
+        write_snapshot(&self.directory(), zxid, bytes)?;
+        self.roll = true;
+        self.purge()
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.root.join(generation_name(self.state.generation))
+    }
+
+    fn recover(&mut self) -> Result<Recovered<T>, StorageError> {
+        let mut notes = Vec::new();
+        let snapshot = self.newest_snapshot(&mut notes)?;
+        let base = snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        let mut log = Vec::new();
+        let names = listed(&self.directory(), "log.")?;
+        for (n, (_, path)) in names.iter().enumerate() {
+            let contents = Segment::open::<T>(path, n + 1 == names.len())?;
+            notes.extend(contents.repaired);
+            log.extend(contents.entries.into_iter().filter(|entry| entry.zxid > base));
+            self.segments.push(contents.segment);
+        }
+        self.roll = self.segments.is_empty();
+        Ok(Recovered {
+            accepted_epoch: self.state.accepted_epoch,
+            current_epoch: self.state.current_epoch,
+            snapshot,
+            log,
+            notes,
+        })
+    }
+
+    /// The newest snapshot with a right checksum. Passing over a damaged one is safe only when an
+    /// older one is there, for the log is kept from the oldest on.
+    fn newest_snapshot(
+        &self,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<(Zxid, Vec<u8>)>, StorageError> {
+        let names = listed(&self.directory(), "snapshot.")?;
+        let mut damaged = None;
+        for (zxid, path) in names.iter().rev() {
+            let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
+            match bytes.split_last_chunk::<4>() {
+                Some((body, crc)) if crc32fast::hash(body) == u32::from_le_bytes(*crc) => {
+                    return Ok(Some((*zxid, body.to_vec())));
+                }
+                _ => {
+                    notes.push(format!("{}: wrong checksum, passed over", path.display()));
+                    damaged = Some(path);
+                }
+            }
+        }
+        match damaged {
+            Some(path) => Err(StorageError::damaged(path, 0, "no snapshot is readable")),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the newest snapshots, and the segments with entries after the oldest of them.
+    fn purge(&mut self) -> Result<(), StorageError> {
+        let names = listed(&self.directory(), "snapshot.")?;
+        let Some(surplus) = names.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
+        let oldest = names[surplus].0;
+        for (_, path) in &names[..surplus] {
+            fs::remove_file(path).map_err(|error| StorageError::io(path, error))?;
+        }
+        while self.segments.len() > 1 && self.segments[0].last().is_none_or(|last| last <= oldest) {
+            let path = self.segments.remove(0).path().to_owned();
+            fs::remove_file(&path).map_err(|error| StorageError::io(&path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what an interrupted or finished switch left behind.
+    fn remove_other_generations(&self) -> Result<(), StorageError> {
+        let keep = generation_name(self.state.generation);
+        let entries =
+            fs::read_dir(&self.root).map_err(|error| StorageError::io(&self.root, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| StorageError::io(&self.root, error))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let generation = name.strip_prefix('g').is_some_and(|n| n.parse::<u64>().is_ok());
+            if generation && name != keep {
+                let path = entry.path();
+                fs::remove_dir_all(&path).map_err(|error| StorageError::io(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn generation_name(generation: u64) -> String {
+    format!("g{generation}")
+}
+
+fn write_snapshot(directory: &Path, zxid: Zxid, bytes: &[u8]) -> Result<(), StorageError> {
+    let path = directory.join(format!("snapshot.{:016x}", zxid.0));
+    replace(&path, &[bytes, &crc32fast::hash(bytes).to_le_bytes()])
+}
+
+/// The files `<prefix><zxid>` of a directory, by zxid.
+fn listed(directory: &Path, prefix: &str) -> Result<Vec<(Zxid, PathBuf)>, StorageError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|error| StorageError::io(directory, error))? {
+        let entry = entry.map_err(|error| StorageError::io(directory, error))?;
+        let name = entry.file_name();
+        let zxid = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        if let Some(zxid) = zxid.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+            found.push((Zxid(zxid), entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(epoch: u32, counter: u32) -> Entry<u64> {
+        Entry { zxid: Zxid::new(epoch, counter), txn: u64::from(counter) }
+    }
+
+    fn open(dir: &Path) -> (Store<u64>, Recovered<u64>) {
+        Store::open(dir).unwrap()
+    }
+
+    fn zxids(recovered: &Recovered<u64>) -> Vec<Zxid> {
+        recovered.log.iter().map(|entry| entry.zxid).collect()
+    }
+
+    #[test]
+    fn what_was_synced_is_there_after_a_restart_and_the_rest_need_not_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, recovered) = open(dir.path());
+        assert!(recovered.snapshot.is_none() && recovered.log.is_empty());
+        store.append(&entry(1, 1)).unwrap();
+        store.save_epochs(2, 1).unwrap();
+        store.append(&entry(1, 2)).unwrap();
+        drop(store);
+        let (_, recovered) = open(dir.path());
+        assert_eq!((recovered.accepted_epoch, recovered.current_epoch), (2, 1));
+        assert_eq!(zxids(&recovered), [Zxid::new(1, 1)], "the second append was never synced");
+    }
+
+    #[test]
+    fn snapshots_bound_the_log_and_truncation_crosses_segments() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(dir.path());
+        for n in 1..=10 {
+            store.append(&entry(1, n * 2 - 1)).unwrap();
+            store.append(&entry(1, n * 2)).unwrap();
+            store.snapshot(Zxid::new(1, n * 2 - 1), &[n as u8]).unwrap();
+        }
+        assert!(store.segments.len() <= SNAPSHOTS_KEPT + 1, "{}", store.segments.len());
+        store.append(&entry(1, 21)).unwrap();
+        store.truncate(Zxid::new(1, 19)).unwrap();
+        store.append(&entry(2, 1)).unwrap();
+        store.sync().unwrap();
+        let (_, recovered) = open(dir.path());
+        assert_eq!(recovered.snapshot, Some((Zxid::new(1, 19), vec![10])));
+        assert_eq!(zxids(&recovered), [Zxid::new(2, 1)]);
+    }
+
+    #[test]
+    fn a_damaged_newest_snapshot_is_passed_over_with_a_note() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(dir.path());
+        for n in 1..=3 {
+            store.append(&entry(1, n)).unwrap();
+            store.snapshot(Zxid::new(1, n), &[n as u8; 100]).unwrap();
+        }
+        let path = store.directory().join("snapshot.0000000100000003");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[50] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let (_, recovered) = open(dir.path());
+        assert_eq!(recovered.snapshot, Some((Zxid::new(1, 2), vec![2; 100])));
+        assert_eq!(zxids(&recovered), [Zxid::new(1, 3)]);
+        assert!(recovered.notes[0].contains("wrong checksum"));
+    }
+
+    #[test]
+    fn an_installed_snapshot_replaces_everything_and_leftovers_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(dir.path());
+        store.append(&entry(1, 1)).unwrap();
+        store.append(&entry(1, 2)).unwrap();
+        store.sync().unwrap();
+        store.install(Zxid::new(3, 7), b"state", &[entry(3, 8)]).unwrap();
+        store.append(&entry(3, 9)).unwrap();
+        store.sync().unwrap();
+        fs::create_dir(store.root.join("g9")).unwrap();
+        let (store, recovered) = open(dir.path());
+        assert_eq!(recovered.snapshot, Some((Zxid::new(3, 7), b"state".to_vec())));
+        assert_eq!(zxids(&recovered), [Zxid::new(3, 8), Zxid::new(3, 9)]);
+        assert!(!store.root.join("g0").exists() && !store.root.join("g9").exists());
+    }
+
+    #[test]
+    fn a_crash_before_the_switch_leaves_the_old_generation_in_force() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(dir.path());
+        store.append(&entry(1, 1)).unwrap();
+        store.sync().unwrap();
+        let half = store.root.join("g1");
+        fs::create_dir(&half).unwrap();
+        write_snapshot(&half, Zxid::new(3, 7), b"state").unwrap();
+        let (_, recovered) = open(dir.path());
+        assert!(recovered.snapshot.is_none());
+        assert_eq!(zxids(&recovered), [Zxid::new(1, 1)]);
+    }
+}
