@@ -11,7 +11,28 @@
 //!     peer.handle(next_input(), &mut out);
 //! }
 //! ```
+//!
+//! What the driver owes the peer:
+//! - Writes become durable in the order of [`Output::Store`]; a crash keeps a prefix of them.
+//!   What [`Peer::restart`] is given is durable already.
+//! - Between two servers there is one leader-learner connection at a time, first in, first out.
+//!   When a new one replaces an old one, [`Input::Disconnected`] comes between the two, unless
+//!   this peer ordered the old one closed.
+//! - A connection that cannot be made is given up in bounded time.
 
+mod broadcast;
+mod catchup;
+mod core;
+mod disk;
+mod election;
+mod follower;
+mod leader;
+mod log;
+mod peer;
+mod quorum;
+mod takeover;
 mod types;
 
+pub use disk::Epochs;
+pub use peer::Peer;
 pub use types::*;

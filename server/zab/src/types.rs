@@ -116,6 +116,25 @@ pub struct Durable<T> {
     pub log: Vec<Entry<T>>,
 }
 
+impl<T> Durable<T> {
+    /// What no crash can leave behind, in words: a sign that files were lost or mixed up, and that
+    /// the server must not start from them.
+    #[must_use]
+    pub fn flaw(&self) -> Option<String> {
+        let mut last = self.snapshot;
+        for entry in &self.log {
+            if entry.zxid <= last {
+                return Some(format!("log entry {} stands after {last}", entry.zxid));
+            }
+            last = entry.zxid;
+        }
+        let newest = self.current_epoch.max(last.epoch());
+        (self.accepted_epoch < newest).then(|| {
+            format!("accepted epoch {} is older than the history's, {newest}", self.accepted_epoch)
+        })
+    }
+}
+
 /// Named timers. Setting a timer that is set replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Timer {
@@ -290,10 +309,7 @@ impl Role {
     /// May clients be served?
     #[must_use]
     pub fn serving(self) -> bool {
-        matches!(
-            self,
-            Role::Following { serving: true, .. } | Role::Leading { serving: true, .. }
-        )
+        matches!(self, Role::Following { serving: true, .. } | Role::Leading { serving: true, .. })
     }
 }
 

@@ -1,0 +1,137 @@
+//! Leading: the order of transactions, and the proof that it is still this leader that makes it.
+
+use crate::core::{Core, Leave};
+use crate::leader::{Leader, Learner};
+use crate::{Entry, Message, Mutant, Output, ServerId, Zxid};
+
+/// Rounds in which a quorum says that it still follows (Raft's ReadIndex: thesis, section 6.4).
+/// One round is under way at a time; who asks meanwhile shares the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Confirmation {
+    /// The number of the newest round.
+    asked: u64,
+    /// Who asked before it began, and from where.
+    confirming: Vec<(ServerId, u64)>,
+    /// Who asked since.
+    queued: Vec<(ServerId, u64)>,
+}
+
+impl Confirmation {
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// The learner is gone, and its clients with it.
+    pub(crate) fn forget(&mut self, id: ServerId) {
+        self.confirming.retain(|(asker, _)| *asker != id);
+        self.queued.retain(|(asker, _)| *asker != id);
+    }
+}
+
+impl Leader {
+    /// Gives a transaction its place.
+    pub(crate) fn submit<T: Clone, S>(
+        &mut self,
+        txn: T,
+        core: &mut Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) -> Result<(), Leave> {
+        if !self.serving() {
+            return Ok(());
+        }
+        let entry = Entry { zxid: self.next_zxid(core.log.last()).ok_or(Leave)?, txn };
+        core.append(entry.clone(), out);
+        let followers = self.learners.iter().filter(|(_, learner)| learner.follows_broadcast());
+        for (&to, _) in followers {
+            out.push(Output::Send { to, message: Message::Propose(entry.clone()) });
+        }
+        Ok(())
+    }
+
+    /// None when the epoch has no number left: the next leader starts a new one
+    /// (ZOOKEEPER-1277).
+    fn next_zxid(&self, last: Zxid) -> Option<Zxid> {
+        let counter = if last.epoch() == self.epoch { last.counter() } else { 0 };
+        Some(Zxid::new(self.epoch, counter.checked_add(1)?))
+    }
+
+    /// Commits what a quorum has on disk, in order. Only entries of this epoch are counted; those
+    /// before it were committed when a quorum took over the history.
+    pub(crate) fn commit<T: Clone, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
+        let zxid = self.durable_at_quorum(core);
+        if zxid.epoch() != self.epoch || zxid <= core.delivered {
+            return;
+        }
+        for (&to, _) in self.learners.iter().filter(|(_, learner)| learner.adopted()) {
+            out.push(Output::Send { to, message: Message::Commit { zxid } });
+        }
+        core.deliver(zxid, out);
+    }
+
+    fn durable_at_quorum<T>(&self, core: &Core<T>) -> Zxid {
+        let learners = self.learners.values().filter(|learner| learner.adopted());
+        let mut durable: Vec<_> = learners.map(|learner| learner.acked).collect();
+        durable.push(core.disk.last);
+        durable.sort_unstable_by(|a, b| b.cmp(a));
+        durable.get(core.config.quorum() - 1).copied().unwrap_or_default()
+    }
+
+    /// `sync`: everything committed by now has been delivered here already, so it remains to
+    /// prove that no other leader has committed more.
+    pub(crate) fn ask<T, S>(
+        &mut self,
+        asker: ServerId,
+        token: u64,
+        core: &Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) {
+        if !self.serving() {
+            return;
+        }
+        if core.config.mutant == Some(Mutant::X17) {
+            return reply(asker, token, core, out);
+        }
+        self.confirmation.queued.push((asker, token));
+        if self.confirmation.confirming.is_empty() {
+            self.begin_round(out);
+        }
+    }
+
+    fn begin_round<T, S>(&mut self, out: &mut Vec<Output<T, S>>) {
+        self.confirmation.confirming = std::mem::take(&mut self.confirmation.queued);
+        self.confirmation.asked += 1;
+        self.ping(out);
+    }
+
+    /// Ends the round under way if a quorum has answered, and begins the next.
+    pub(crate) fn confirm<T, S>(&mut self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+        while !self.confirmation.confirming.is_empty() && self.confirmed(core) {
+            for (asker, token) in std::mem::take(&mut self.confirmation.confirming) {
+                reply(asker, token, core, out);
+            }
+            if !self.confirmation.queued.is_empty() {
+                self.begin_round(out);
+            }
+        }
+    }
+
+    fn confirmed<T>(&self, core: &Core<T>) -> bool {
+        let asked = self.confirmation.asked;
+        self.enough(core, |learner: &Learner| learner.adopted() && learner.ponged >= asked, true)
+    }
+
+    pub(crate) fn ping<T, S>(&self, out: &mut Vec<Output<T, S>>) {
+        let seq = self.confirmation.asked;
+        for (&to, _) in self.learners.iter().filter(|(_, learner)| learner.follows_broadcast()) {
+            out.push(Output::Send { to, message: Message::Ping { seq } });
+        }
+    }
+}
+
+fn reply<T, S>(asker: ServerId, token: u64, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+    out.push(if asker == core.config.id {
+        Output::SyncDone { token }
+    } else {
+        Output::Send { to: asker, message: Message::SyncReply { token } }
+    });
+}
