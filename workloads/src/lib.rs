@@ -1,1 +1,35 @@
 //! What clients do: generators, clients, recipes.
+//!
+//! A workload drives an ensemble of ZooKeeper servers, whoever wrote them, and records what
+//! happened. It judges nothing, and it never retries an operation behind the test's back: each
+//! attempt that may have had an effect is in the history.
+//!
+//! The order of a run: [`setup`] makes the znodes, [`Clients::open`] opens the sessions,
+//! [`Clients::go`] starts the load, [`Clients::stop`] ends it, [`final_reads`] reads every server.
+//! [`watch_roles`] observes the servers meanwhile.
+
+mod client;
+mod clients;
+mod config;
+mod connection;
+mod final_reads;
+mod generator;
+mod outcome;
+mod probe;
+mod recorded;
+mod register;
+mod roles;
+mod schedule;
+mod setup;
+mod socket;
+
+pub use client::{Client, ConnectError, Endpoint, Resume};
+pub use clients::{ClientPanic, Clients, OpenError};
+pub use config::{Config, ConfigError, Server};
+pub use final_reads::{Unread, final_reads};
+pub use generator::{Op, Register, VALUES_PER_CLIENT};
+pub use outcome::{Answer, Effect, NoReply, Refusal, Reply, outcome};
+pub use probe::{Observation, Role, parse_srvr, probe};
+pub use recorded::Tally;
+pub use roles::{RoleView, RoleWatcher, watch_roles};
+pub use setup::{SetupError, setup};
