@@ -1,0 +1,226 @@
+//! The state, how it is read, and the few primitive changes that keep its sums right.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wire::{Acl, Data, ErrorCode, Stat, path, perms};
+
+use crate::digest;
+use crate::node::Node;
+use crate::session::Session;
+
+pub(crate) const ROOT: &str = "/";
+pub(crate) const SYSTEM: &str = "/zookeeper";
+pub(crate) const CONFIG: &str = "/zookeeper/config";
+pub(crate) const QUOTA: &str = "/zookeeper/quota";
+
+/// Znodes and sessions after some transaction.
+///
+/// Serialised, it is a complete snapshot: counters of sequential znodes, sessions and digest
+/// included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    nodes: BTreeMap<Box<str>, Node>,
+    sessions: BTreeMap<i64, Session>,
+    pub(crate) last_zxid: u64,
+    digest: u64,
+    data_size: u64,
+}
+
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree::new()
+    }
+}
+
+impl Tree {
+    /// The tree before the first transaction: `/`, `/zookeeper` and its two znodes, which no
+    /// transaction created (so `/` starts with a cversion of -1, as in ZooKeeper).
+    #[must_use]
+    pub fn new() -> Tree {
+        let mut tree = Tree {
+            nodes: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            last_zxid: 0,
+            digest: 0,
+            data_size: 0,
+        };
+        tree.insert(ROOT, blank(Acl::open()));
+        for (path, acl) in [(SYSTEM, Acl::open()), (CONFIG, read_only()), (QUOTA, Acl::open())] {
+            tree.insert(path, blank(acl));
+            tree.update_metadata(parent_of(path), |parent| {
+                parent.children.insert(path::name(path).into());
+            });
+        }
+        tree
+    }
+
+    /// The last transaction applied; 0 before the first.
+    #[must_use]
+    pub fn last_zxid(&self) -> u64 {
+        self.last_zxid
+    }
+
+    /// Data and metadata, or `NoNode`.
+    pub fn get_data(&self, path: &str) -> Result<(Data, Stat), ErrorCode> {
+        let node = self.node(path)?;
+        Ok((node.data.clone(), node.stat()))
+    }
+
+    /// Metadata, or `NoNode`.
+    pub fn exists(&self, path: &str) -> Result<Stat, ErrorCode> {
+        self.node(path).map(Node::stat)
+    }
+
+    /// Names of the children in order of their bytes, and the parent's metadata; or `NoNode`.
+    pub fn get_children(&self, path: &str) -> Result<(Vec<String>, Stat), ErrorCode> {
+        let node = self.node(path)?;
+        let names = node.children.iter().map(ToString::to_string);
+        Ok((names.collect(), node.stat()))
+    }
+
+    /// Access control list and metadata, or `NoNode`.
+    pub fn get_acl(&self, path: &str) -> Result<(Vec<Acl>, Stat), ErrorCode> {
+        let node = self.node(path)?;
+        Ok((node.acl(), node.stat()))
+    }
+
+    /// An open session.
+    #[must_use]
+    pub fn session(&self, id: i64) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// Every open session by id.
+    pub fn sessions(&self) -> impl Iterator<Item = (i64, &Session)> {
+        self.sessions.iter().map(|(&id, session)| (id, session))
+    }
+
+    /// Every path, in order of its bytes.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.nodes.keys().map(|path| &**path)
+    }
+
+    /// Number of znodes, those of the system included (`zk_znode_count`).
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Number of ephemeral znodes (`zk_ephemerals_count`).
+    #[must_use]
+    pub fn ephemeral_count(&self) -> usize {
+        self.sessions.values().map(|session| session.ephemerals.len()).sum()
+    }
+
+    /// Bytes of paths and data (`zk_approximate_data_size`).
+    #[must_use]
+    pub fn data_size(&self) -> u64 {
+        self.data_size
+    }
+
+    /// A fingerprint of znodes and sessions, equal on all servers after the same transaction.
+    /// Failed writes do not change it. Its definition is fixed: see the module `digest`.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// [`Tree::digest`] computed anew from the whole state, to check what was kept up to date,
+    /// or a snapshot just read.
+    #[must_use]
+    pub fn recompute_digest(&self) -> u64 {
+        let nodes = self.nodes.iter().map(|(path, node)| node_summand(path, node));
+        let sessions = self.sessions.iter().map(|(&id, open)| digest::session(id, open));
+        nodes.chain(sessions).fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn node(&self, path: &str) -> Result<&Node, ErrorCode> {
+        self.nodes.get(path).ok_or(ErrorCode::NoNode)
+    }
+
+    /// Adds a child to its parent, and to its session if it is ephemeral.
+    pub(crate) fn attach(&mut self, path: &str, node: Node, zxid: u64) {
+        self.update_metadata(parent_of(path), |parent| {
+            parent.children.insert(path::name(path).into());
+            parent.creates = parent.creates.wrapping_add(1);
+            parent.pzxid = zxid;
+        });
+        if let Some(session) = self.sessions.get_mut(&node.ephemeral_owner) {
+            session.ephemerals.insert(path.into());
+        }
+        self.insert(path, node);
+    }
+
+    /// Takes a child without children out.
+    pub(crate) fn detach(&mut self, path: &str, zxid: u64) {
+        let node = self.nodes.remove(path).expect("the caller has looked it up");
+        debug_assert!(node.children.is_empty(), "{path} has children");
+        self.digest = self.digest.wrapping_sub(node_summand(path, &node));
+        self.data_size -= size(path, &node);
+        if let Some(session) = self.sessions.get_mut(&node.ephemeral_owner) {
+            session.ephemerals.remove(path);
+        }
+        self.update_metadata(parent_of(path), |parent| {
+            parent.children.remove(path::name(path));
+            parent.pzxid = zxid;
+        });
+    }
+
+    /// Changes a znode's data, and metadata with it.
+    pub(crate) fn update(&mut self, path: &str, change: impl FnOnce(&mut Node)) -> Stat {
+        let node = self.nodes.get_mut(path).expect("the caller has looked it up");
+        let (digest, bytes) = (node_summand(path, node), size(path, node));
+        change(node);
+        self.digest = self.digest.wrapping_sub(digest).wrapping_add(node_summand(path, node));
+        self.data_size = self.data_size - bytes + size(path, node);
+        node.stat()
+    }
+
+    pub(crate) fn open_session(&mut self, id: i64, session: Session) {
+        self.digest = self.digest.wrapping_add(digest::session(id, &session));
+        if let Some(former) = self.sessions.insert(id, session) {
+            self.digest = self.digest.wrapping_sub(digest::session(id, &former));
+        }
+    }
+
+    pub(crate) fn remove_session(&mut self, id: i64) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        self.digest = self.digest.wrapping_sub(digest::session(id, &session));
+        Some(session)
+    }
+
+    fn insert(&mut self, path: &str, node: Node) {
+        self.digest = self.digest.wrapping_add(node_summand(path, &node));
+        self.data_size += size(path, &node);
+        let former = self.nodes.insert(path.into(), node);
+        debug_assert!(former.is_none(), "{path} exists");
+    }
+
+    fn update_metadata(&mut self, path: &str, change: impl FnOnce(&mut Node)) {
+        let node = self.nodes.get_mut(path).expect("a znode's parent exists");
+        self.digest = self.digest.wrapping_sub(digest::metadata(path, node));
+        change(node);
+        self.digest = self.digest.wrapping_add(digest::metadata(path, node));
+    }
+}
+
+fn blank(acl: Vec<Acl>) -> Node {
+    Node::new(Some([].into()), acl, 0, 0, 0)
+}
+
+fn read_only() -> Vec<Acl> {
+    vec![Acl { perms: perms::READ, scheme: "world".into(), id: "anyone".into() }]
+}
+
+fn parent_of(path: &str) -> &str {
+    path::parent(path).expect("only the root has no parent, and it is never touched as a child")
+}
+
+fn node_summand(path: &str, node: &Node) -> u64 {
+    digest::content(path, node).wrapping_add(digest::metadata(path, node))
+}
+
+fn size(path: &str, node: &Node) -> u64 {
+    (path.len() + node.data_len()) as u64
+}
