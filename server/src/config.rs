@@ -144,12 +144,10 @@ fn read_my_id(config: &Config) -> Result<ServerId, ConfigError> {
     let text =
         fs::read_to_string(&path).map_err(|error| ConfigError::Io { path: path.clone(), error })?;
     let wrong = |what: String| ConfigError::File { path: path.clone(), what };
-    let id: ServerId = text
-        .trim()
-        .parse()
-        .ok()
-        .filter(|id| (1..=254).contains(id))
-        .ok_or_else(|| wrong(format!("expected a number from 1 to 254, found {:?}", text.trim())))?;
+    let id: ServerId =
+        text.trim().parse().ok().filter(|id| (1..=254).contains(id)).ok_or_else(|| {
+            wrong(format!("expected a number from 1 to 254, found {:?}", text.trim()))
+        })?;
     match config.servers.contains_key(&id) {
         true => Ok(id),
         false => Err(wrong(format!("this is server {id}, but zoo.cfg has no line server.{id}=…"))),
@@ -212,7 +210,10 @@ impl<'a> Lines<'a> {
         let Some((line, value)) = self.entries.get(key) else { return Ok(default) };
         value.parse().ok().filter(|number| allowed.contains(number)).ok_or_else(|| {
             let (low, high) = (allowed.start(), allowed.end());
-            self.at(*line, format!("{key}: expected a number from {low} to {high}, found {value:?}"))
+            self.at(
+                *line,
+                format!("{key}: expected a number from {low} to {high}, found {value:?}"),
+            )
         })
     }
 
@@ -225,11 +226,9 @@ impl<'a> Lines<'a> {
         let mut servers = BTreeMap::new();
         for (key, (line, value)) in &self.entries {
             let Some(number) = key.strip_prefix("server.") else { continue };
-            let id = number
-                .parse()
-                .ok()
-                .filter(|id| (1..=254).contains(id))
-                .ok_or_else(|| self.at(*line, format!("{key}: the id is a number from 1 to 254")))?;
+            let id = number.parse().ok().filter(|id| (1..=254).contains(id)).ok_or_else(|| {
+                self.at(*line, format!("{key}: the id is a number from 1 to 254"))
+            })?;
             let address = server_address(value)
                 .map_err(|what| self.at(*line, format!("{key}={value}: {what}")))?;
             if servers.insert(id, address).is_some() {
@@ -353,7 +352,10 @@ mod tests {
     #[test]
     fn wrong_values_name_line_and_key() {
         for (line, expected) in [
-            ("tickTime=fast", "zoo.cfg:2: tickTime: expected a number from 1 to 600000, found \"fast\""),
+            (
+                "tickTime=fast",
+                "zoo.cfg:2: tickTime: expected a number from 1 to 600000, found \"fast\"",
+            ),
             ("clientPort=70000", "zoo.cfg:2: clientPort: expected a number"),
             ("nonsense", "zoo.cfg:2: expected key=value"),
             ("server.x=h:1:2", "zoo.cfg:2: server.x: the id is a number"),

@@ -1,8 +1,26 @@
 //! An ensemble member: the sockets, disk and clock around [`zab`] and [`tree`].
+//!
+//! One task, the engine, owns the protocol core, the tree and the sessions. Everything else is a
+//! thin shell that turns sockets, disk and clock into its events:
+//!
+//! ```text
+//! clients ──requests──▶ ┌────────┐ ──frames──▶ links to the other servers
+//!         ◀──replies─── │ engine │ ◀─frames───
+//!            timers ──▶ └────────┘ ──writes──▶ storage thread ──durable──▶ engine
+//! ```
 
+mod clients;
 mod config;
+mod engine;
+mod links;
 mod mutant;
+mod proposal;
+mod run;
+mod sessions;
 pub mod storage;
+mod timers;
+mod words;
 
 pub use config::{Config, ConfigError, ServerAddress};
 pub use mutant::Mutant;
+pub use run::{ServerError, run_from_file};

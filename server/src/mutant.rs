@@ -77,12 +77,11 @@ impl FromStr for Mutant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Mutant, String> {
-        Mutant::ALL
-            .into_iter()
-            .find(|mutant| mutant.name().eq_ignore_ascii_case(text))
-            .ok_or_else(|| {
+        Mutant::ALL.into_iter().find(|mutant| mutant.name().eq_ignore_ascii_case(text)).ok_or_else(
+            || {
                 let names = Mutant::ALL.map(Mutant::name).join(", ");
                 format!("no mutant is called {text:?}; there are {names}")
-            })
+            },
+        )
     }
 }

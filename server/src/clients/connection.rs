@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
-use wire::{ConnectRequest, FourLetter, Request, RequestHeader};
+use wire::frame::{FourLetter, four_letter_word};
+use wire::{ConnectRequest, Request, RequestHeader};
 
 /// Names a connection for as long as the process lives.
 pub(crate) type ConnId = u64;
@@ -103,7 +104,7 @@ async fn greet(
     stream.set_nodelay(true)?;
     let mut first = [0; 4];
     timeout(GREETING, stream.read_exact(&mut first)).await??;
-    match wire::four_letter_word(first) {
+    match four_letter_word(first) {
         Some(word) => answer_word(stream, word, events).await,
         None => session(stream, from, first, max_buffer, events).await,
     }

@@ -8,7 +8,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zab::ServerId;
 
@@ -17,6 +17,8 @@ use crate::ServerAddress;
 
 /// Between two attempts to reach a leader.
 const REDIAL: Duration = Duration::from_millis(20);
+/// After this long without a channel, the leader is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Frames are gathered into one write up to this many bytes.
 const GATHER: usize = 256 * 1024;
 
@@ -44,7 +46,8 @@ impl Channel {
         let (read_half, write_half) = stream.into_split();
         let (frames, queue) = unbounded_channel();
         let reader = tokio::spawn(read(peer, id, read_half, events.clone())).abort_handle();
-        let writer = tokio::spawn(write(peer, id, write_half, queue, events.clone())).abort_handle();
+        let writer =
+            tokio::spawn(write(peer, id, write_half, queue, events.clone())).abort_handle();
         Channel { peer, id, frames, reader, writer }
     }
 }
@@ -56,14 +59,15 @@ impl Drop for Channel {
     }
 }
 
-/// Dials `peer` until the channel stands. Abort the task to stop.
+/// Dials `peer` until the channel stands, or for a bounded time. Abort the task to stop.
 pub(crate) async fn dial(
     me: ServerId,
     peer: ServerId,
     address: ServerAddress,
     events: UnboundedSender<LinkEvent>,
 ) {
-    loop {
+    let give_up = Instant::now() + PATIENCE;
+    while Instant::now() < give_up {
         match open(me, &address).await {
             Ok(stream) => {
                 let channel = Channel::start(peer, stream, &events);
@@ -74,6 +78,7 @@ pub(crate) async fn dial(
         }
         sleep(REDIAL).await;
     }
+    let _stopping = events.send(LinkEvent::Unreachable { peer });
 }
 
 async fn open(me: ServerId, address: &ServerAddress) -> std::io::Result<TcpStream> {

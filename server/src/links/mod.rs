@@ -44,6 +44,8 @@ pub(crate) enum LinkEvent {
     Up { channel: Channel, dialled: bool },
     /// A frame arrived on channel `id`.
     Frame { peer: ServerId, id: u64, frame: Frame },
+    /// The leader could not be reached.
+    Unreachable { peer: ServerId },
     /// Channel `id` is gone.
     Down { peer: ServerId, id: u64 },
 }
@@ -85,7 +87,10 @@ fn encode(value: &impl Serialize, out: &mut Vec<u8>) {
 async fn read_frame<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
     let length = stream.read_u32_le().await?;
     if length > FRAME_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a frame of {length} bytes"),
+        ));
     }
     // Grows as bytes arrive, so that a lying length costs nothing.
     let mut body = Vec::new();

@@ -75,8 +75,13 @@ impl Segment {
             .map_err(|error| StorageError::io(path, error))?;
         let ends = records.iter().map(|(entry, end)| (entry.zxid, *end as u64)).collect();
         let entries = records.into_iter().map(|(entry, _)| entry).collect();
-        let segment =
-            Segment { path: path.to_owned(), file, length: whole as u64, pending: Vec::new(), ends };
+        let segment = Segment {
+            path: path.to_owned(),
+            file,
+            length: whole as u64,
+            pending: Vec::new(),
+            ends,
+        };
         Ok(Contents { segment, entries, repaired })
     }
 
@@ -162,10 +167,7 @@ fn scan<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<(Entry<T>, usize)>, Option<&'
     (records, None)
 }
 
-fn record<T: DeserializeOwned>(
-    bytes: &[u8],
-    at: usize,
-) -> Result<(Entry<T>, usize), &'static str> {
+fn record<T: DeserializeOwned>(bytes: &[u8], at: usize) -> Result<(Entry<T>, usize), &'static str> {
     let word = |from: usize| {
         bytes.get(from..from + 4).map(|word| u32::from_le_bytes(word.try_into().expect("4 bytes")))
     };

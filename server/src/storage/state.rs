@@ -19,9 +19,9 @@ impl State {
     /// Reads it; a new server has none.
     pub(super) fn read(path: &Path) -> Result<Option<State>, StorageError> {
         match fs::read_to_string(path) {
-            Ok(text) => State::parse(&text)
-                .map(Some)
-                .ok_or_else(|| StorageError::damaged(path, 0, "not a state file, or a wrong checksum")),
+            Ok(text) => State::parse(&text).map(Some).ok_or_else(|| {
+                StorageError::damaged(path, 0, "not a state file, or a wrong checksum")
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StorageError::io(path, error)),
         }

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zab::{Entry, Zxid};
+use zab::Zxid;
 
 use super::{StorageError, Store};
 
@@ -23,7 +23,7 @@ pub enum Op<T> {
         /// The zxid of the state.
         zxid: Zxid,
         /// The state.
-        bytes: Vec<u8>,
+        bytes: Arc<Vec<u8>>,
     },
 }
 
@@ -54,7 +54,9 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Worker<T> {
         report: impl FnMut(Report) + Send + 'static,
     ) -> std::io::Result<Worker<T>> {
         let (ops, inbox) = channel();
-        thread::Builder::new().name("storage".to_owned()).spawn(move || run(store, &inbox, report))?;
+        thread::Builder::new()
+            .name("storage".to_owned())
+            .spawn(move || run(store, &inbox, report))?;
         Ok(Worker { ops })
     }
 
@@ -119,6 +121,7 @@ fn perform<T: Serialize + DeserializeOwned>(
 mod tests {
     use super::*;
     use std::time::Duration;
+    use zab::Entry;
 
     fn append(counter: u32) -> Op<u64> {
         let entry = Entry { zxid: Zxid::new(1, counter), txn: 0 };

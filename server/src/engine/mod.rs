@@ -1,0 +1,381 @@
+//! The task that owns the server's state: it feeds the protocol core and the tree, one event at a
+//! time, and carries out what they say.
+
+mod deliver;
+mod housekeeping;
+mod requests;
+mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tracing::{info, warn};
+use tree::{Tree, Watches};
+use zab::{Role, ServerId, Zxid};
+
+use crate::clients::{ClientEvent, ConnId};
+use crate::links::{self, Channel, Frame, LinkEvent, Voters};
+use crate::proposal::{Input, Origin, Output, Peer, Proposal, State, Txn};
+use crate::sessions::{Millis, Sessions};
+use crate::storage::{Op, Recovered, Report, StorageError, Worker};
+use crate::timers::Timers;
+use crate::words::{Latency, Status};
+use crate::{Config, Mutant, ServerAddress};
+
+use requests::{Client, Waiting};
+
+/// Silence that ends an election once a quorum agrees. ZooKeeper waits 200 ms; a better vote that
+/// comes later only costs another round, never safety.
+const SETTLE_MS: u64 = 50;
+/// Between two repetitions of a vote.
+const RESEND_MS: u64 = 150;
+
+/// Everything one server knows.
+pub(crate) struct Engine {
+    config: Config,
+    mutant: Option<Mutant>,
+    peer: Peer,
+    role: Role,
+    outputs: Vec<Output>,
+    timers: Timers,
+
+    tree: Tree,
+    /// The newest durable snapshot, in case the protocol orders a return to it.
+    base: (Zxid, State),
+    /// A snapshot on its way to the disk.
+    pending_base: (Zxid, State),
+    since_snapshot: u64,
+    snapshotting: bool,
+    worker: Worker<Txn>,
+
+    voters: Voters,
+    channels: BTreeMap<ServerId, Channel>,
+    dialling: Option<(ServerId, AbortHandle)>,
+    links: UnboundedSender<LinkEvent>,
+
+    clients: BTreeMap<ConnId, Client>,
+    by_session: BTreeMap<i64, ConnId>,
+    watches: Watches,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Sessions heard from since the last report to the leader.
+    touched: BTreeSet<i64>,
+    /// Used while leading.
+    sessions: Sessions,
+
+    origin: Origin,
+    next_session: i64,
+    started: Instant,
+    received: u64,
+    sent: u64,
+    latency: Latency,
+}
+
+/// What the engine listens to.
+pub(crate) struct Events {
+    pub(crate) links: UnboundedReceiver<LinkEvent>,
+    pub(crate) clients: UnboundedReceiver<ClientEvent>,
+    pub(crate) storage: UnboundedReceiver<Report>,
+}
+
+/// What the engine is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) mutant: Option<Mutant>,
+    pub(crate) recovered: Recovered<Txn>,
+    pub(crate) worker: Worker<Txn>,
+    pub(crate) links: UnboundedSender<LinkEvent>,
+    /// Drawn for this process.
+    pub(crate) incarnation: u64,
+    /// The first session id this process gives out.
+    pub(crate) first_session: i64,
+}
+
+impl Engine {
+    /// Restarts from what was found on disk. `Err` when the snapshot is not readable.
+    pub(crate) fn new(parts: Parts) -> Result<Engine, postcard::Error> {
+        let Parts { config, mutant, recovered, worker, links, incarnation, first_session } = parts;
+        let (zxid, bytes) = recovered.snapshot.unwrap_or((Zxid::ZERO, Vec::new()));
+        let tree = decode_tree(zxid, &bytes)?;
+        let durable = zab::Durable {
+            accepted_epoch: recovered.accepted_epoch,
+            current_epoch: recovered.current_epoch,
+            snapshot: zxid,
+            log: recovered.log,
+        };
+        let mut outputs = Vec::new();
+        let peer = Peer::restart(core_config(&config, mutant), durable, &mut outputs);
+        let voters = Voters::start(config.id, &others(&config));
+        let origin = Origin { server: config.id, incarnation, number: 0 };
+        Ok(Engine {
+            role: Role::Looking,
+            peer,
+            outputs,
+            timers: Timers::default(),
+            tree,
+            base: (zxid, Arc::new(bytes)),
+            pending_base: Default::default(),
+            since_snapshot: 0,
+            snapshotting: false,
+            worker,
+            voters,
+            channels: BTreeMap::new(),
+            dialling: None,
+            links,
+            clients: BTreeMap::new(),
+            by_session: BTreeMap::new(),
+            watches: Watches::default(),
+            waiting: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            sessions: Sessions::default(),
+            origin,
+            next_session: first_session,
+            started: Instant::now(),
+            received: 0,
+            sent: 0,
+            latency: Latency::default(),
+            config,
+            mutant,
+        })
+    }
+
+    /// Runs until the disk fails.
+    pub(crate) async fn run(mut self, mut events: Events) -> StorageError {
+        self.carry_out();
+        let half_tick = Duration::from_millis((self.config.tick_ms / 2).max(1));
+        let mut housekeeping = interval(half_tick);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            while let Some(timer) = self.timers.pop() {
+                self.input(Input::Timer(timer));
+            }
+            let due = self.timers.next().unwrap_or_else(|| Instant::now() + half_tick);
+            tokio::select! {
+                Some(report) = events.storage.recv() => {
+                    if let Err(error) = self.report(report) {
+                        return error;
+                    }
+                }
+                Some(event) = events.links.recv() => self.link(event),
+                Some(event) = events.clients.recv() => self.client(event),
+                _ = housekeeping.tick() => self.housekeeping(),
+                () = sleep_until(due) => {}
+            }
+        }
+    }
+
+    fn report(&mut self, report: Report) -> Result<(), StorageError> {
+        match report {
+            Report::Stored(ops) => self.input(Input::Stored { ops }),
+            Report::Snapshot(zxid) => self.snapshot_done(zxid),
+            Report::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Vote { from, message } => self.input(Input::Received { from, message }),
+            LinkEvent::Up { channel, dialled } => self.channel_up(channel, dialled),
+            LinkEvent::Frame { peer, id, frame } if self.is_current(peer, id) => {
+                self.frame(peer, frame);
+            }
+            LinkEvent::Down { peer, id } if self.is_current(peer, id) => {
+                self.channels.remove(&peer);
+                self.input(Input::Disconnected { peer });
+            }
+            LinkEvent::Unreachable { peer } if self.dials(peer) => {
+                self.dialling = None;
+                self.input(Input::Disconnected { peer });
+            }
+            // From a connection that has been given up.
+            LinkEvent::Frame { .. } | LinkEvent::Down { .. } | LinkEvent::Unreachable { .. } => {}
+        }
+    }
+
+    fn is_current(&self, peer: ServerId, id: u64) -> bool {
+        self.channels.get(&peer).is_some_and(|channel| channel.id == id)
+    }
+
+    fn dials(&self, peer: ServerId) -> bool {
+        self.dialling.as_ref().is_some_and(|(dialled, _)| *dialled == peer)
+    }
+
+    fn channel_up(&mut self, channel: Channel, dialled: bool) {
+        let peer = channel.peer;
+        if !self.config.servers.contains_key(&peer) || (dialled && !self.dials(peer)) {
+            return;
+        }
+        if self.channels.remove(&peer).is_some() {
+            self.input(Input::Disconnected { peer });
+        }
+        self.channels.insert(peer, channel);
+        if dialled {
+            self.dialling = None;
+            self.input(Input::Connected { peer });
+        }
+    }
+
+    fn frame(&mut self, peer: ServerId, frame: Frame) {
+        match frame {
+            Frame::Zab(zab::Message::Forward { txn }) => self.forwarded(peer, txn),
+            Frame::Zab(message) => self.input(Input::Received { from: peer, message }),
+            Frame::Touched(sessions) => {
+                let now = self.now();
+                sessions.into_iter().for_each(|id| self.sessions.touch(id, now));
+            }
+            Frame::Claim(session) => self.sessions.claim(session, peer),
+            Frame::Moved(origin) => self.moved(origin),
+        }
+    }
+
+    /// Feeds the core and carries out what it says.
+    fn input(&mut self, input: Input) {
+        self.peer.handle(input, &mut self.outputs);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        // Carrying out may call `input` again; its outputs come after these.
+        while !self.outputs.is_empty() {
+            for output in std::mem::take(&mut self.outputs) {
+                self.carry_out_one(output);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, output: Output) {
+        match output {
+            Output::Send { to, message: vote @ zab::Message::Notification { .. } } => {
+                self.voters.send(to, vote);
+            }
+            Output::Send { to, message } => self.send(to, Frame::Zab(message)),
+            Output::SendSnapshot { to, zxid } => self.send_snapshot(to, zxid),
+            Output::Connect { to } => self.connect(to),
+            Output::Disconnect { peer } => self.disconnect(peer),
+            Output::Store(op) => self.worker.submit(Op::Protocol(op)),
+            Output::SetTimer { timer, ms } => self.timers.set(timer, ms),
+            Output::CancelTimer(timer) => self.timers.cancel(timer),
+            Output::Deliver(entry) => self.deliver(&entry),
+            Output::Reset { zxid, state } => self.reset(zxid, state),
+            Output::Role(role) => self.change_role(role),
+            Output::SyncDone { token } => self.sync_done(token),
+        }
+    }
+
+    fn send(&mut self, to: ServerId, frame: Frame) {
+        if let Some(channel) = self.channels.get(&to) {
+            channel.send(frame);
+        }
+    }
+
+    fn connect(&mut self, to: ServerId) {
+        self.disconnect(to);
+        let Some(address) = self.config.servers.get(&to).cloned() else { return };
+        let task = tokio::spawn(links::dial(self.config.id, to, address, self.links.clone()));
+        self.dialling = Some((to, task.abort_handle()));
+    }
+
+    fn disconnect(&mut self, peer: ServerId) {
+        self.channels.remove(&peer);
+        if self.dials(peer)
+            && let Some((_, task)) = self.dialling.take()
+        {
+            task.abort();
+        }
+    }
+
+    fn change_role(&mut self, role: Role) {
+        info!(?role, "role");
+        let served = self.role.serving();
+        self.role = role;
+        if served && !role.serving() {
+            self.drop_clients();
+        }
+        if !served && role.serving() {
+            self.start_serving();
+        }
+    }
+
+    fn leading(&self) -> bool {
+        matches!(self.role, Role::Leading { .. })
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            mode: self.mode(),
+            zxid: self.tree.last_zxid(),
+            epoch: self.peer.epochs().current,
+            node_count: self.tree.node_count(),
+            ephemerals: self.tree.ephemeral_count(),
+            data_size: self.tree.data_size(),
+            watches: self.watches.count(),
+            connections: self.clients.len(),
+            outstanding: self.clients.values().map(Client::outstanding).sum(),
+            sessions: self.tree.sessions().count(),
+            received: self.received,
+            sent: self.sent,
+            digest: self.tree.digest(),
+            uptime: self.started.elapsed(),
+            latency: self.latency.clone(),
+        }
+    }
+
+    fn mode(&self) -> Option<&'static str> {
+        match self.role {
+            Role::Leading { serving: true, .. } if self.config.servers.is_empty() => {
+                Some("standalone")
+            }
+            Role::Leading { serving: true, .. } => Some("leader"),
+            Role::Following { serving: true, .. } => Some("follower"),
+            _ => None,
+        }
+    }
+}
+
+fn others(config: &Config) -> BTreeMap<ServerId, ServerAddress> {
+    let mut servers = config.servers.clone();
+    servers.remove(&config.id);
+    servers
+}
+
+fn core_config(config: &Config, mutant: Option<Mutant>) -> zab::Config {
+    zab::Config {
+        id: config.id,
+        voters: config.voters(),
+        timing: zab::Timing {
+            tick_ms: config.tick_ms,
+            init_limit: config.init_limit,
+            sync_limit: config.sync_limit,
+            settle_ms: SETTLE_MS,
+            resend_ms: RESEND_MS,
+        },
+        log_kept: config.commit_log_count,
+        mutant: mutant.and_then(Mutant::protocol),
+    }
+}
+
+/// The tree in a snapshot; a new one where there is none.
+fn decode_tree(zxid: Zxid, bytes: &[u8]) -> Result<Tree, postcard::Error> {
+    match zxid {
+        Zxid::ZERO => Ok(Tree::new()),
+        _ => postcard::from_bytes(bytes),
+    }
+}
+
+fn origin_of(txn: &Txn) -> Origin {
+    let Proposal { origin, .. } = **txn;
+    origin
+}
+
+/// Says why a client is cut off.
+fn refuse(conn: ConnId, why: &str) {
+    warn!(conn, why, "client refused");
+}

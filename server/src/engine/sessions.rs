@@ -1,0 +1,171 @@
+//! Opening, resuming and closing sessions.
+
+use std::net::SocketAddr;
+
+use tracing::{debug, info};
+use wire::{ConnectRequest, ConnectResponse};
+use zab::Role;
+
+use super::requests::{Client, Waiting};
+use super::{Engine, refuse};
+use crate::Mutant;
+use crate::clients::{ConnId, Outbox};
+use crate::links::Frame;
+use crate::proposal::{Input, Origin};
+
+/// A connection that asked for a session and has no answer yet.
+#[derive(Debug)]
+pub(super) struct Guest {
+    conn: ConnId,
+    outbox: Outbox,
+    read_only: Option<bool>,
+}
+
+impl Guest {
+    fn refuse(self) {
+        self.outbox.tell(connect_frame(&ConnectResponse::refusal(self.read_only)));
+    }
+}
+
+impl Engine {
+    /// A connection asks for a session. Dropping the outbox closes it without an answer, which
+    /// sends the client to another server.
+    pub(super) fn connect_client(
+        &mut self,
+        conn: ConnId,
+        request: &ConnectRequest,
+        outbox: Outbox,
+        from: SocketAddr,
+    ) {
+        self.received += 1;
+        if !self.role.serving() {
+            return refuse(conn, "not serving");
+        }
+        let seen = request.last_zxid_seen.cast_unsigned();
+        if seen > self.tree.last_zxid() && self.mutant != Some(Mutant::SkipLastZxidCheck) {
+            return refuse(conn, "it has seen a later state than this server");
+        }
+        debug!(conn, %from, session = request.session_id, "client");
+        let guest = Guest { conn, outbox, read_only: request.read_only };
+        match request.session_id {
+            0 => self.open(guest, request.timeout_ms),
+            id => self.resume(guest, id, &request.password, true),
+        }
+    }
+
+    fn open(&mut self, guest: Guest, timeout_ms: i32) {
+        let asked = u64::try_from(timeout_ms).unwrap_or(0);
+        let granted = asked.clamp(self.config.min_session_ms, self.config.max_session_ms);
+        let timeout_ms = i32::try_from(granted).unwrap_or(i32::MAX);
+        let id = self.next_session;
+        self.next_session += 1;
+        let password: [u8; 16] = rand::random();
+        let origin = self.next_origin();
+        self.waiting.insert(origin.number, Waiting::Open { guest, id, timeout_ms, password });
+        self.submit(origin, tree::Txn::CreateSession { id, timeout_ms, password });
+    }
+
+    /// Resumes a session that this server knows. One that it does not know may be too new for it:
+    /// then it asks again after a sync (`first` is false) before it says that the session expired.
+    fn resume(&mut self, guest: Guest, id: i64, password: &[u8], first: bool) {
+        match self.tree.session(id) {
+            Some(session) if session.password == password => {
+                let timeout_ms = session.timeout_ms;
+                self.attach(guest, id, timeout_ms, password);
+            }
+            None if first => {
+                let number = self.next_origin().number;
+                let password = password.to_vec();
+                self.waiting.insert(number, Waiting::Resume { guest, id, password });
+                self.input(Input::Sync { token: number });
+            }
+            other => {
+                let why = if other.is_some() { "wrong password" } else { "expired" };
+                info!(session = format!("{id:#x}"), why, "session refused");
+                guest.refuse();
+            }
+        }
+    }
+
+    pub(super) fn resume_after_sync(&mut self, guest: Guest, id: i64, password: &[u8]) {
+        self.resume(guest, id, password, false);
+    }
+
+    /// Gives the connection its session. An older connection of the session is closed.
+    pub(super) fn attach(&mut self, guest: Guest, id: i64, timeout_ms: i32, password: &[u8]) {
+        let Guest { conn, outbox, read_only } = guest;
+        if let Some(older) = self.by_session.insert(id, conn) {
+            self.drop_client(older);
+        }
+        self.claim(id);
+        self.touched.insert(id);
+        outbox.tell(connect_frame(&ConnectResponse {
+            protocol_version: 0,
+            timeout_ms,
+            session_id: id,
+            password: password.to_vec(),
+            read_only: read_only.map(|_| false),
+        }));
+        self.sent += 1;
+        self.clients.insert(conn, Client::new(id, outbox));
+    }
+
+    /// Tells the leader that the session's client is here now, before any write of it.
+    fn claim(&mut self, id: i64) {
+        match self.role {
+            Role::Following { leader, .. } => self.send(leader, Frame::Claim(id)),
+            _ => self.sessions.claim(id, self.config.id),
+        }
+    }
+
+    /// The session is gone: so is its connection, after what it was sent.
+    pub(super) fn close_session_here(&mut self, id: i64) {
+        if let Some(conn) = self.by_session.get(&id).copied() {
+            self.drop_client(conn);
+        }
+    }
+
+    pub(super) fn drop_client(&mut self, conn: ConnId) {
+        if let Some(client) = self.clients.remove(&conn)
+            && self.by_session.get(&client.session) == Some(&conn)
+        {
+            self.by_session.remove(&client.session);
+        }
+        self.watches.drop_connection(conn);
+    }
+
+    pub(super) fn drop_clients(&mut self) {
+        info!(clients = self.clients.len(), "no longer serving");
+        self.clients.clear();
+        self.by_session.clear();
+        self.waiting.clear();
+        self.touched.clear();
+        self.watches = Default::default();
+        self.sessions = Default::default();
+    }
+
+    /// A new leader gives every session its full timeout.
+    pub(super) fn start_serving(&mut self) {
+        self.sessions = Default::default();
+        if self.leading() {
+            let now = self.now();
+            for (id, session) in self.tree.sessions() {
+                self.sessions.opened(id, u64::try_from(session.timeout_ms).unwrap_or(0), now);
+            }
+        }
+    }
+
+    /// The leader refused a write because the session has moved: its client is elsewhere.
+    pub(super) fn moved(&mut self, origin: Origin) {
+        if let Some(Waiting::Reply { conn, .. }) = self.waiting.remove(&origin.number) {
+            refuse(conn, "its session has moved to another server");
+            self.drop_client(conn);
+        }
+    }
+}
+
+fn connect_frame(response: &ConnectResponse) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    response.encode(&mut bytes);
+    bytes
+}

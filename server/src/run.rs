@@ -1,0 +1,148 @@
+//! Starts a server.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::net::{TcpListener, lookup_host};
+use tokio::sync::mpsc::unbounded_channel;
+use tracing::{info, warn};
+
+use crate::clients::accept_clients;
+use crate::engine::{Engine, Events, Parts};
+use crate::links::{accept_channels, accept_votes};
+use crate::proposal::Txn;
+use crate::storage::{StorageError, Store, Worker};
+use crate::{Config, ConfigError, Mutant};
+
+/// Why a server does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A planted defect is configured but was not asked for, or the other way round.
+    #[error(
+        "{path}: mutant={found} plants a defect; only `zoobreak server --mutant {found}` starts such a server"
+    )]
+    Mutant {
+        /// The file.
+        path: PathBuf,
+        /// The mutant it names.
+        found: Mutant,
+    },
+    /// The disk cannot be used, or failed: a server that cannot write must not go on.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The newest snapshot is intact but not readable by this version.
+    #[error("{path}: the snapshot cannot be read: {error}")]
+    Snapshot {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        error: postcard::Error,
+    },
+    /// A port cannot be listened on.
+    #[error("{address}: {error}; is another server running with this port?")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A thread or the runtime cannot be started.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// Reads a `zoo.cfg` and runs that server until it fails. A mutant in the file must be named by
+/// `mutant` too.
+///
+/// # Errors
+/// [`ServerError`]; the caller prints it and exits with 1.
+pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerError> {
+    let config = Config::read(path)?;
+    if let Some(found) = config.mutant
+        && mutant != Some(found)
+    {
+        return Err(ServerError::Mutant { path: path.to_owned(), found });
+    }
+    for (line, key) in &config.ignored {
+        warn!("{}:{line}: {key} means nothing to this server and is ignored", path.display());
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(config, mutant))
+}
+
+async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> {
+    if let Some(mutant) = mutant {
+        warn!("planted defect {mutant}: {}", mutant.what());
+    }
+    let (store, recovered) = Store::<Txn>::open(&config.data_dir)?;
+    for note in &recovered.notes {
+        warn!("{note}");
+    }
+    let (links, link_events) = unbounded_channel();
+    let (clients, client_events) = unbounded_channel();
+    let (storage, storage_events) = unbounded_channel();
+    let worker = Worker::start(store, move |report| {
+        let _stopping = storage.send(report);
+    })?;
+    if let Some(address) = config.servers.get(&config.id) {
+        let votes = listen(&address.host, address.election_port).await?;
+        tokio::spawn(accept_votes(votes, links.clone()));
+        let learners = listen(&address.host, address.quorum_port).await?;
+        tokio::spawn(accept_channels(learners, links.clone()));
+    }
+    let host = config.client_address.as_deref().unwrap_or("0.0.0.0");
+    let listener = listen(host, config.client_port).await?;
+    tokio::spawn(accept_clients(listener, config.max_buffer, clients));
+    info!(id = config.id, client_port = config.client_port, zxid = %last(&recovered), "started");
+
+    let first_session = first_session(config.id);
+    let incarnation = rand::random();
+    let data_dir = config.data_dir.clone();
+    let parts = Parts { config, mutant, recovered, worker, links, incarnation, first_session };
+    let engine =
+        Engine::new(parts).map_err(|error| ServerError::Snapshot { path: data_dir, error })?;
+    let events = Events { links: link_events, clients: client_events, storage: storage_events };
+    Err(engine.run(events).await.into())
+}
+
+fn last(recovered: &crate::storage::Recovered<Txn>) -> zab::Zxid {
+    let snapshot = recovered.snapshot.as_ref().map_or(zab::Zxid::ZERO, |(zxid, _)| *zxid);
+    recovered.log.last().map_or(snapshot, |entry| entry.zxid)
+}
+
+/// How long a port may stay taken: a server killed a moment ago may not be quite gone.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+async fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match bind(host, port).await {
+            Ok(listener) => return Ok(listener),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => {
+                return Err(ServerError::Listen { address: format!("{host}:{port}"), error });
+            }
+        }
+    }
+}
+
+async fn bind(host: &str, port: u16) -> std::io::Result<TcpListener> {
+    let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
+    TcpListener::bind(addresses.as_slice()).await
+}
+
+/// Session ids as ZooKeeper makes them: the server's id in the high byte, then the time, so that a
+/// restarted server gives out new ones.
+fn first_session(id: zab::ServerId) -> i64 {
+    let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    (id << 56 | (ms << 24) >> 8).cast_signed()
+}
