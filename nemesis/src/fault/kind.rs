@@ -1,0 +1,152 @@
+//! The kinds of fault that a person may ask for, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{FaultSpec, Shape, Target};
+
+/// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Kind(usize);
+
+impl Kind {
+    /// All kinds, the groups first.
+    pub fn all() -> impl Iterator<Item = Kind> {
+        (0..KINDS.len()).map(Kind)
+    }
+
+    /// The name that [`Kind::from_str`] takes.
+    pub fn name(self) -> &'static str {
+        KINDS[self.0].0
+    }
+
+    /// A random member; leaders are hit most, because most promises hang on a change of leader.
+    pub fn draw(self, rng: &mut impl Rng) -> FaultSpec {
+        let members = KINDS[self.0].1;
+        let total: u32 = members.iter().map(|(weight, _)| weight).sum();
+        let mut ticket = rng.random_range(0..total);
+        for &(weight, spec) in members {
+            if ticket < weight {
+                return spec;
+            }
+            ticket -= weight;
+        }
+        unreachable!("the ticket is below the sum of the weights")
+    }
+
+    /// The member that is most worth having if there is time for only one.
+    pub fn foremost(self) -> FaultSpec {
+        KINDS[self.0].1[0].1
+    }
+}
+
+const KILL_LEADER: FaultSpec = FaultSpec::Kill { target: Target::Leader };
+const KILL_ONE: FaultSpec = FaultSpec::Kill { target: Target::One };
+const KILL_MINORITY: FaultSpec = FaultSpec::Kill { target: Target::Minority };
+const PAUSE_LEADER: FaultSpec = FaultSpec::Pause { target: Target::Leader };
+const PAUSE_ONE: FaultSpec = FaultSpec::Pause { target: Target::One };
+const PAUSE_MINORITY: FaultSpec = FaultSpec::Pause { target: Target::Minority };
+const LEADER: FaultSpec = FaultSpec::Partition { shape: Shape::Leader };
+const HALVES: FaultSpec = FaultSpec::Partition { shape: Shape::Halves };
+const RING: FaultSpec = FaultSpec::Partition { shape: Shape::Ring };
+const BRIDGE: FaultSpec = FaultSpec::Partition { shape: Shape::Bridge };
+const ONE: FaultSpec = FaultSpec::Partition { shape: Shape::One };
+const ONE_WAY: FaultSpec = FaultSpec::Partition { shape: Shape::OneWay };
+const CLIENT: FaultSpec = FaultSpec::Partition { shape: Shape::Client };
+
+/// A name and the members it may draw, each with its weight. The first member is the foremost.
+type Entry = (&'static str, &'static [(u32, FaultSpec)]);
+
+const KINDS: [Entry; 16] = [
+    ("kill", &[(5, KILL_LEADER), (3, KILL_ONE), (2, KILL_MINORITY)]),
+    ("pause", &[(5, PAUSE_LEADER), (3, PAUSE_ONE), (2, PAUSE_MINORITY)]),
+    (
+        "partition",
+        &[(6, LEADER), (4, HALVES), (2, RING), (2, BRIDGE), (2, ONE), (3, ONE_WAY), (2, CLIENT)],
+    ),
+    ("kill:leader", &[(1, KILL_LEADER)]),
+    ("kill:one", &[(1, KILL_ONE)]),
+    ("kill:minority", &[(1, KILL_MINORITY)]),
+    ("pause:leader", &[(1, PAUSE_LEADER)]),
+    ("pause:one", &[(1, PAUSE_ONE)]),
+    ("pause:minority", &[(1, PAUSE_MINORITY)]),
+    ("partition:leader", &[(1, LEADER)]),
+    ("partition:halves", &[(1, HALVES)]),
+    ("partition:ring", &[(1, RING)]),
+    ("partition:bridge", &[(1, BRIDGE)]),
+    ("partition:one", &[(1, ONE)]),
+    ("partition:one-way", &[(1, ONE_WAY)]),
+    ("partition:client", &[(1, CLIENT)]),
+];
+
+/// A name that is no kind of fault. The message lists what exists, the nearest name first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKind(String);
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names: Vec<_> = Kind::all().map(Kind::name).collect();
+        names.sort_by(|a, b| {
+            let likeness = |name: &str| strsim::jaro_winkler(name, &self.0);
+            likeness(b).total_cmp(&likeness(a))
+        });
+        write!(f, "no fault is called `{}`; there are: {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownKind {}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Kind, UnknownKind> {
+        Kind::all().find(|kind| kind.name() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = UnknownKind;
+
+    fn try_from(text: String) -> Result<Kind, UnknownKind> {
+        text.parse()
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> String {
+        kind.name().to_owned()
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_and_every_member_has_its_own_name() {
+        for kind in Kind::all() {
+            assert_eq!(kind.name().parse(), Ok(kind));
+            for (_, member) in KINDS[kind.0].1 {
+                let own: Kind = member.to_string().parse().expect("members are kinds");
+                assert_eq!(own.foremost(), *member);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistyped_name_gets_the_nearest_first() {
+        let message = "partition:leeder".parse::<Kind>().unwrap_err().to_string();
+        assert!(message.contains("there are: partition:leader, "), "{message}");
+        assert!(message.contains("pause:one"), "{message}");
+    }
+}

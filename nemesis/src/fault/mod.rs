@@ -1,0 +1,135 @@
+//! Faults as values: what was asked for ([`FaultSpec`]) and what it means at one moment ([`Fault`]).
+
+pub mod grudge;
+mod kind;
+mod resolve;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::NodeId;
+pub use grudge::Grudge;
+pub use kind::{Kind, UnknownKind};
+pub use resolve::{Skip, View, resolve};
+
+/// Identity of one injected fault within a run; firewall rules carry it as `zoobreak-f7`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FaultId(pub u32);
+
+impl fmt::Display for FaultId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "f{}", self.0)
+    }
+}
+
+/// A fault before its targets are known. The schedule consists of these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum FaultSpec {
+    /// SIGKILL to every process of some servers; they are started again at the heal.
+    Kill {
+        /// Which servers.
+        target: Target,
+    },
+    /// SIGSTOP to every process of some servers; SIGCONT at the heal.
+    Pause {
+        /// Which servers.
+        target: Target,
+    },
+    /// Packets between some hosts are dropped.
+    Partition {
+        /// Between which.
+        shape: Shape,
+    },
+}
+
+/// Which servers a kill or a pause is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// The leader of the moment.
+    Leader,
+    /// One server at random.
+    One,
+    /// A random number of servers that leaves a majority untouched.
+    Minority,
+}
+
+/// The form of a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// A random majority and the rest do not hear each other.
+    Halves,
+    /// One random server hears no other and is heard by none. Clients still reach it.
+    One,
+    /// The same for the leader of the moment.
+    Leader,
+    /// Every server hears a majority, and no two the same one. Needs five servers.
+    Ring,
+    /// Two groups that hear each other only through one server that hears all. Needs three servers.
+    Bridge,
+    /// One group does not hear the other, which does hear it.
+    OneWay,
+    /// The clients and some servers do not hear each other; the servers do.
+    Client,
+}
+
+/// A fault whose targets are known: what the nemesis injects and what the history records.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum Fault {
+    /// See [`FaultSpec::Kill`].
+    Kill {
+        /// The servers.
+        nodes: Vec<NodeId>,
+    },
+    /// See [`FaultSpec::Pause`].
+    Pause {
+        /// The servers.
+        nodes: Vec<NodeId>,
+    },
+    /// See [`FaultSpec::Partition`].
+    Partition {
+        /// The form that was asked for.
+        shape: Shape,
+        /// Who drops whose packets.
+        grudge: Grudge,
+    },
+}
+
+impl fmt::Display for FaultSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultSpec::Kill { target } => write!(f, "kill:{target}"),
+            FaultSpec::Pause { target } => write!(f, "pause:{target}"),
+            FaultSpec::Partition { shape } => write!(f, "partition:{shape}"),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Target::Leader => "leader",
+            Target::One => "one",
+            Target::Minority => "minority",
+        })
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Shape::Halves => "halves",
+            Shape::One => "one",
+            Shape::Leader => "leader",
+            Shape::Ring => "ring",
+            Shape::Bridge => "bridge",
+            Shape::OneWay => "one-way",
+            Shape::Client => "client",
+        })
+    }
+}

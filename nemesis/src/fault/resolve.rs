@@ -1,0 +1,238 @@
+//! From what was asked for to what is done: targets are chosen when a fault is injected, not before.
+
+use std::collections::BTreeSet;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, FaultSpec, Grudge, Shape, Target, grudge};
+use crate::host::NodeId;
+
+/// The ensemble as it stands at the moment of an injection.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct View {
+    /// All servers, up or not.
+    pub nodes: Vec<NodeId>,
+    /// The leader, if one is known.
+    pub leader: Option<NodeId>,
+    /// Servers without a process, and paused ones.
+    pub down: BTreeSet<NodeId>,
+}
+
+/// Why a fault makes no sense at this moment.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// It is aimed at the leader. Worth another try a little later.
+    #[error("no leader is known")]
+    NoLeader,
+    /// It is aimed at a server that is killed or paused already.
+    #[error("{0} is down already")]
+    Down(NodeId),
+    /// With it, no majority of the servers would be running.
+    #[error(
+        "{n_down} of {n_nodes} servers are down: one more would leave no spare beyond a majority"
+    )]
+    Majority {
+        /// Servers down now.
+        n_down: usize,
+        /// All servers.
+        n_nodes: usize,
+    },
+    /// Its shape needs more servers.
+    #[error("{shape} needs {needs} servers, and there are {has}")]
+    TooFew {
+        /// The shape asked for.
+        shape: Shape,
+        /// The fewest servers for it.
+        needs: usize,
+        /// All servers.
+        has: usize,
+    },
+}
+
+/// Chooses the targets of `spec`. Kills and pauses together never take away a majority.
+pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Fault, Skip> {
+    match *spec {
+        FaultSpec::Kill { target } => Ok(Fault::Kill { nodes: targets(target, view, rng)? }),
+        FaultSpec::Pause { target } => Ok(Fault::Pause { nodes: targets(target, view, rng)? }),
+        FaultSpec::Partition { shape } => {
+            Ok(Fault::Partition { shape, grudge: partition(shape, view, rng)? })
+        }
+    }
+}
+
+impl View {
+    /// How many more servers may go down while a majority keeps running.
+    fn n_spare(&self) -> usize {
+        let n_minority = self.nodes.len().saturating_sub(1) / 2;
+        n_minority.saturating_sub(self.down.len())
+    }
+
+    fn up(&self) -> Vec<NodeId> {
+        self.nodes.iter().copied().filter(|node| !self.down.contains(node)).collect()
+    }
+}
+
+fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
+    let n_targets = match (view.n_spare(), target) {
+        (0, _) => {
+            return Err(Skip::Majority { n_down: view.down.len(), n_nodes: view.nodes.len() });
+        }
+        (_, Target::Leader) => return running_leader(view).map(|leader| vec![leader]),
+        (_, Target::One) => 1,
+        (n_spare, Target::Minority) => rng.random_range(1..=n_spare),
+    };
+    Ok(some_of(&view.up(), n_targets, rng))
+}
+
+fn running_leader(view: &View) -> Result<NodeId, Skip> {
+    let leader = view.leader.ok_or(Skip::NoLeader)?;
+    if view.down.contains(&leader) { Err(Skip::Down(leader)) } else { Ok(leader) }
+}
+
+fn partition(shape: Shape, view: &View, rng: &mut impl Rng) -> Result<Grudge, Skip> {
+    let (needs, has) = (fewest(shape), view.nodes.len());
+    if has < needs {
+        return Err(Skip::TooFew { shape, needs, has });
+    }
+    let order = shuffled(&view.nodes, rng);
+    Ok(match shape {
+        Shape::Halves => grudge::halves(&order),
+        Shape::One => grudge::isolate(order[0], &view.nodes),
+        Shape::Leader => grudge::isolate(view.leader.ok_or(Skip::NoLeader)?, &view.nodes),
+        Shape::Ring => grudge::majorities_ring(&order),
+        Shape::Bridge => grudge::bridge(&order),
+        Shape::OneWay => one_way(&order, rng),
+        Shape::Client => grudge::client_cut(&some_of(&order, rng.random_range(1..=has), rng)),
+    })
+}
+
+fn fewest(shape: Shape) -> usize {
+    match shape {
+        Shape::Client => 1,
+        Shape::Halves | Shape::One | Shape::Leader | Shape::OneWay => 2,
+        Shape::Bridge => 3,
+        Shape::Ring => 5,
+    }
+}
+
+/// A minority that is deaf, or one that is mute.
+fn one_way(order: &[NodeId], rng: &mut impl Rng) -> Grudge {
+    let n_minority = rng.random_range(1..=(order.len() / 2));
+    let (few, rest) = order.split_at(n_minority);
+    if rng.random() { grudge::deaf(few, rest) } else { grudge::deaf(rest, few) }
+}
+
+fn shuffled(nodes: &[NodeId], rng: &mut impl Rng) -> Vec<NodeId> {
+    let mut order = nodes.to_vec();
+    order.shuffle(rng);
+    order
+}
+
+fn some_of(nodes: &[NodeId], n_wanted: usize, rng: &mut impl Rng) -> Vec<NodeId> {
+    let mut chosen = shuffled(nodes, rng);
+    chosen.truncate(n_wanted);
+    chosen.sort_unstable();
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+    use crate::host::Host;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn view(n_nodes: u8, leader: Option<u8>, down: &[u8]) -> View {
+        let down = down.iter().copied().map(NodeId).collect();
+        View { nodes: NodeId::first(n_nodes), leader: leader.map(NodeId), down }
+    }
+
+    fn resolved(kind: &str, view: &View, seed: u64) -> Result<Fault, Skip> {
+        let spec = kind.parse::<Kind>().expect("the tests know the kinds").foremost();
+        resolve(&spec, view, &mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn no_sequence_of_kills_and_pauses_takes_a_majority() {
+        for n_nodes in 1..=7 {
+            for seed in 0..200 {
+                let mut view = view(n_nodes, Some(1), &[]);
+                for (step, kind) in ["kill:minority", "pause:one", "kill:leader", "pause:minority"]
+                    .iter()
+                    .enumerate()
+                {
+                    if let Ok(Fault::Kill { nodes } | Fault::Pause { nodes }) =
+                        resolved(kind, &view, seed * 4 + step as u64)
+                    {
+                        assert!(!nodes.is_empty());
+                        assert!(nodes.iter().all(|node| view.down.insert(*node)), "twice down");
+                    }
+                }
+                assert!((view.nodes.len() - view.down.len()) * 2 > view.nodes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_minority_of_five_is_sometimes_one_and_sometimes_two() {
+        let sizes: BTreeSet<_> = (0..50)
+            .map(|seed| match resolved("kill:minority", &view(5, None, &[]), seed) {
+                Ok(Fault::Kill { nodes }) => nodes.len(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(sizes, BTreeSet::from([1, 2]));
+    }
+
+    #[test]
+    fn the_leader_is_hit_or_the_reason_is_given() {
+        let leader = |leader, down: &[u8]| resolved("kill:leader", &view(5, leader, down), 1);
+        assert_eq!(leader(Some(4), &[]), Ok(Fault::Kill { nodes: vec![NodeId(4)] }));
+        assert_eq!(leader(None, &[]), Err(Skip::NoLeader));
+        assert_eq!(leader(Some(4), &[4]), Err(Skip::Down(NodeId(4))));
+        assert_eq!(leader(Some(4), &[1, 2]), Err(Skip::Majority { n_down: 2, n_nodes: 5 }));
+        assert_eq!(resolved("partition:leader", &view(5, None, &[]), 1), Err(Skip::NoLeader));
+    }
+
+    #[test]
+    fn shapes_that_need_more_servers_say_how_many() {
+        let few = Err(Skip::TooFew { shape: Shape::Ring, needs: 5, has: 4 });
+        assert_eq!(resolved("partition:ring", &view(4, None, &[]), 1), few);
+        assert!(resolved("partition:bridge", &view(2, None, &[]), 1).is_err());
+        assert!(resolved("partition:halves", &view(1, None, &[]), 1).is_err());
+    }
+
+    #[test]
+    fn every_partition_cuts_something_and_never_the_observer() {
+        for kind in Kind::all().filter(|kind| kind.name().starts_with("partition:")) {
+            for seed in 0..50 {
+                let Ok(Fault::Partition { grudge, .. }) =
+                    resolved(kind.name(), &view(5, Some(2), &[]), seed)
+                else {
+                    panic!("{kind} was not resolved")
+                };
+                assert!(!grudge.is_empty(), "{kind}");
+                assert!(grudge.iter().all(|link| link.src != link.dst));
+                assert!(grudge.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
+            }
+        }
+    }
+
+    #[test]
+    fn one_way_has_no_way_back() {
+        for seed in 0..50 {
+            let Ok(Fault::Partition { grudge, .. }) =
+                resolved("partition:one-way", &view(5, None, &[]), seed)
+            else {
+                panic!("one-way was not resolved")
+            };
+            let back =
+                |link: &crate::switch::Link| crate::switch::Link { src: link.dst, dst: link.src };
+            assert!(grudge.iter().all(|link| !grudge.contains(&back(link))));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The lab: a network namespace for each server and one for the harness, joined by a [`Switch`].
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::host::{Host, NodeId};
+use crate::namespace::Namespace;
+use crate::netlink::{Mac, Netlink, NetlinkError, interface_index};
+use crate::switch::{Port, Switch};
+
+/// Why there is no lab.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The number of nodes is out of range.
+    #[error("a lab has 1 to {max} nodes, not {0}", max = NodeId::MAX)]
+    Size(usize),
+    /// A namespace, socket or thread was refused.
+    #[error("cannot {0}: {1}")]
+    System(&'static str, #[source] io::Error),
+    /// An interface, address or neighbour was refused.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// The network was built and does not carry packets.
+    #[error("no packet from {from} reached {to} within {within:?}: {last}")]
+    Unreachable {
+        /// Who asked.
+        from: Host,
+        /// Who did not answer.
+        to: Host,
+        /// How long it was tried.
+        within: Duration,
+        /// The last error.
+        last: io::Error,
+    },
+}
+
+/// Namespaces and switch. Dropping it takes the network down; nothing of it has a name that could stay.
+#[derive(Debug)]
+pub struct Lab {
+    nodes: Vec<Namespace>,
+    harness: Namespace,
+    switch: Switch,
+}
+
+impl Lab {
+    /// Builds the network of `n_nodes` servers and returns when every host can reach every server.
+    ///
+    /// Needs the rights that [`crate::contain::enter`] gives. The calling thread's namespace does not change.
+    pub fn new(n_nodes: usize) -> Result<Lab, LabError> {
+        let n_nodes = u8::try_from(n_nodes)
+            .ok()
+            .filter(|n| (1..=NodeId::MAX).contains(n))
+            .ok_or(LabError::Size(n_nodes))?;
+        let lab = thread::scope(|scope| scope.spawn(|| build(n_nodes)).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        lab.verify()?;
+        Ok(lab)
+    }
+
+    /// The servers, in order.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        NodeId::first(self.nodes.len() as u8)
+    }
+
+    /// The namespace of a host; clients and observer share the harness' one.
+    ///
+    /// # Panics
+    /// If the lab has no such node.
+    pub fn namespace(&self, host: Host) -> &Namespace {
+        match host {
+            Host::Node(NodeId(i)) => &self.nodes[usize::from(i) - 1],
+            Host::Clients | Host::Observer => &self.harness,
+        }
+    }
+
+    /// The switch between all hosts.
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// Moves the calling thread into the harness' namespace, where [`Host::Clients`] and
+    /// [`Host::Observer`] live. Threads it starts later live there too: call it before the runtime starts.
+    ///
+    /// Sockets use the clients' address unless they are bound to the observer's.
+    pub fn enter_harness_ns(&self) -> io::Result<()> {
+        self.harness.enter()
+    }
+
+    /// Every host must get an answer from every server before anybody relies on the network.
+    fn verify(&self) -> Result<(), LabError> {
+        let sources = self.nodes().into_iter().map(Host::from).chain([Host::Clients]);
+        for from in sources {
+            self.namespace(from)
+                .run(|| self.nodes().into_iter().try_for_each(|to| reach(from, to.into())))
+                .map_err(|e| LabError::System("enter a namespace", e))??;
+        }
+        Ok(())
+    }
+}
+
+/// A port that nobody listens on: its refusal proves that packets go there and come back.
+const CLOSED_PORT: u16 = 1;
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+fn reach(from: Host, to: Host) -> Result<(), LabError> {
+    let address = SocketAddr::from((to.addr(), CLOSED_PORT));
+    let start = Instant::now();
+    loop {
+        // Shorter than TCP's first retransmission (1 s), so that one early loss costs little.
+        match TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            Ok(_) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
+            Err(last) if start.elapsed() > READY_WITHIN => {
+                return Err(LabError::Unreachable { from, to, within: READY_WITHIN, last });
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Runs on a thread of its own, which moves through all the new namespaces.
+fn build(n_nodes: u8) -> Result<Lab, LabError> {
+    let cabinet = unshare("create the switch's network namespace")?;
+    let netlink = Netlink::open()?;
+    write_settings()?;
+    let hosts: Vec<Host> = NodeId::first(n_nodes).into_iter().map(Host::from).collect();
+    let mut namespaces = Vec::new();
+    for &host in &hosts {
+        namespaces.push(build_host(&netlink, &[host], &hosts)?);
+    }
+    let harness = build_host(&netlink, &HARNESS, &hosts)?;
+    cabinet.enter().map_err(|e| LabError::System("return to the switch's namespace", e))?;
+    let switch = start_switch(&netlink, &hosts)?;
+    Ok(Lab { nodes: namespaces, harness, switch })
+}
+
+/// The first one's address is the source of sockets that ask for none.
+const HARNESS: [Host; 2] = [Host::Clients, Host::Observer];
+
+/// One namespace with one interface, which has the addresses of `own`, and knows every other host.
+fn build_host(switch: &Netlink, own: &[Host], nodes: &[Host]) -> Result<Namespace, LabError> {
+    let namespace = unshare("create a network namespace")?;
+    write_settings()?;
+    switch.add_veth(&cable(own[0]), "eth0", namespace.as_fd(), mac(own[0]))?;
+    let netlink = Netlink::open()?;
+    let index = interface_index("eth0")?;
+    own.iter().try_for_each(|host| netlink.add_addr(index, host.addr(), 24))?;
+    netlink.set_up(index)?;
+    netlink.set_up(interface_index("lo")?)?;
+    let others = nodes.iter().chain(&HARNESS).filter(|host| !own.contains(host));
+    for host in others {
+        netlink.add_neighbour(index, host.addr(), mac(*host))?;
+    }
+    Ok(namespace)
+}
+
+fn start_switch(netlink: &Netlink, nodes: &[Host]) -> Result<Switch, LabError> {
+    let mut ports = Vec::new();
+    let mut port_of = BTreeMap::new();
+    for host in nodes.iter().chain(&HARNESS[..1]) {
+        netlink.set_up(interface_index(&cable(*host))?)?;
+        port_of.insert(*host, ports.len());
+        ports.push(Port::open(&cable(*host)).map_err(|e| LabError::System("open a port", e))?);
+    }
+    port_of.insert(Host::Observer, port_of[&Host::Clients]);
+    Switch::start(ports, &port_of).map_err(|e| LabError::System("start the switch", e))
+}
+
+/// The switch's end of the veth pair that leads to `host`.
+fn cable(host: Host) -> String {
+    format!("v-{host}")
+}
+
+/// Both of the harness' addresses are on one interface.
+fn mac(host: Host) -> Mac {
+    match host {
+        Host::Node(NodeId(i)) => [2, 0, 0, 0, 0, i],
+        Host::Clients | Host::Observer => [2, 0, 0, 0, 0, 200],
+    }
+}
+
+fn unshare(what: &'static str) -> Result<Namespace, LabError> {
+    Namespace::unshare().map_err(|e| LabError::System(what, e))
+}
+
+/// Settings of the calling thread's namespace; each file is absent on some kernels.
+///
+/// IPv6 is off, because its router solicitations would be packets that nobody asked for. Linux 6.15 and
+/// later can bound TCP's back-off. Retries are counted, not timed, so the bound needs more of them to
+/// keep a connection alive as long as before (`tcp_retries2`, kernel documentation ip-sysctl).
+fn write_settings() -> Result<(), LabError> {
+    setting("ipv6/conf/all/disable_ipv6", "1")?;
+    setting("ipv6/conf/default/disable_ipv6", "1")?;
+    if setting("ipv4/tcp_rto_max_ms", "1000")? {
+        setting("ipv4/tcp_retries2", "250")?;
+        setting("ipv4/tcp_syn_retries", "120")?;
+    }
+    Ok(())
+}
+
+/// False if this kernel has no such setting.
+fn setting(name: &str, value: &str) -> Result<bool, LabError> {
+    let path = Path::new("/proc/sys/net").join(name);
+    match fs::write(path, value) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(LabError::System("write a setting under /proc/sys/net", e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_of_no_nodes_or_too_many_is_refused_before_anything_is_built() {
+        for n_nodes in [0, 100, 256, 257] {
+            assert!(matches!(Lab::new(n_nodes), Err(LabError::Size(n)) if n == n_nodes));
+        }
+    }
+}

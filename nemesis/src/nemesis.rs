@@ -1,0 +1,320 @@
+//! The nemesis: it owns the servers' processes, hurts them, repairs them, and proves both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::fault::{Fault, FaultId, Grudge, Shape, View};
+use crate::host::{Host, NodeId};
+use crate::lab::Lab;
+use crate::outcome::{NotHealed, Outcome, Report};
+use crate::partition::{Backend, Baseline, Mended};
+use crate::process::{self, Launch, ProcessError, Server};
+
+/// Injects and heals faults in a lab. Its methods block, usually for less than 30 ms; in an async program,
+/// keep it on a thread of its own.
+#[derive(Debug)]
+pub struct Nemesis {
+    lab: Arc<Lab>,
+    backend: Backend,
+    servers: BTreeMap<NodeId, Server>,
+    active: BTreeMap<FaultId, Active>,
+}
+
+/// A fault in force, with what is needed to end it and to judge whether it lasted.
+#[derive(Debug)]
+enum Active {
+    Kill { nodes: Vec<NodeId>, doubts: Vec<String> },
+    Pause { pids: BTreeMap<NodeId, Vec<i32>>, doubts: Vec<String> },
+    Partition { grudge: Grudge, baseline: Baseline },
+}
+
+impl Nemesis {
+    /// Finds out by trying whether iptables works here.
+    pub fn new(lab: Arc<Lab>) -> Nemesis {
+        let backend = Backend::detect(&lab);
+        Nemesis { lab, backend, servers: BTreeMap::new(), active: BTreeMap::new() }
+    }
+
+    /// Lets the switch make the partitions even where iptables works.
+    pub fn without_iptables(lab: Arc<Lab>) -> Nemesis {
+        let backend = Backend::Switch("iptables was not wanted".into());
+        Nemesis { lab, backend, servers: BTreeMap::new(), active: BTreeMap::new() }
+    }
+
+    /// What makes the partitions: `iptables v1.8.9 (nf_tables)`, or `switch (why not iptables)`.
+    pub fn partition_backend(&self) -> String {
+        self.backend.to_string()
+    }
+
+    /// Starts a server in its node's namespace. What the node runs already is killed first.
+    pub fn start(&mut self, node: NodeId, launch: Launch) -> Result<(), ProcessError> {
+        self.stop_node(node)?;
+        let server = Server::start(launch, self.lab.namespace(node.into()))?;
+        self.servers.insert(node, server);
+        Ok(())
+    }
+
+    /// Servers that ended on their own since the last call. Kills by the nemesis are not among them.
+    pub fn exits(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, ProcessError> {
+        let mut exits = Vec::new();
+        for (&node, server) in &mut self.servers {
+            exits.extend(server.take_exit()?.map(|status| (node, status)));
+        }
+        Ok(exits)
+    }
+
+    /// Kills every process of every node, at the end of a run.
+    pub fn stop(&mut self) -> Result<(), ProcessError> {
+        self.lab.nodes().into_iter().try_for_each(|node| self.stop_node(node))
+    }
+
+    /// The ensemble as the processes show it, for [`crate::fault::resolve`]. Who leads is the caller's knowledge.
+    pub fn view(&self, leader: Option<NodeId>) -> Result<View, ProcessError> {
+        let nodes = self.lab.nodes();
+        let mut down = BTreeSet::new();
+        for &node in &nodes {
+            let pids = process::list(self.lab.namespace(node.into()))?;
+            if pids.iter().all(|&pid| process::is_stopped(pid)) {
+                down.insert(node);
+            }
+        }
+        Ok(View { nodes, leader, down })
+    }
+
+    /// Puts a fault in force. The id must be new; the report says what happened.
+    pub fn inject(&mut self, id: FaultId, fault: &Fault) -> Report {
+        if self.active.contains_key(&id) {
+            return report(id, Outcome::skipped(format!("{id} is in force already")), Value::Null);
+        }
+        let start = Instant::now();
+        let (outcome, mut evidence) = match fault {
+            Fault::Kill { nodes } => self.kill(id, nodes),
+            Fault::Pause { nodes } => self.pause(id, nodes),
+            Fault::Partition { shape, grudge } => self.partition(id, *shape, grudge),
+        };
+        evidence["took_ms"] = millis_since(start);
+        report(id, outcome, evidence)
+    }
+
+    /// Ends a fault, shows that it is over, and says whether it was in force until then.
+    ///
+    /// A fault that was skipped has nothing to heal. If the heal fails it may be tried again.
+    pub fn heal(&mut self, id: FaultId) -> Result<Report, NotHealed> {
+        let Some(active) = self.active.remove(&id) else {
+            return Ok(report(id, Outcome::skipped("it is not in force"), Value::Null));
+        };
+        let start = Instant::now();
+        let healed = match &active {
+            Active::Kill { nodes, doubts } => self.restart(nodes, doubts),
+            Active::Pause { pids, doubts } => self.resume(pids, doubts),
+            Active::Partition { grudge, baseline } => self.mend(id, grudge, baseline),
+        };
+        match healed {
+            Ok((outcome, mut evidence)) => {
+                evidence["took_ms"] = millis_since(start);
+                Ok(report(id, outcome, evidence))
+            }
+            Err(problem) => {
+                self.active.insert(id, active);
+                let problems = vec![format!("{id}: {problem}")];
+                Err(NotHealed { problems, healed: Vec::new() })
+            }
+        }
+    }
+
+    /// Heals every fault in force, then looks for rules and stopped processes that should not be there.
+    pub fn heal_all(&mut self) -> Result<Vec<Report>, NotHealed> {
+        let (mut healed, mut problems) = (Vec::new(), Vec::new());
+        for id in self.active.keys().copied().collect::<Vec<_>>() {
+            match self.heal(id) {
+                Ok(report) => healed.push(report),
+                Err(failure) => problems.extend(failure.problems),
+            }
+        }
+        problems.extend(self.leftovers());
+        if problems.is_empty() { Ok(healed) } else { Err(NotHealed { problems, healed }) }
+    }
+
+    fn kill(&mut self, id: FaultId, nodes: &[NodeId]) -> (Outcome, Value) {
+        let (mut killed, mut doubts) = (BTreeMap::new(), Vec::new());
+        for &node in nodes {
+            let ns = self.lab.namespace(node.into());
+            let hit = self.servers.get_mut(&node).map(|server| server.kill(ns));
+            match hit {
+                Some(Ok(pids)) if !pids.is_empty() => {
+                    killed.insert(node, pids);
+                }
+                Some(Err(error)) => doubts.push(format!("{node}: {error}")),
+                Some(Ok(_)) | None => doubts.push(format!("{node} ran no process")),
+            }
+        }
+        let evidence = json!({ "killed_pids": killed });
+        if killed.is_empty() {
+            return (Outcome::skipped(doubts.join("; ")), evidence);
+        }
+        let outcome = Outcome::unless(&doubts);
+        self.active.insert(id, Active::Kill { nodes: killed.into_keys().collect(), doubts });
+        (outcome, evidence)
+    }
+
+    /// A node that has processes although it was killed was not down all the time; it is left as it is.
+    fn restart(&mut self, nodes: &[NodeId], doubts: &[String]) -> Result<(Outcome, Value), String> {
+        let (mut started, mut doubts) = (BTreeMap::new(), doubts.to_vec());
+        for node in nodes {
+            let ns = self.lab.namespace((*node).into());
+            let alive = process::list(ns).map_err(|e| format!("{node}: {e}"))?;
+            let server = self.servers.get_mut(node).ok_or(format!("{node} was never started"))?;
+            if alive.is_empty() {
+                started.insert(*node, server.restart(ns).map_err(|e| format!("{node}: {e}"))?);
+            } else {
+                doubts.push(format!("{node} ran processes {alive:?} again before the heal"));
+            }
+        }
+        Ok((Outcome::unless(&doubts), json!({ "started_pids": started })))
+    }
+
+    fn pause(&mut self, id: FaultId, nodes: &[NodeId]) -> (Outcome, Value) {
+        let (mut paused, mut doubts) = (BTreeMap::new(), Vec::new());
+        for &node in nodes {
+            match self.pause_node(node) {
+                Ok(pids) => {
+                    paused.insert(node, pids);
+                }
+                Err(doubt) => doubts.push(format!("{node} {doubt}")),
+            }
+        }
+        let evidence = json!({ "stopped_pids": paused });
+        if paused.is_empty() {
+            return (Outcome::skipped(doubts.join("; ")), evidence);
+        }
+        let outcome = Outcome::unless(&doubts);
+        self.active.insert(id, Active::Pause { pids: paused, doubts });
+        (outcome, evidence)
+    }
+
+    /// A failed attempt is undone: some of the processes may have been stopped.
+    fn pause_node(&self, node: NodeId) -> Result<Vec<i32>, String> {
+        let ns = self.lab.namespace(node.into());
+        let stopped = process::stopped(ns).map_err(|e| e.to_string())?;
+        if !stopped.is_empty() {
+            return Err(format!("is paused already: {stopped:?} are stopped"));
+        }
+        match process::pause(ns) {
+            Ok(pids) if pids.is_empty() => Err("ran no process".into()),
+            Ok(pids) => Ok(pids),
+            Err(error) => match process::resume(ns) {
+                Ok(()) => Err(format!("could not be paused: {error}")),
+                Err(left) => Err(format!("could not be paused: {error}; nor resumed: {left}")),
+            },
+        }
+    }
+
+    fn resume(
+        &self,
+        pids: &BTreeMap<NodeId, Vec<i32>>,
+        doubts: &[String],
+    ) -> Result<(Outcome, Value), String> {
+        let mut doubts = doubts.to_vec();
+        for (&node, expected) in pids {
+            let ns = self.lab.namespace(node.into());
+            let in_node = |e: ProcessError| format!("{node}: {e}");
+            let still = process::stopped(ns).map_err(in_node)?;
+            process::resume(ns).map_err(in_node)?;
+            let moved: Vec<_> = expected.iter().filter(|pid| !still.contains(pid)).collect();
+            if !moved.is_empty() {
+                doubts.push(format!("{node}: {moved:?} ran or ended before the heal"));
+            }
+        }
+        Ok((Outcome::unless(&doubts), json!({ "resumed_pids": pids })))
+    }
+
+    fn partition(&mut self, id: FaultId, shape: Shape, grudge: &Grudge) -> (Outcome, Value) {
+        let mut evidence =
+            json!({ "backend": self.partition_backend(), "shape": shape, "links": grudge.len() });
+        if grudge.is_empty() {
+            return (Outcome::skipped("it cuts no link"), evidence);
+        }
+        match self.backend.cut(&self.lab, id, grudge, &self.grudges()) {
+            Ok(baseline) => {
+                evidence["rules_present"] = json!(true);
+                self.active.insert(id, Active::Partition { grudge: grudge.clone(), baseline });
+                (Outcome::Installed, evidence)
+            }
+            Err((reason, true)) => (Outcome::skipped(reason), evidence),
+            Err((reason, false)) => {
+                let baseline = Baseline::new();
+                self.active.insert(id, Active::Partition { grudge: grudge.clone(), baseline });
+                (Outcome::Indeterminate { reason }, evidence)
+            }
+        }
+    }
+
+    fn mend(
+        &self,
+        id: FaultId,
+        grudge: &Grudge,
+        baseline: &Baseline,
+    ) -> Result<(Outcome, Value), String> {
+        let Mended { dropped, mut doubts, n_replayed } =
+            self.backend.mend(&self.lab, id, grudge, &self.grudges(), baseline)?;
+        let n_dropped: u64 = dropped.iter().map(|link| link.packets).sum();
+        if n_dropped == 0 {
+            doubts.push("no packet was dropped: nobody felt it".into());
+        }
+        let losses = self.lab.switch().losses().map_err(|e| e.to_string())?;
+        let evidence = json!({
+            "backend": self.partition_backend(),
+            "packets_dropped": n_dropped,
+            "links": dropped,
+            "rules_removed": true,
+            "segments_replayed": n_replayed,
+            "switch_losses": losses,
+        });
+        Ok((Outcome::unless(&doubts), evidence))
+    }
+
+    /// The links cut by all partitions in force.
+    fn grudges(&self) -> Grudge {
+        let grudges = self.active.values().filter_map(|active| match active {
+            Active::Partition { grudge, .. } => Some(grudge),
+            Active::Kill { .. } | Active::Pause { .. } => None,
+        });
+        grudges.flatten().copied().collect()
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        let mut left = self.backend.leftovers(&self.lab).unwrap_or_else(|e| vec![e]);
+        for node in self.lab.nodes() {
+            match process::stopped(self.lab.namespace(node.into())) {
+                Ok(pids) if pids.is_empty() => {}
+                Ok(pids) => left.push(format!("{node} has stopped processes: {pids:?}")),
+                Err(error) => left.push(format!("{node}: {error}")),
+            }
+        }
+        left
+    }
+
+    fn stop_node(&mut self, node: NodeId) -> Result<(), ProcessError> {
+        let ns = self.lab.namespace(Host::Node(node));
+        self.servers.get_mut(&node).map_or(Ok(()), |server| server.kill(ns).map(drop))
+    }
+}
+
+impl Drop for Nemesis {
+    /// Call [`Nemesis::stop`] to hear of failures.
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+fn report(id: FaultId, outcome: Outcome, evidence: Value) -> Report {
+    Report { id, outcome, evidence }
+}
+
+fn millis_since(start: Instant) -> Value {
+    json!((start.elapsed().as_secs_f64() * 1e6).round() / 1e3)
+}

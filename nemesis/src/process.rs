@@ -1,0 +1,221 @@
+//! A node's processes: everything that lives in its network namespace, whoever started it.
+//!
+//! Servers may be shell scripts that start a Java program, or daemons that fork twice. Finding processes
+//! by namespace catches them all, so that "killed" and "paused" are true of the node and not of a wrapper.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use crate::namespace::Namespace;
+
+/// How to start a server. Started again after a kill, it gets the same files, which are appended to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Launch {
+    /// The program, looked up in `$PATH` unless it has a slash.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables added to the harness' environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Its working directory.
+    pub cwd: PathBuf,
+    /// Where its standard output goes.
+    pub stdout: PathBuf,
+    /// Where its standard error goes.
+    pub stderr: PathBuf,
+}
+
+/// A server could not be started, stopped or looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}: {source}")]
+pub struct ProcessError {
+    /// What was being done, to what.
+    pub action: String,
+    /// Why not.
+    #[source]
+    pub source: io::Error,
+}
+
+impl Launch {
+    /// Starts the program in the namespace, with a process group of its own, so that a ctrl-C at the
+    /// terminal reaches the harness alone.
+    pub fn spawn(&self, ns: &Namespace) -> Result<Child, ProcessError> {
+        let start = || ns.run(|| self.command()?.spawn())?;
+        start().map_err(failed(|| format!("start {}", self.program.display())))
+    }
+
+    fn command(&self) -> io::Result<Command> {
+        let append = |path| OpenOptions::new().create(true).append(true).open(path);
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(&self.env)
+            .current_dir(&self.cwd)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(append(&self.stdout)?)
+            .stderr(append(&self.stderr)?);
+        Ok(command)
+    }
+}
+
+/// The server of one node: how to start it, and the process that was started last.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) launch: Launch,
+    child: Option<Child>,
+}
+
+impl Server {
+    pub(crate) fn start(launch: Launch, ns: &Namespace) -> Result<Server, ProcessError> {
+        let child = launch.spawn(ns)?;
+        Ok(Server { launch, child: Some(child) })
+    }
+
+    /// Starts it again; the pid. What the node still runs must be killed first.
+    pub(crate) fn restart(&mut self, ns: &Namespace) -> Result<u32, ProcessError> {
+        let child = self.launch.spawn(ns)?;
+        Ok(self.child.insert(child).id())
+    }
+
+    /// How it ended, if it did so since it was started and not by [`Server::kill`]. Told once.
+    pub(crate) fn take_exit(&mut self) -> Result<Option<ExitStatus>, ProcessError> {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        let exit = child.try_wait().map_err(failed(|| "wait for a server".into()))?;
+        if exit.is_some() {
+            self.child = None;
+        }
+        Ok(exit)
+    }
+
+    /// SIGKILL to everything in the namespace, until nothing is left of it. Returns whom it hit.
+    pub(crate) fn kill(&mut self, ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+        let killed = kill_all(ns)?;
+        if let Some(mut child) = self.child.take() {
+            child.kill().and_then(|()| child.wait()).map_err(failed(|| "end a server".into()))?;
+        }
+        killed.iter().for_each(|&pid| reap_orphan(pid));
+        Ok(killed)
+    }
+}
+
+/// How long the kernel may take to stop or end a process. A process that waits for the disk cannot be
+/// stopped or killed before the disk answers.
+const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Repeated, because a process may fork between the look and the signal.
+fn kill_all(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+    let mut hit = Vec::new();
+    wait_until("kill every process of a node", || {
+        let pids = list(ns)?;
+        for &pid in &pids {
+            send(pid, Signal::SIGKILL)?;
+        }
+        hit.extend(&pids);
+        Ok(pids.is_empty())
+    })?;
+    hit.sort_unstable();
+    hit.dedup();
+    Ok(hit)
+}
+
+/// SIGSTOP to everything in the namespace, until every thread of it stands still. Returns whom it hit.
+pub(crate) fn pause(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+    let mut stopped = Vec::new();
+    wait_until("pause every process of a node", || {
+        stopped = list(ns)?;
+        let moving: Vec<_> = stopped.iter().copied().filter(|&pid| !is_stopped(pid)).collect();
+        moving.iter().try_for_each(|&pid| send(pid, Signal::SIGSTOP))?;
+        Ok(moving.is_empty())
+    })?;
+    Ok(stopped)
+}
+
+/// SIGCONT to everything in the namespace, until no thread of it stands still.
+pub(crate) fn resume(ns: &Namespace) -> Result<(), ProcessError> {
+    wait_until("resume every process of a node", || {
+        let still = stopped(ns)?;
+        still.iter().try_for_each(|&pid| send(pid, Signal::SIGCONT))?;
+        Ok(still.is_empty())
+    })
+}
+
+/// The processes of the namespace that are stopped.
+pub(crate) fn stopped(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+    Ok(list(ns)?.into_iter().filter(|&pid| is_stopped(pid)).collect())
+}
+
+/// The processes of the namespace.
+pub(crate) fn list(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+    ns.pids().map_err(failed(|| "list the processes in /proc".into()))
+}
+
+/// True if every thread is stopped: state `T` in `/proc/<pid>/task/<tid>/stat`.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    tasks.flatten().all(|task| {
+        // A thread that has ended meanwhile does not move either.
+        fs::read_to_string(task.path().join("stat"))
+            .is_ok_and(|stat| matches!(state(&stat), Some('T' | 'Z' | 'X')))
+    })
+}
+
+/// The third field of `/proc/<pid>/stat`; the second is in parentheses and may contain anything.
+fn state(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// A process that is gone has what the signal was for, or will be missed by the caller's next look.
+fn send(pid: i32, signal: Signal) -> Result<(), ProcessError> {
+    match kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(failed(|| format!("send {signal} to process {pid}"))(errno.into())),
+    }
+}
+
+/// Orphans of a contained harness become its children. Others reap their own, so errors mean nothing.
+fn reap_orphan(pid: i32) {
+    let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+}
+
+fn wait_until(
+    action: &str,
+    mut done: impl FnMut() -> Result<bool, ProcessError>,
+) -> Result<(), ProcessError> {
+    let start = Instant::now();
+    while !done()? {
+        if start.elapsed() > SIGNAL_LIMIT {
+            return Err(failed(|| action.to_owned())(io::ErrorKind::TimedOut.into()));
+        }
+        sleep(Duration::from_micros(200));
+    }
+    Ok(())
+}
+
+fn failed(action: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> ProcessError {
+    move |source| ProcessError { action: action(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_follows_the_last_parenthesis() {
+        assert_eq!(state("12 (java) S 1 12"), Some('S'));
+        assert_eq!(state("12 (a) R (b) T 1 12"), Some('T'));
+        assert_eq!(state("12 (cut"), None);
+    }
+}
