@@ -4,6 +4,10 @@
 //! happened. It judges nothing, and it never retries an operation behind the test's back: each
 //! attempt that may have had an effect is in the history.
 //!
+//! A client is one process of the history and keeps its number for the whole run, so that its
+//! session can be followed from server to server. Jepsen retires a process after an `info`; here
+//! such an operation stays open for ever, and the process' next ones may be concurrent with it.
+//!
 //! The order of a run: [`setup`] makes the znodes, [`Clients::open`] opens the sessions,
 //! [`Clients::go`] starts the load, [`Clients::stop`] ends it, [`final_reads`] reads every server.
 //! [`watch_roles`] observes the servers meanwhile.

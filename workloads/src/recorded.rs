@@ -66,9 +66,6 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// One process of the history: its session as it wanders from server to server, and its
 /// operations, one at a time.
-///
-/// Jepsen retires a process after an `info`. Here a process keeps its number, so that its session
-/// can be followed: the operation stays open for ever, and the next one may be concurrent with it.
 #[derive(Debug)]
 pub(crate) struct RecordedClient {
     shared: Shared,
