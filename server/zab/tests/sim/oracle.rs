@@ -1,0 +1,154 @@
+//! What must hold whatever happens: the judge that sees every peer at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use zab::{Entry, ServerId, Zxid};
+
+pub(crate) type Txn = u64;
+
+/// The application's state: what was delivered to it, in short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct App {
+    /// Entries delivered.
+    pub(crate) len: usize,
+    /// The last of them.
+    pub(crate) zxid: Zxid,
+    /// Of all of them, in order.
+    digest: u64,
+}
+
+impl App {
+    fn after(self, entry: &Entry<Txn>) -> App {
+        let mut hasher = DefaultHasher::new();
+        (self.digest, entry).hash(&mut hasher);
+        App { len: self.len + 1, zxid: entry.zxid, digest: hasher.finish() }
+    }
+}
+
+/// A broken promise, in words, and what kind it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.what)
+    }
+}
+
+/// Names of the ZAB literature where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Two peers deliver different things at the same place (PrefixConsistency, TotalOrder).
+    Divergence,
+    /// Zxids that do not ascend, or leave a hole in an epoch (LocalPrimaryOrder).
+    Order,
+    /// Two established leaders in an epoch (Leadership).
+    TwoLeaders,
+    /// An established leader lacks what was committed before (LeaderLogCompleteness).
+    Loss,
+    /// Delivered before a quorum had it on disk.
+    Undurable,
+    /// `sync` returned before what was committed when it was asked.
+    StaleSync,
+    /// No progress in time after every fault was healed.
+    Stuck,
+}
+
+/// All that was ever delivered, and who led.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    /// State after each delivery; the longest history that any peer delivered.
+    history: Vec<App>,
+    leaders: BTreeMap<u32, (ServerId, u32)>,
+    syncs: BTreeMap<u64, usize>,
+    /// The first one.
+    pub(crate) violation: Option<Violation>,
+}
+
+impl Oracle {
+    /// Entries committed so far.
+    pub(crate) fn committed(&self) -> usize {
+        self.history.len()
+    }
+
+    /// `id` delivered `entry` in the state `app`; the state after.
+    pub(crate) fn delivered(&mut self, id: ServerId, app: App, entry: &Entry<Txn>) -> App {
+        if !may_follow(app.zxid, entry.zxid) {
+            let what = format!("{id} delivered {:?} after {:?}", entry.zxid, app.zxid);
+            self.violated(Kind::Order, what);
+        }
+        let next = app.after(entry);
+        if app.len == self.history.len() {
+            self.history.push(next);
+        }
+        self.compare(id, next);
+        next
+    }
+
+    /// `id` was given the state `app` by a peer or its own snapshot.
+    pub(crate) fn compare(&mut self, id: ServerId, app: App) {
+        let Some(place) = app.len.checked_sub(1) else { return };
+        if self.history.get(place) != Some(&app) {
+            let expected = self.history.get(place).map(|app| app.zxid);
+            let what = format!(
+                "{id} is at {:?} after {} deliveries, another was at {expected:?}",
+                app.zxid, app.len
+            );
+            self.violated(Kind::Divergence, what);
+        }
+    }
+
+    /// `id` serves as the leader of `epoch`.
+    pub(crate) fn established(&mut self, id: ServerId, incarnation: u32, epoch: u32, app: App) {
+        let known = *self.leaders.entry(epoch).or_insert((id, incarnation));
+        if known != (id, incarnation) {
+            let what = format!("{} and {id} are established in epoch {epoch}", known.0);
+            self.violated(Kind::TwoLeaders, what);
+        }
+        if app.len < self.history.len() {
+            let lost = self.history[app.len].zxid;
+            let what = format!("leader {id} of epoch {epoch} lacks {lost:?}, which was committed");
+            self.violated(Kind::Loss, what);
+        }
+    }
+
+    /// `entry` was delivered for the first time; so many of `servers` have it on disk.
+    pub(crate) fn durable_at(&mut self, holders: usize, servers: usize, entry: &Entry<Txn>) {
+        if holders <= servers / 2 {
+            let what = format!("{:?} was delivered, on disk at {holders}", entry.zxid);
+            self.violated(Kind::Undurable, what);
+        }
+    }
+
+    pub(crate) fn sync_asked(&mut self, token: u64) {
+        self.syncs.insert(token, self.history.len());
+    }
+
+    pub(crate) fn sync_done(&mut self, id: ServerId, token: u64, app: App) {
+        let floor = self.syncs.remove(&token).expect("a sync is answered once, if asked");
+        if app.len < floor {
+            let what = format!(
+                "{id} answered a sync after {} deliveries, {floor} were committed before",
+                app.len
+            );
+            self.violated(Kind::StaleSync, what);
+        }
+    }
+
+    pub(crate) fn violated(&mut self, kind: Kind, what: String) {
+        self.violation.get_or_insert(Violation { kind, what });
+    }
+}
+
+fn may_follow(previous: Zxid, next: Zxid) -> bool {
+    if next.epoch() == previous.epoch() {
+        next.counter() == previous.counter() + 1
+    } else {
+        next.epoch() > previous.epoch() && next.counter() == 1
+    }
+}

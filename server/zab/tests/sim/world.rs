@@ -1,0 +1,521 @@
+//! The world: virtual time, a network, and the driver of every peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use zab::{Config, Input, Message, Mutant, Output, Role, ServerId, Timer, Timing};
+
+use super::net::{Conn, ConnId, End, Item, Words};
+use super::node::Node;
+use super::oracle::{App, Kind, Oracle, Txn};
+
+/// Microseconds.
+pub(crate) const MS: u64 = 1000;
+
+/// What happens next, and to whom.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Timer { id: ServerId, timer: Timer, setting: u64 },
+    Flush { id: ServerId, incarnation: u32 },
+    Snapshot { id: ServerId, incarnation: u32, app: App },
+    Notice { id: ServerId, from: ServerId, words: Words },
+    Dialled { conn: ConnId },
+    Accept { conn: ConnId, incarnation: u32 },
+    Arrival { conn: ConnId, end: End },
+    Restart { id: ServerId },
+    Client,
+    Fault,
+    Unblock { links: Vec<(ServerId, ServerId)> },
+}
+
+/// How this world behaves; drawn from the seed.
+#[derive(Debug)]
+pub(crate) struct Habits {
+    pub(crate) peers: u64,
+    pub(crate) delay_us: u64,
+    /// Percent of notifications that get lost.
+    pub(crate) loss: u32,
+    pub(crate) flush_us: u64,
+    pub(crate) client_us: u64,
+    pub(crate) fault_us: u64,
+    pub(crate) log_kept: usize,
+    /// Percent of client steps that are a snapshot.
+    pub(crate) snapshots: u32,
+}
+
+impl Habits {
+    fn draw(rng: &mut ChaCha8Rng) -> Habits {
+        Habits {
+            peers: [1, 2, 3, 3, 3, 4, 5, 5][rng.random_range(0..8)],
+            delay_us: [200, 2 * MS, 10 * MS][rng.random_range(0..3)],
+            loss: [0, 5, 20][rng.random_range(0..3)],
+            flush_us: [100, 5 * MS, 40 * MS][rng.random_range(0..3)],
+            client_us: [2 * MS, 5 * MS, 20 * MS][rng.random_range(0..3)],
+            fault_us: [100 * MS, 300 * MS, 1000 * MS][rng.random_range(0..3)],
+            log_kept: [0, 3, 50][rng.random_range(0..3)],
+            snapshots: [0, 2, 10][rng.random_range(0..3)],
+        }
+    }
+}
+
+/// How often each thing happened that the simulation is there to exercise.
+pub(crate) type Tally = BTreeMap<&'static str, u64>;
+
+pub(crate) struct World {
+    pub(crate) now: u64,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) habits: Habits,
+    pub(crate) nodes: BTreeMap<ServerId, Node>,
+    pub(crate) oracle: Oracle,
+    pub(crate) tally: Tally,
+    /// One-way links that carry nothing.
+    pub(crate) blocked: BTreeSet<(ServerId, ServerId)>,
+    pub(crate) faulty: bool,
+    pub(crate) trace: bool,
+    pub(crate) steps: u64,
+    conns: Vec<Conn>,
+    events: BTreeMap<(u64, u64), Event>,
+    /// Numbers events, timer settings, transactions and tokens.
+    serial: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, mutant: Option<Mutant>) -> World {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let habits = Habits::draw(&mut rng);
+        let voters: BTreeSet<ServerId> = (1..=habits.peers).collect();
+        let timing =
+            Timing { tick_ms: 100, init_limit: 10, sync_limit: 4, settle_ms: 50, resend_ms: 100 };
+        let node = |&id: &ServerId| {
+            let voters = voters.clone();
+            Node::new(Config { id, voters, timing, log_kept: habits.log_kept, mutant })
+        };
+        let mut world = World {
+            now: 0,
+            nodes: voters.iter().map(|id| (*id, node(id))).collect(),
+            rng,
+            habits,
+            oracle: Oracle::default(),
+            tally: Tally::new(),
+            blocked: BTreeSet::new(),
+            faulty: true,
+            trace: false,
+            steps: 0,
+            conns: Vec::new(),
+            events: BTreeMap::new(),
+            serial: 0,
+        };
+        for id in voters {
+            let at = world.rng.random_range(0..100 * MS);
+            world.after(at, Event::Restart { id });
+        }
+        world.after(0, Event::Client);
+        world.after(0, Event::Fault);
+        world
+    }
+
+    pub(crate) fn ids(&self) -> Vec<ServerId> {
+        self.nodes.keys().copied().collect()
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.tally.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    pub(crate) fn after(&mut self, delay: u64, event: Event) {
+        let serial = self.next_serial();
+        self.events.insert((self.now + delay, serial), event);
+    }
+
+    /// Lets time pass until `until`, or until a promise is broken.
+    pub(crate) fn run(&mut self, until: u64) {
+        while self.oracle.violation.is_none() {
+            let Some(entry) = self.events.first_entry() else { break };
+            if entry.key().0 > until {
+                break;
+            }
+            let ((now, _), event) = entry.remove_entry();
+            self.now = now;
+            self.happen(event);
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(node) = self.victim(&event).and_then(|id| self.nodes.get(&id))
+            && node.paused_until > self.now
+        {
+            return self.after(node.paused_until - self.now, event);
+        }
+        match event {
+            Event::Timer { id, timer, setting } => self.timer(id, timer, setting),
+            Event::Flush { id, incarnation } => self.flush(id, incarnation),
+            Event::Snapshot { id, incarnation, app } => self.snapshot(id, incarnation, app),
+            Event::Notice { id, from, words } => {
+                self.step(id, Input::Received { from, message: words });
+            }
+            Event::Dialled { conn } => self.dialled(conn),
+            Event::Accept { conn, incarnation } => self.accept(conn, incarnation),
+            Event::Arrival { conn, end } => self.arrival(conn, end),
+            Event::Restart { id } => self.start(id),
+            Event::Client => self.client(),
+            Event::Fault => self.fault(),
+            Event::Unblock { links } => self.blocked.retain(|link| !links.contains(link)),
+        }
+    }
+
+    /// Whose pause delays this event?
+    fn victim(&self, event: &Event) -> Option<ServerId> {
+        match event {
+            Event::Timer { id, .. }
+            | Event::Flush { id, .. }
+            | Event::Snapshot { id, .. }
+            | Event::Notice { id, .. } => Some(*id),
+            Event::Dialled { conn } | Event::Arrival { conn, end: End::Learner } => {
+                Some(self.conns[*conn].learner.id)
+            }
+            Event::Accept { conn, .. } | Event::Arrival { conn, end: End::Leader } => {
+                Some(self.conns[*conn].leader.id)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn node(&mut self, id: ServerId) -> &mut Node {
+        self.nodes.get_mut(&id).expect("peers name only voters")
+    }
+
+    fn timer(&mut self, id: ServerId, timer: Timer, setting: u64) {
+        if self.node(id).timers.get(&timer) == Some(&setting) {
+            self.node(id).timers.remove(&timer);
+            self.step(id, Input::Timer(timer));
+        }
+    }
+
+    /// Feeds a peer, if it is up, and does what it says.
+    pub(crate) fn step(&mut self, id: ServerId, input: Input<Txn, App>) {
+        self.steps += 1;
+        if self.trace {
+            println!("{:>9} {id} <- {input:?}", self.now);
+        }
+        let mut out = Vec::new();
+        let Some(peer) = &mut self.node(id).peer else { return };
+        peer.handle(input, &mut out);
+        self.carry_out(id, out);
+    }
+
+    fn carry_out(&mut self, id: ServerId, out: Vec<Output<Txn, App>>) {
+        for output in out {
+            if self.trace {
+                println!("{:>9} {id} ->     {output:?}", self.now);
+            }
+            match output {
+                Output::Send { to, message: message @ Message::Notification { .. } } => {
+                    self.notify(id, to, message);
+                }
+                Output::Send { to, message } => self.send(id, to, message),
+                Output::SendSnapshot { to, zxid } => {
+                    self.count("snap");
+                    let state = self.node(id).app;
+                    assert_eq!(state.zxid, zxid, "a snapshot is of the state delivered");
+                    self.send(id, to, Message::Snapshot { zxid, state });
+                }
+                Output::Connect { to } => self.connect(id, to),
+                Output::Disconnect { peer } => self.disconnect(id, peer),
+                Output::Store(write) => {
+                    self.node(id).disk.order(write);
+                    self.schedule_flush(id);
+                }
+                Output::SetTimer { timer, ms } => self.set_timer(id, timer, ms),
+                Output::CancelTimer(timer) => {
+                    self.node(id).timers.remove(&timer);
+                }
+                Output::Deliver(entry) => self.deliver(id, &entry),
+                Output::Reset { zxid, state } => {
+                    let app = state.unwrap_or(self.node(id).disk.snapshot);
+                    assert_eq!(app.zxid, zxid, "a reset names the state it goes to");
+                    self.node(id).app = app;
+                    self.oracle.compare(id, app);
+                }
+                Output::Role(role) => self.role(id, role),
+                Output::SyncDone { token } => {
+                    self.count("sync");
+                    let app = self.node(id).app;
+                    self.oracle.sync_done(id, token, app);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, id: ServerId, entry: &zab::Entry<Txn>) {
+        let (app, known) = (self.node(id).app, self.oracle.committed());
+        self.node(id).app = self.oracle.delivered(id, app, entry);
+        if self.oracle.committed() > known {
+            let holders = self.nodes.values().filter(|node| node.disk.holds(entry)).count();
+            self.oracle.durable_at(holders, self.nodes.len(), entry);
+        }
+        if self.node(id).submitted.remove(&entry.txn) {
+            self.count("acknowledged");
+        }
+    }
+
+    fn role(&mut self, id: ServerId, role: Role) {
+        match role {
+            Role::Looking => self.node(id).submitted.clear(),
+            Role::Leading { epoch, serving: true } => {
+                self.count("established");
+                let (app, incarnation) = (self.node(id).app, self.node(id).incarnation);
+                self.oracle.established(id, incarnation, epoch, app);
+            }
+            _ => {}
+        }
+    }
+
+    fn set_timer(&mut self, id: ServerId, timer: Timer, ms: u64) {
+        let setting = self.next_serial();
+        self.node(id).timers.insert(timer, setting);
+        let jitter = self.rng.random_range(950..1050);
+        self.after(ms * jitter, Event::Timer { id, timer, setting });
+    }
+
+    // The disk.
+
+    fn schedule_flush(&mut self, id: ServerId) {
+        if !self.node(id).flushing {
+            self.node(id).flushing = true;
+            let incarnation = self.node(id).incarnation;
+            let delay = self.rng.random_range(1..=self.habits.flush_us);
+            self.after(delay, Event::Flush { id, incarnation });
+        }
+    }
+
+    fn flush(&mut self, id: ServerId, incarnation: u32) {
+        let node = self.nodes.get_mut(&id).expect("flushes are of voters");
+        if node.peer.is_none() || node.incarnation != incarnation {
+            return;
+        }
+        let ops = self.rng.random_range(1..=node.disk.pending());
+        node.disk.flush(ops);
+        node.flushing = false;
+        if node.disk.pending() > 0 {
+            self.schedule_flush(id);
+        }
+        self.step(id, Input::Stored { ops });
+    }
+
+    fn snapshot(&mut self, id: ServerId, incarnation: u32, app: App) {
+        let node = self.node(id);
+        if node.peer.is_some() && node.incarnation == incarnation {
+            if node.disk.snapshot.zxid < app.zxid {
+                node.disk.snapshot = app;
+            }
+            self.step(id, Input::Compact { upto: app.zxid });
+        }
+    }
+
+    // The network.
+
+    fn delay(&mut self) -> u64 {
+        let usual = self.rng.random_range(1..=self.habits.delay_us);
+        if self.rng.random_ratio(1, 50) { usual * 10 } else { usual }
+    }
+
+    fn notify(&mut self, from: ServerId, id: ServerId, words: Words) {
+        let lost = self.faulty && self.rng.random_ratio(self.habits.loss, 100);
+        if !lost && !self.blocked.contains(&(from, id)) {
+            let delay = self.delay();
+            self.after(delay, Event::Notice { id, from, words });
+        }
+    }
+
+    fn connect(&mut self, id: ServerId, to: ServerId) {
+        let conn = self.conns.len();
+        self.conns.push(Conn::new(id, to));
+        self.node(id).upstream = Some(conn);
+        let unreachable = self.blocked.contains(&(id, to)) || self.blocked.contains(&(to, id));
+        let delay = if unreachable { 200 * MS } else { self.delay() };
+        self.after(delay, Event::Dialled { conn });
+    }
+
+    fn dialled(&mut self, conn: ConnId) {
+        let (id, to) = (self.conns[conn].learner.id, self.conns[conn].leader.id);
+        if !self.conns[conn].learner.open {
+            return;
+        }
+        let blocked = self.blocked.contains(&(id, to)) || self.blocked.contains(&(to, id));
+        if blocked || self.node(to).peer.is_none() {
+            self.conns[conn].learner.open = false;
+            self.node(id).upstream = None;
+            return self.step(id, Input::Disconnected { peer: to });
+        }
+        let incarnation = self.node(to).incarnation;
+        self.after(0, Event::Accept { conn, incarnation });
+        self.step(id, Input::Connected { peer: to });
+    }
+
+    fn accept(&mut self, conn: ConnId, incarnation: u32) {
+        let (learner, id) = (self.conns[conn].learner.id, self.conns[conn].leader.id);
+        if self.node(id).peer.is_none() || self.node(id).incarnation != incarnation {
+            return self.close(conn, End::Leader);
+        }
+        if let Some(old) = self.node(id).downstream.remove(&learner) {
+            self.close(old, End::Leader);
+            self.step(id, Input::Disconnected { peer: learner });
+        }
+        self.node(id).downstream.insert(learner, conn);
+    }
+
+    fn send(&mut self, from: ServerId, to: ServerId, words: Words) {
+        match &words {
+            Message::Truncate { .. } => self.count("trunc"),
+            Message::NewLeader { .. } => self.count("newleader"),
+            _ => {}
+        }
+        let upstream = self.node(from).upstream.filter(|&conn| self.conns[conn].leader.id == to);
+        let (conn, end) = match upstream {
+            Some(conn) => (conn, End::Leader),
+            None => {
+                let conn = self.node(from).downstream.get(&to).copied();
+                (conn.expect("peers speak only on connections that stand"), End::Learner)
+            }
+        };
+        self.transmit(conn, end, Item::Words(words));
+    }
+
+    fn transmit(&mut self, conn: ConnId, end: End, item: Item) {
+        let at = self.now + self.delay();
+        let half = self.conns[conn].half(end);
+        half.busy_until = half.busy_until.max(at);
+        half.inbox.push_back(item);
+        let delay = half.busy_until - self.now;
+        self.after(delay, Event::Arrival { conn, end });
+    }
+
+    fn arrival(&mut self, conn: ConnId, end: End) {
+        let id = self.conns[conn].half(end).id;
+        let peer = self.conns[conn].half(end.other()).id;
+        let half = self.conns[conn].half(end);
+        if !half.open {
+            return;
+        }
+        let accepted = end == End::Learner || self.nodes[&id].downstream.get(&peer) == Some(&conn);
+        if !accepted {
+            return self.after(MS, Event::Arrival { conn, end });
+        }
+        let half = self.conns[conn].half(end);
+        let held = matches!(half.inbox.front(), Some(Item::Words(_)));
+        if held && self.blocked.contains(&(peer, id)) {
+            return self.after(20 * MS, Event::Arrival { conn, end });
+        }
+        match self.conns[conn].half(end).inbox.pop_front() {
+            Some(Item::Words(message)) => self.step(id, Input::Received { from: peer, message }),
+            Some(Item::Eof) => {
+                self.forget(conn, end);
+                self.step(id, Input::Disconnected { peer });
+            }
+            None => {}
+        }
+    }
+
+    fn disconnect(&mut self, id: ServerId, peer: ServerId) {
+        let upstream = self.node(id).upstream.filter(|&conn| self.conns[conn].leader.id == peer);
+        if let Some(conn) = upstream {
+            self.close(conn, End::Learner);
+        }
+        if let Some(&conn) = self.node(id).downstream.get(&peer) {
+            self.close(conn, End::Leader);
+        }
+    }
+
+    /// One end closes; the other learns of it in time, with or without what was under way.
+    pub(crate) fn close(&mut self, conn: ConnId, end: End) {
+        self.forget(conn, end);
+        if self.rng.random_bool(0.5) {
+            self.conns[conn].half(end.other()).inbox.clear();
+        }
+        self.transmit(conn, end.other(), Item::Eof);
+    }
+
+    /// Both ends of a connection learn that it broke.
+    pub(crate) fn cut(&mut self, conn: ConnId) {
+        for end in [End::Learner, End::Leader] {
+            self.conns[conn].half(end).inbox.clear();
+            self.transmit(conn, end, Item::Eof);
+        }
+    }
+
+    fn forget(&mut self, conn: ConnId, end: End) {
+        let half = self.conns[conn].half(end);
+        half.open = false;
+        let (id, peer) = (half.id, self.conns[conn].half(end.other()).id);
+        let node = self.node(id);
+        if end == End::Learner && node.upstream == Some(conn) {
+            node.upstream = None;
+        }
+        if end == End::Leader && node.downstream.get(&peer) == Some(&conn) {
+            node.downstream.remove(&peer);
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Vec<ConnId> {
+        let nodes = self.nodes.values();
+        nodes.flat_map(|node| node.downstream.values().copied()).collect()
+    }
+
+    // Servers.
+
+    pub(crate) fn start(&mut self, id: ServerId) {
+        if self.node(id).peer.is_none() {
+            let mut out = Vec::new();
+            self.node(id).start(&mut out);
+            let app = self.node(id).app;
+            self.oracle.compare(id, app);
+            self.carry_out(id, out);
+        }
+    }
+
+    /// Ends a server. Connections break as the kernel closes them.
+    pub(crate) fn stop(&mut self, id: ServerId) {
+        self.node(id).stop();
+        if let Some(conn) = self.node(id).upstream {
+            self.close(conn, End::Learner);
+        }
+        let learners: Vec<_> = self.node(id).downstream.values().copied().collect();
+        for conn in learners {
+            self.close(conn, End::Leader);
+        }
+    }
+
+    // Convergence.
+
+    /// One leader serves, all others follow it, and all have delivered everything.
+    pub(crate) fn converged(&self) -> bool {
+        let leaders = self
+            .nodes
+            .values()
+            .filter(|node| matches!(node.role(), Role::Leading { serving: true, .. }));
+        let complete =
+            |node: &Node| node.role().serving() && node.app.len == self.oracle.committed();
+        leaders.count() == 1 && self.nodes.values().all(complete)
+    }
+
+    /// Runs until all converge; the virtual time it took.
+    pub(crate) fn converge(&mut self, limit: u64) -> u64 {
+        let begin = self.now;
+        while !self.converged() && self.oracle.violation.is_none() {
+            if self.now - begin > limit {
+                let roles: Vec<_> = self.nodes.values().map(Node::role).collect();
+                self.oracle.violated(Kind::Stuck, format!("after {limit} us: {roles:?}"));
+                break;
+            }
+            self.run(self.now + 10 * MS);
+        }
+        self.now - begin
+    }
+}
