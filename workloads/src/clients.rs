@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
-use crate::recorded::{Counter, Shared, Tally};
+use crate::recorded::Shared;
 use crate::register::{Stage, run_client};
+use crate::tally::{Counter, Tally};
 
 /// The clients of the register workload. They end when this is dropped; use
 /// [`stop`](Clients::stop) to let them finish what they are doing.

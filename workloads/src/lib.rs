@@ -26,6 +26,7 @@ mod roles;
 mod schedule;
 mod setup;
 mod socket;
+mod tally;
 
 pub use client::{Client, ConnectError, Endpoint, Resume};
 pub use clients::{ClientPanic, Clients, OpenError};
@@ -34,6 +35,6 @@ pub use final_reads::{Unread, final_reads};
 pub use generator::{Op, Register, VALUES_PER_CLIENT};
 pub use outcome::{Answer, Effect, NoReply, Refusal, Reply, outcome};
 pub use probe::{Observation, Role, parse_srvr, probe};
-pub use recorded::Tally;
 pub use roles::{RoleView, RoleWatcher, watch_roles};
 pub use setup::{SetupError, setup};
+pub use tally::Tally;

@@ -177,20 +177,23 @@ async fn a_ping_without_an_answer_ends_the_connection() {
 #[tokio::test]
 async fn a_late_ping_reply_does_not_disturb_a_request() {
     let (listener, addr) = listen().await;
+    let (pinged, ping_seen) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut peer = Peer::accept(&listener).await;
         peer.connect_request().await;
-        peer.connect_response(&session_response(1, 150)).await;
+        peer.connect_response(&session_response(1, 3000)).await;
         assert_eq!(peer.request().await.expect("a ping").0.xid, xid::PING);
+        pinged.send(()).unwrap();
         let (header, _) = peer.request().await.expect("a request");
         peer.reply(xid::PING, 60, None).await;
         peer.reply(header.xid, 61, Some(&Response::SetData { stat: Stat::default() })).await;
         peer.payload().await
     });
     let mut client = connected(addr).await;
-    // One ping period is 50 ms; the answer to the ping is overdue after two.
-    let idle = tokio::time::timeout(Duration::from_millis(75), client.keep_alive()).await;
-    assert!(idle.is_err(), "still connected");
+    tokio::select! {
+        seen = ping_seen => seen.unwrap(),
+        lost = client.keep_alive() => panic!("{lost}"),
+    }
     assert_eq!(client.call(&set()).await.unwrap().zxid, 61);
 }
 
