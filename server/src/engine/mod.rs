@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -179,7 +180,7 @@ impl Engine {
     fn link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Vote { from, message } => self.input(Input::Received { from, message }),
-            LinkEvent::Up { channel, dialled } => self.channel_up(channel, dialled),
+            LinkEvent::Up { peer, stream, dialled } => self.channel_up(peer, stream, dialled),
             LinkEvent::Frame { peer, id, frame } if self.is_current(peer, id) => {
                 self.frame(peer, frame);
             }
@@ -204,15 +205,14 @@ impl Engine {
         self.dialling.as_ref().is_some_and(|(dialled, _)| *dialled == peer)
     }
 
-    fn channel_up(&mut self, channel: Channel, dialled: bool) {
-        let peer = channel.peer;
+    fn channel_up(&mut self, peer: ServerId, stream: TcpStream, dialled: bool) {
         if !self.config.servers.contains_key(&peer) || (dialled && !self.dials(peer)) {
             return;
         }
         if self.channels.remove(&peer).is_some() {
             self.input(Input::Disconnected { peer });
         }
-        self.channels.insert(peer, channel);
+        self.channels.insert(peer, Channel::start(peer, stream, &self.links));
         if dialled {
             self.dialling = None;
             self.input(Input::Connected { peer });

@@ -25,8 +25,6 @@ const GATHER: usize = 256 * 1024;
 /// One end of a channel. Dropping it closes the connection.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    /// The other end.
-    pub(crate) peer: ServerId,
     /// Distinguishes it from earlier channels with the same peer.
     pub(crate) id: u64,
     frames: UnboundedSender<Frame>,
@@ -40,7 +38,12 @@ impl Channel {
         let _gone = self.frames.send(frame);
     }
 
-    fn start(peer: ServerId, stream: TcpStream, events: &UnboundedSender<LinkEvent>) -> Channel {
+    /// Starts to read and write. Called by the engine, so that no frame comes before `Up`.
+    pub(crate) fn start(
+        peer: ServerId,
+        stream: TcpStream,
+        events: &UnboundedSender<LinkEvent>,
+    ) -> Channel {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         let (read_half, write_half) = stream.into_split();
@@ -48,7 +51,7 @@ impl Channel {
         let reader = tokio::spawn(read(peer, id, read_half, events.clone())).abort_handle();
         let writer =
             tokio::spawn(write(peer, id, write_half, queue, events.clone())).abort_handle();
-        Channel { peer, id, frames, reader, writer }
+        Channel { id, frames, reader, writer }
     }
 }
 
@@ -70,8 +73,7 @@ pub(crate) async fn dial(
     while Instant::now() < give_up {
         match open(me, &address).await {
             Ok(stream) => {
-                let channel = Channel::start(peer, stream, &events);
-                let _stopping = events.send(LinkEvent::Up { channel, dialled: true });
+                let _stopping = events.send(LinkEvent::Up { peer, stream, dialled: true });
                 return;
             }
             Err(error) => debug!(peer, %error, "leader not reached yet"),
@@ -109,8 +111,7 @@ async fn welcome(mut stream: TcpStream, events: UnboundedSender<LinkEvent>) {
     if let Err(error) = stream.set_nodelay(true) {
         return debug!(peer, %error, "channel");
     }
-    let channel = Channel::start(peer, stream, &events);
-    let _stopping = events.send(LinkEvent::Up { channel, dialled: false });
+    let _stopping = events.send(LinkEvent::Up { peer, stream, dialled: false });
 }
 
 async fn read(peer: ServerId, id: u64, half: OwnedReadHalf, events: UnboundedSender<LinkEvent>) {

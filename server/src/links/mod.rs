@@ -40,8 +40,8 @@ pub(crate) enum Frame {
 pub(crate) enum LinkEvent {
     /// A vote arrived.
     Vote { from: ServerId, message: Message },
-    /// A channel stands. `dialled`: we opened it.
-    Up { channel: Channel, dialled: bool },
+    /// A connection for a channel stands. `dialled`: we opened it.
+    Up { peer: ServerId, stream: TcpStream, dialled: bool },
     /// A frame arrived on channel `id`.
     Frame { peer: ServerId, id: u64, frame: Frame },
     /// The leader could not be reached.

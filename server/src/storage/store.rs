@@ -51,10 +51,7 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
     pub fn open(data_dir: &Path) -> Result<(Store<T>, Recovered<T>), StorageError> {
         let root = data_dir.join("zoobreak");
         fs::create_dir_all(&root).map_err(|error| StorageError::io(&root, error))?;
-        let state = match State::read(&root.join("state"))? {
-            Some(state) => state,
-            None => State::default(),
-        };
+        let state = State::read(&root.join("state"))?.unwrap_or_default();
         let mut store =
             Store { root, state, segments: Vec::new(), roll: true, entries: PhantomData };
         let directory = store.directory();

@@ -45,9 +45,9 @@ impl Tree {
             digest: 0,
             data_size: 0,
         };
-        tree.insert(ROOT, blank(Acl::open()));
-        for (path, acl) in [(SYSTEM, Acl::open()), (CONFIG, read_only()), (QUOTA, Acl::open())] {
-            tree.insert(path, blank(acl));
+        tree.insert(ROOT, blank());
+        for (path, node) in [(SYSTEM, blank()), (CONFIG, config()), (QUOTA, blank())] {
+            tree.insert(path, node);
             tree.update_metadata(parent_of(path), |parent| {
                 parent.children.insert(path::name(path).into());
             });
@@ -205,12 +205,16 @@ impl Tree {
     }
 }
 
-fn blank(acl: Vec<Acl>) -> Node {
-    Node::new(Some([].into()), acl, 0, 0, 0)
+fn blank() -> Node {
+    Node::new(Some([].into()), Acl::open(), 0, 0, 0)
 }
 
-fn read_only() -> Vec<Acl> {
-    vec![Acl { perms: perms::READ, scheme: "world".into(), id: "anyone".into() }]
+/// ZooKeeper sets this list without a version: aversion is -1.
+fn config() -> Node {
+    let read = Acl { perms: perms::READ, scheme: "world".into(), id: "anyone".into() };
+    let mut node = Node::new(Some([].into()), vec![read], 0, 0, 0);
+    node.aversion = -1;
+    node
 }
 
 fn parent_of(path: &str) -> &str {

@@ -70,7 +70,9 @@ struct Model {
 impl Model {
     fn new() -> Model {
         let paths = ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"];
-        let entries = paths.map(|path| (path.to_owned(), Entry::default())).into();
+        let mut entries: BTreeMap<_, _> =
+            paths.map(|path| (path.to_owned(), Entry::default())).into();
+        entries.entry("/zookeeper/config".to_owned()).or_default().stat.aversion = -1;
         Model { entries, sessions: BTreeSet::new() }
     }
 

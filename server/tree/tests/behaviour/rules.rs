@@ -67,8 +67,8 @@ fn the_configuration_is_read_only() {
     let below = create("/zookeeper/config/a", Persistent);
     let mut bench = Bench::new();
     bench.fails(ErrorCode::NoAuth, &[set("/zookeeper/config", "", 99), below]);
-    let (acl, _) = bench.tree.get_acl("/zookeeper/config").expect("exists");
-    assert_eq!(acl[0].perms, perms::READ);
+    let (acl, stat) = bench.tree.get_acl("/zookeeper/config").expect("exists");
+    assert_eq!((acl[0].perms, stat.aversion), (perms::READ, -1));
 }
 
 #[test]

@@ -6,6 +6,9 @@ use zab::{Input, Role, ServerId};
 
 use super::world::{Event, MS, World};
 
+/// Longer than what a server's peers wait for it.
+pub(crate) const LONGEST_PAUSE: u64 = 1500 * MS;
+
 impl World {
     /// One step of the clients.
     pub(crate) fn client(&mut self) {
@@ -128,7 +131,7 @@ impl World {
     fn pause_any(&mut self) {
         let id = self.target();
         self.count("pause");
-        let until = self.now + self.rng.random_range(1..=1500 * MS);
+        let until = self.now + self.rng.random_range(1..=LONGEST_PAUSE);
         self.node(id).paused_until = self.node(id).paused_until.max(until);
     }
 

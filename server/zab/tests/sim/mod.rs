@@ -9,11 +9,12 @@ mod world;
 
 use zab::Mutant;
 
+use chaos::LONGEST_PAUSE;
 pub(crate) use oracle::{Kind, Violation};
 pub(crate) use world::Tally;
 use world::{MS, World};
 
-/// After the faults end, virtual time until all must agree again: an `initLimit` that a server may
+/// After the last pause ends, virtual time until all must agree again: an `initLimit` that a server may
 /// spend waiting for one that is not there, and the next election and synchronisation.
 const CONVERGENCE_LIMIT: u64 = 5000 * MS;
 
@@ -22,7 +23,7 @@ pub(crate) struct Outcome {
     pub(crate) violation: Option<Violation>,
     pub(crate) tally: Tally,
     pub(crate) steps: u64,
-    /// Virtual milliseconds until all agreed after the faults ended.
+    /// Virtual milliseconds until all agreed after the last pause ended.
     pub(crate) converged_ms: u64,
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn run(seed: u64, ms: u64, mutant: Option<Mutant>, trace: bool) -> Ou
     let mut converged = 0;
     if mutant.is_none() {
         world.heal();
+        world.run(world.now + LONGEST_PAUSE);
         converged = world.converge(CONVERGENCE_LIMIT);
         let committed = world.oracle.committed();
         world.run(world.now + 500 * MS);

@@ -110,8 +110,9 @@ impl Oracle {
             let what = format!("{} and {id} are established in epoch {epoch}", known.0);
             self.violated(Kind::TwoLeaders, what);
         }
-        if app.len < self.history.len() {
-            let lost = self.history[app.len].zxid;
+        // What a later leader committed, one that learns late of its own quorum may lack.
+        let lacks = self.history.get(app.len).map(|app| app.zxid);
+        if let Some(lost) = lacks.filter(|zxid| zxid.epoch() < epoch) {
             let what = format!("leader {id} of epoch {epoch} lacks {lost:?}, which was committed");
             self.violated(Kind::Loss, what);
         }
