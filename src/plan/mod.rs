@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 pub use error::PlanError;
 pub use history::Settings;
-pub use names::{Faults, KINDS, MutantName, TargetName, WORKLOADS, Workload};
+pub use names::{Faults, MutantName, TargetName, WORKLOADS, Workload};
 pub use numbers::{Rate, Time, Whole};
 
 /// Seeds, up to the largest integer of TOML.

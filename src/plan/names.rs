@@ -3,31 +3,16 @@
 use std::str::FromStr;
 
 use history::Target;
+use nemesis::Kind;
+use nemesis::fault::UnknownKind;
 use serde::Deserialize;
+use server::Mutant;
 
 use super::did_you_mean;
 use super::typed::Typed;
 
 /// What clients can do.
 pub const WORKLOADS: [&str; 1] = ["register"];
-
-/// Kinds of fault.
-pub const KINDS: [&str; 12] = [
-    "kill",
-    "pause",
-    "partition",
-    "kill:leader",
-    "pause:leader",
-    "partition:leader",
-    "partition:halves",
-    "partition:ring",
-    "partition:bridge",
-    "partition:one",
-    "partition:one-way",
-    "partition:client",
-];
-
-const MUTANTS: [&str; 6] = ["X1", "X8", "X9", "X11", "X17", "X18"];
 
 const TARGETS: [(&str, Target); 2] =
     [("zoobreak", Target::Zoobreak), ("zookeeper", Target::Zookeeper)];
@@ -36,12 +21,12 @@ const TARGETS: [(&str, Target); 2] =
 /// named twice counts once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Typed")]
-pub struct Faults(Vec<String>);
+pub struct Faults(Vec<Kind>);
 
 impl Faults {
     /// The kinds, in the order in which they were named.
     #[must_use]
-    pub fn kinds(&self) -> &[String] {
+    pub fn kinds(&self) -> &[Kind] {
         &self.0
     }
 
@@ -50,15 +35,24 @@ impl Faults {
         if names.is_empty() || names == ["none"] {
             return Ok(Faults(Vec::new()));
         }
-        let mut kinds: Vec<String> = Vec::new();
+        let mut kinds = Vec::new();
         for name in names {
-            let kind = one_of("kind of fault", name, &KINDS)?;
-            if !kinds.iter().any(|known| known == kind) {
-                kinds.push(kind.to_owned());
+            let kind = kind(name)?;
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
             }
         }
         Ok(Faults(kinds))
     }
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    one_of("kind of fault", name, &kind_names())?;
+    name.parse().map_err(|unknown: UnknownKind| unknown.to_string())
+}
+
+fn kind_names() -> Vec<&'static str> {
+    Kind::all().map(Kind::name).collect()
 }
 
 impl FromStr for Faults {
@@ -76,7 +70,7 @@ impl TryFrom<Typed> for Faults {
         match typed {
             Typed::Text(text) => text.parse(),
             Typed::List(names) => Faults::new(names.iter().map(String::as_str)),
-            _ => Err(format!("expected \"none\", or a list of: {}", KINDS.join(", "))),
+            _ => Err(format!("expected \"none\", or a list of: {}", kind_names().join(", "))),
         }
     }
 }
@@ -125,16 +119,16 @@ impl FromStr for TargetName {
     }
 }
 
-/// The name of a defect that our own server can have on purpose.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// The name of a defect that our own server can have on purpose, in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Typed")]
-pub struct MutantName(String);
+pub struct MutantName(Mutant);
 
 impl MutantName {
-    /// The name, as `X9`.
+    /// The defect.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0
+    pub fn mutant(self) -> Mutant {
+        self.0
     }
 }
 
@@ -142,7 +136,8 @@ impl FromStr for MutantName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<MutantName, String> {
-        one_of("mutant", &text.to_uppercase(), &MUTANTS).map(|name| MutantName(name.to_owned()))
+        let name = one_of("mutant", &text.to_uppercase(), &Mutant::ALL.map(Mutant::name))?;
+        name.parse().map(MutantName)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use history::{Settings, Target};
+use nemesis::Kind;
 
 use super::names::nodes_needed;
 use super::{Plan, PlanError, Rate, TargetName, Time, Whole, Workload};
@@ -34,7 +35,9 @@ impl Plan {
             time_s: self.time.map_or(30.0, Time::seconds),
             rate: self.rate.map_or(500.0, Rate::per_second),
             workload: self.workload.as_ref().map_or("register", Workload::name).to_owned(),
-            faults: self.faults.as_ref().map_or_else(default_faults, |f| f.kinds().to_vec()),
+            faults: self.faults.as_ref().map_or_else(default_faults, |faults| {
+                faults.kinds().iter().map(Kind::to_string).collect()
+            }),
             interval_s: self.interval.map_or(2.5, Time::seconds),
             seed: self.seed.map_or(drawn_seed, Whole::get),
             keys: self.keys.map_or(10, count),
@@ -43,7 +46,7 @@ impl Plan {
             sync_limit: self.sync_limit.map_or(4, small),
             session_ms: self.session_timeout.map_or(30_000, |t| saturate(t.millis())),
             op_timeout_ms: self.op_timeout.map_or(2_000, Time::millis),
-            mutant: self.mutant.as_ref().map(|mutant| mutant.name().to_owned()),
+            mutant: self.mutant.map(|name| name.mutant().name().to_owned()),
         }
     }
 }

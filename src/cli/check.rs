@@ -1,0 +1,132 @@
+//! `zoobreak check`: judge a stored run or a bare history again.
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use checker::{Exit, Verdict};
+use clap::Args;
+use history::{Event, RunDir};
+
+use super::output::to_stdout;
+use super::{EXIT_CODES, Failure};
+use crate::report;
+
+/// Judge a stored run again, from its directory alone
+#[derive(Debug, Args)]
+#[command(after_help = after_help())]
+pub(super) struct Check {
+    /// A run directory, such as results/latest, or a history (.jsonl)
+    #[arg(value_name = "RUN|HISTORY")]
+    path: PathBuf,
+}
+
+fn after_help() -> String {
+    format!(
+        "Of a run directory, verdict.json and report.html are written again.
+
+{EXIT_CODES}
+
+Examples:
+  zoobreak check results/latest
+  zoobreak check results/latest-invalid
+  zoobreak check history.jsonl"
+    )
+}
+
+impl Check {
+    /// The verdict's exit code.
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let path = &self.path;
+        let meta = fs::metadata(path).map_err(|error| no_such(path, &error))?;
+        if !meta.is_dir() {
+            return check_history(path);
+        }
+        if !path.join("manifest.json").exists() {
+            return Err(Failure::Usage(format!(
+                "{} is no run: it has no manifest.json; give a directory such as results/latest",
+                path.display()
+            )));
+        }
+        Ok(judge_stored(path)?.exit())
+    }
+}
+
+fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {
+    judge(&RunDir::open(path)?)
+}
+
+/// Judges a run from its directory alone: writes `verdict.json` and `report.html`, and prints one
+/// screen of text.
+///
+/// # Errors
+/// When the manifest or the history cannot be read, or a result cannot be written.
+pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
+    let verdict = awaited::check_run(run)?;
+    let manifest = run.manifest()?;
+    run.write_json("verdict.json", &verdict)?;
+    report::write_html(run, &manifest, &events(&run.history())?, &verdict)?;
+    let screen = report::screen(&manifest, &verdict, run.path());
+    to_stdout(|out| writeln!(out, "{}", screen.trim_end())).context("standard output")?;
+    Ok(verdict)
+}
+
+/// A history without its run is judged by what it says alone.
+fn check_history(path: &Path) -> Result<Exit, Failure> {
+    let verdict = awaited::check_history(path)?;
+    to_stdout(|out| {
+        writeln!(out, "{}", verdict.sentence)?;
+        verdict.checks.iter().try_for_each(|check| {
+            writeln!(
+                out,
+                "  {:8} {:20} {} examined",
+                check.outcome.to_string(),
+                check.id,
+                check.examined
+            )
+        })
+    })?;
+    Ok(verdict.exit())
+}
+
+/// The events of a history that the checker has read, up to a last line that was cut.
+fn events(path: &Path) -> anyhow::Result<Vec<Event>> {
+    let file = fs::File::open(path).with_context(|| path.display().to_string())?;
+    let mut events = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.with_context(|| path.display().to_string())?;
+        match serde_json::from_str(&line) {
+            Ok(event) => events.push(event),
+            Err(error) if error.is_eof() => break,
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+    Ok(events)
+}
+
+fn no_such(path: &Path, error: &std::io::Error) -> Failure {
+    let path = path.display();
+    Failure::Usage(match error.kind() {
+        ErrorKind::NotFound => format!("{path}: there is no such run or history"),
+        _ => format!("{path}: {error}"),
+    })
+}
+
+/// Stands in until `checker` has these.
+mod awaited {
+    use std::path::Path;
+
+    use checker::Verdict;
+    use history::RunDir;
+
+    pub(super) fn check_run(run: &RunDir) -> anyhow::Result<Verdict> {
+        history::read(&run.history())?;
+        anyhow::bail!("this build has no checks")
+    }
+
+    pub(super) fn check_history(path: &Path) -> anyhow::Result<Verdict> {
+        history::read(path)?;
+        anyhow::bail!("this build has no checks")
+    }
+}
