@@ -117,6 +117,30 @@ async fn values_written_are_read_back_at_their_version() {
 }
 
 #[tokio::test]
+async fn a_cas_expects_the_version_last_seen_or_a_fresh_znode() {
+    let zookeeper = FakeZooKeeper::start(1).await;
+    let recording = Recording::start();
+    let clients = loaded(&config(&zookeeper, 2), &recording).await;
+    until_ok(&clients, 400).await;
+    clients.stop().await.unwrap();
+
+    let mut seen = BTreeMap::new();
+    let mut fresh = 0;
+    for (invoke, done) in pair(&recording.events()) {
+        let znode = (invoke.process, invoke.key);
+        if invoke.f == f::CAS {
+            let last = seen.get(&znode).copied();
+            fresh += u32::from(last.is_none());
+            assert_eq!(invoke.value[0], last.unwrap_or(0));
+        }
+        if let Some(stat) = done.stat {
+            seen.insert(znode, stat.version);
+        }
+    }
+    assert!(fresh > 0, "the first touch of some znode was a cas");
+}
+
+#[tokio::test]
 async fn sessions_wander_and_stay_themselves() {
     let zookeeper = FakeZooKeeper::start(3).await;
     let recording = Recording::start();
@@ -275,8 +299,10 @@ async fn final_reads_ask_every_server_for_every_key() {
     let asked: BTreeSet<_> =
         reads.iter().map(|e| (e.process.clone(), e.node.clone(), e.key.clone())).collect();
     assert_eq!((reads.len(), asked.len()), (15, 15));
-    let processes: BTreeSet<_> = asked.into_iter().map(|(process, ..)| process).collect();
-    assert_eq!(processes, (7..10).map(Process::Client).collect());
+    let readers: BTreeSet<_> =
+        asked.into_iter().map(|(process, node, _)| (process, node.unwrap())).collect();
+    let reader = |idx: u64| (Process::Client(7 + idx), format!("n{}", idx + 1));
+    assert_eq!(readers, (0..3).map(reader).collect());
 }
 
 #[tokio::test]
