@@ -1,0 +1,116 @@
+//! Everything that needs real namespaces. Containment must be entered by a process with one thread, so
+//! this program is its own test runner: each scenario runs in a new process of the same program.
+
+mod containment;
+mod network;
+mod partitions;
+mod processes;
+mod support;
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+/// A test outside of containment gets nothing; one inside runs after `contain::enter`.
+enum Test {
+    Outside(fn()),
+    Inside(fn()),
+}
+
+use Test::{Inside, Outside};
+
+const TESTS: &[(&str, Test)] = &[
+    ("probe_agrees_with_enter", Outside(containment::probe_agrees_with_enter)),
+    ("a_second_thread_is_refused", Outside(containment::a_second_thread_is_refused)),
+    ("exit_status_is_passed_on", Outside(containment::exit_status_is_passed_on)),
+    ("ctrl_c_reaches_the_inner_process_alone", Outside(containment::ctrl_c_is_left_to_the_inner)),
+    ("kill_9_of_outer_leaves_nothing", Outside(containment::kill_9_of_outer)),
+    ("kill_9_of_inner_leaves_nothing", Outside(containment::kill_9_of_inner)),
+    ("kill_9_of_outer_as_user_leaves_nothing", Outside(containment::kill_9_of_outer_as_user)),
+    ("kill_9_of_inner_as_user_leaves_nothing", Outside(containment::kill_9_of_inner_as_user)),
+    ("a_refusal_says_what_to_do", Outside(containment::a_refusal_says_what_to_do)),
+    ("lab_comes_up_and_goes", Inside(network::lab_comes_up_and_goes)),
+    ("switch_counts_and_cuts", Inside(network::switch_counts_and_cuts)),
+    ("partitions_cut_what_they_say", Inside(partitions::cut_what_they_say)),
+    ("partitions_by_switch_cut_what_they_say", Inside(partitions::by_switch_cut_what_they_say)),
+    ("overlapping_partitions_are_told_apart", Inside(partitions::overlapping_are_told_apart)),
+    ("overlapping_by_switch_are_told_apart", Inside(partitions::overlapping_by_switch)),
+    ("tcp_recovers_at_once_after_a_heal", Inside(partitions::tcp_recovers_at_once)),
+    ("tcp_recovers_at_once_by_switch", Inside(partitions::tcp_recovers_at_once_by_switch)),
+    ("a_stolen_rule_is_noticed", Inside(partitions::a_stolen_rule_is_noticed)),
+    ("a_partition_without_traffic_is_not_vouched_for", Inside(partitions::without_traffic)),
+    ("a_foreign_rule_of_our_name_is_reported", Inside(partitions::a_leftover_rule_is_reported)),
+    ("without_iptables_the_switch_takes_over", Inside(partitions::the_switch_takes_over)),
+    ("kill_and_restart", Inside(processes::kill_and_restart)),
+    ("pause_and_resume", Inside(processes::pause_and_resume)),
+    ("faults_on_dead_or_paused_nodes_are_skipped", Inside(processes::skipped)),
+    ("meddling_makes_a_fault_indeterminate", Inside(processes::meddling)),
+    ("a_program_that_cannot_start_is_an_error", Inside(processes::cannot_start)),
+];
+
+/// What a child answers if this machine forbids containment.
+const SKIPPED: i32 = 77;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--echo"] => support::echo_server(),
+        ["--linger"] => support::linger(),
+        ["--inside", name] => inside(name),
+        ["--scene", name] => containment::scene(name),
+        words if words.contains(&"--list") => list(),
+        words => run_all(words),
+    }
+}
+
+fn list() -> ExitCode {
+    TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+    ExitCode::SUCCESS
+}
+
+fn inside(name: &str) -> ExitCode {
+    match TESTS.iter().find(|(other, _)| *other == name) {
+        Some((_, Inside(test))) => {
+            support::enter_or_skip();
+            test();
+            ExitCode::SUCCESS
+        }
+        _ => panic!("no test inside is called {name}"),
+    }
+}
+
+/// Words without a dash are filters, as in cargo's own runner.
+fn run_all(words: &[&str]) -> ExitCode {
+    let filters: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let chosen = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(**f));
+    let failed: Vec<_> = TESTS
+        .iter()
+        .filter(|(name, _)| chosen(name))
+        .filter(|(name, test)| !passes(name, test))
+        .map(|(name, _)| name)
+        .collect();
+    println!("\n{} failed {failed:?}", failed.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn passes(name: &str, test: &Test) -> bool {
+    let start = Instant::now();
+    let result = match test {
+        Outside(test) => std::panic::catch_unwind(test).map_or("FAILED", |()| "ok"),
+        Inside(_) => run_child(name),
+    };
+    println!("test {name} ... {result} ({:.2?})", start.elapsed());
+    result != "FAILED"
+}
+
+fn run_child(name: &str) -> &'static str {
+    let mut child = Command::new("/proc/self/exe")
+        .args(["--inside", name])
+        .spawn()
+        .expect("the program can start itself");
+    match support::wait(&mut child).code() {
+        Some(0) => "ok",
+        Some(SKIPPED) => "skipped",
+        _ => "FAILED",
+    }
+}
