@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use checker::{Exit, Verdict};
 use clap::Args;
-use history::{Event, RunDir};
+use history::{Event, Manifest, RunDir};
 
 use super::output::to_stdout;
 use super::{EXIT_CODES, Failure};
@@ -58,18 +58,23 @@ fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {
 }
 
 /// Judges a run from its directory alone: writes `verdict.json` and `report.html`, and prints one
-/// screen of text.
+/// screen of text, which appears even where those cannot be written.
 ///
 /// # Errors
 /// When the manifest or the history cannot be read, or a result cannot be written.
 pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
     let verdict = awaited::check_run(run)?;
     let manifest = run.manifest()?;
-    run.write_json("verdict.json", &verdict)?;
-    report::write_html(run, &manifest, &events(&run.history())?, &verdict)?;
+    let written = write_results(run, &manifest, &verdict);
     let screen = report::screen(&manifest, &verdict, run.path());
     to_stdout(|out| writeln!(out, "{}", screen.trim_end())).context("standard output")?;
-    Ok(verdict)
+    written.map(|()| verdict)
+}
+
+fn write_results(run: &RunDir, manifest: &Manifest, verdict: &Verdict) -> anyhow::Result<()> {
+    run.write_json("verdict.json", verdict)?;
+    report::write_html(run, manifest, &events(&run.history())?, verdict)?;
+    Ok(())
 }
 
 /// A history without its run is judged by what it says alone.

@@ -3,6 +3,7 @@
 //! A plan's keys are the flags of `zoobreak test`: one struct is both, so that a plan file can say
 //! whatever a command line can, in the same words. Each field's type admits only allowed values.
 
+mod drawn;
 mod error;
 mod file;
 mod names;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use drawn::{schedule, znodes};
 pub use error::PlanError;
 pub use history::Settings;
 pub use names::{Faults, MutantName, TargetName, WORKLOADS, Workload};
