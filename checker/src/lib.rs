@@ -1,5 +1,16 @@
 //! History in, verdict out. No sockets, no processes: a verdict is a function of a run directory.
 
+mod budget;
+mod check;
+pub mod engine;
+mod excerpt;
+mod guarantees;
+mod sentence;
+mod smallest;
+mod soundness;
 mod verdict;
+mod words;
 
+pub use budget::{Budget, Exhausted, Limits};
+pub use check::{Error, check, check_history, check_run, check_within};
 pub use verdict::{Check, Exit, Fact, Outcome, Soundness, Verdict, Witness};

@@ -1,0 +1,75 @@
+//! C8: what was acknowledged or seen is never lost.
+
+use history::{History, Operation};
+
+use super::{Finding, Guarantee, View, views};
+use crate::budget::Budget;
+use crate::verdict::Witness;
+use crate::words::{clause, duration, noun, witness};
+
+pub(super) const DURABILITY: Guarantee = Guarantee {
+    id: "C8",
+    name: "durability",
+    promise: "A write that was acknowledged, or seen by a read, is never rolled back: every server \
+              still has it, or a newer one, at the end.",
+    source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": reliability, \"once an \
+             update has been applied, it will persist from that time forward\"",
+    needs_strong_sync: false,
+    check,
+};
+
+/// Examined are the acknowledged writes of znodes that were read at the end.
+fn check(history: &History, _: &mut Budget) -> Finding {
+    let last: Vec<&Operation> = history.final_reads().collect();
+    let mut examined = 0;
+    let mut broken = None;
+    for (key, mut views) in views(history) {
+        let at_end = last.iter().copied().filter(|op| op.action.key() == Some(&key));
+        let at_end: Vec<_> = at_end.filter_map(View::of).collect();
+        if !at_end.is_empty() {
+            examined += views.iter().filter(|view| view.op.action.is_write()).count();
+        }
+        broken = broken.or_else(|| lost_at_end(&at_end, &views));
+        broken = broken.or_else(|| rolled_back(&mut views));
+    }
+    Finding::new(examined, broken)
+}
+
+/// A final read must show the newest data that anyone had been shown before it.
+fn lost_at_end(at_end: &[View<'_>], views: &[View<'_>]) -> Option<Witness> {
+    let first = at_end.iter().map(|read| read.op.invoke).min()?;
+    let before = |view: &&View<'_>| view.op.answered().is_some_and(|answered| answered < first);
+    let newest = views.iter().filter(before).max_by_key(|view| view.mzxid())?;
+    let lacking = at_end.iter().find(|read| read.mzxid() < newest.mzxid())?;
+    Some(explain(newest, lacking))
+}
+
+/// The version counts the writes: if data with a larger mzxid has no larger version, then a write
+/// that somebody was shown has been undone.
+fn rolled_back(views: &mut [View<'_>]) -> Option<Witness> {
+    views.sort_by_key(|view| (view.mzxid(), view.op.action.is_read(), view.op.invoke));
+    let pair = views.windows(2).find(|pair| {
+        pair[0].mzxid() < pair[1].mzxid() && pair[0].stat.version >= pair[1].stat.version
+    })?;
+    Some(explain(&pair[0], &pair[1]))
+}
+
+fn explain(lost: &View<'_>, by: &View<'_>) -> Witness {
+    let at = |op: &Operation| op.end.unwrap_or(op.start);
+    let ago = match at(by.op).checked_sub(at(lost.op)) {
+        Some(nanos) => format!("{} earlier", duration(nanos)),
+        None => format!("{} later", duration(at(lost.op) - at(by.op))),
+    };
+    let how = if lost.op.action.is_write() { "acknowledged" } else { "answered" };
+    let sentence = format!(
+        "{} at zxid {:#x}: {} at zxid {:#x}, {how} {ago}, is lost",
+        clause(by.op),
+        by.mzxid(),
+        noun(lost.op),
+        lost.mzxid(),
+    );
+    witness(sentence, &[lost.op, by.op]).contrast(
+        format!("version {} or later builds on zxid {:#x}", lost.stat.version, lost.mzxid()),
+        format!("version {} at zxid {:#x}", by.stat.version, by.mzxid()),
+    )
+}

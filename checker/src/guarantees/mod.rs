@@ -1,0 +1,147 @@
+//! The catalogue: what ZooKeeper promises, one file each, as predicates over a client history.
+//!
+//! A server hands over its own order of things: a definite answer to a write carries a zxid of
+//! its own, a reply to a read names the zxid of the state it saw, a Stat says which zxid wrote the
+//! data. C1 to C9 tie these claims to real time and to the data. The two linearizability checks
+//! look at no zxid at all, so a server that lies about them consistently is caught too.
+
+mod agreement;
+mod durability;
+mod linearizable;
+mod phantom;
+mod real_time;
+mod session;
+mod state;
+mod sync;
+mod unique;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use history::{History, Operation, Stat};
+
+use crate::budget::{Budget, Limits};
+use crate::verdict::{Check, Outcome, Witness};
+
+/// One guarantee and the check for it.
+pub(crate) struct Guarantee {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) promise: &'static str,
+    pub(crate) source: &'static str,
+    /// Does it rest on `sync` followed by a read being linearizable?
+    pub(crate) needs_strong_sync: bool,
+    pub(crate) check: fn(&History, &mut Budget) -> Finding,
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    /// Items examined.
+    pub(crate) examined: u64,
+    pub(crate) found: Found,
+}
+
+#[derive(Debug)]
+pub(crate) enum Found {
+    Held,
+    Broken(Box<Witness>),
+    Undecided(String),
+}
+
+/// In the order of the report.
+const CATALOGUE: [&Guarantee; 10] = [
+    &linearizable::ALL,
+    &linearizable::WRITES,
+    &unique::UNIQUE,
+    &session::SESSION,
+    &real_time::REAL_TIME,
+    &state::STATE,
+    &agreement::AGREEMENT,
+    &phantom::PHANTOM,
+    &durability::DURABILITY,
+    &sync::SYNC,
+];
+
+/// Runs every check; `strong_sync` says whether the target promises that `sync` followed by a read
+/// is linearizable.
+pub(crate) fn check_all(history: &History, strong_sync: bool, limits: Limits) -> Vec<Check> {
+    let binding = |guarantee: &Guarantee| strong_sync || !guarantee.needs_strong_sync;
+    CATALOGUE.iter().map(|one| run(one, binding(one), history, limits)).collect()
+}
+
+fn run(guarantee: &Guarantee, binding: bool, history: &History, limits: Limits) -> Check {
+    let start = Instant::now();
+    let Finding { examined, found } = (guarantee.check)(history, &mut Budget::new(limits));
+    let (outcome, reason, witness) = match found {
+        Found::Held if examined == 0 => {
+            (Outcome::Unknown, Some("nothing to examine".to_owned()), None)
+        }
+        Found::Held => (Outcome::Valid, None, None),
+        Found::Broken(witness) => (Outcome::Invalid, None, Some(*witness)),
+        Found::Undecided(reason) => (Outcome::Unknown, Some(reason), None),
+    };
+    Check {
+        id: guarantee.id.to_owned(),
+        name: guarantee.name.to_owned(),
+        promise: guarantee.promise.to_owned(),
+        source: guarantee.source.to_owned(),
+        binding,
+        outcome,
+        reason,
+        examined,
+        millis: start.elapsed().as_secs_f64() * 1e3,
+        witness,
+    }
+}
+
+impl Finding {
+    /// Held, unless there is a witness.
+    fn new(examined: usize, witness: Option<Witness>) -> Finding {
+        let found = witness.map_or(Found::Held, |witness| Found::Broken(Box::new(witness)));
+        Finding { examined: examined as u64, found }
+    }
+}
+
+/// A reply that says which state it shows: an ok read or write with zxid and Stat.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    op: &'a Operation,
+    /// The zxid of the state.
+    zxid: u64,
+    stat: Stat,
+}
+
+impl<'a> View<'a> {
+    fn of(op: &'a Operation) -> Option<View<'a>> {
+        let ok = op.is_ok() && op.action.key().is_some();
+        ok.then_some(View { op, zxid: op.zxid?.0, stat: op.stat? })
+    }
+
+    /// The zxid that wrote the data.
+    fn mzxid(&self) -> u64 {
+        self.stat.mzxid.0
+    }
+
+    /// The data.
+    fn value(&self) -> Option<i64> {
+        self.op.action.written().or(self.op.read)
+    }
+}
+
+/// The replies that show each znode's state.
+fn views(history: &History) -> BTreeMap<Arc<str>, Vec<View<'_>>> {
+    let mut by_key: BTreeMap<Arc<str>, Vec<View<'_>>> = BTreeMap::new();
+    for view in history.operations.iter().filter_map(View::of) {
+        let key = view.op.action.key().expect("a view is of a znode");
+        by_key.entry(key.clone()).or_default().push(view);
+    }
+    by_key
+}
+
+/// Answered writes with their zxid.
+fn write_zxids(history: &History) -> Vec<(u64, &Operation)> {
+    let answered = history.operations.iter().filter(|op| op.is_answered_write());
+    answered.filter_map(|op| Some((op.zxid?.0, op))).collect()
+}
