@@ -124,17 +124,18 @@ fn bar(total: Duration) -> ProgressBar {
     bar.with_style(style)
 }
 
-/// `load 12/30 s · 5003 ok, 12 fail, 3 info · faults: kill n3 · leader n2`
+/// `load 12/30 s · leader n2 · 5003 ok, 12 fail, 3 info · faults: kill n3`: what may be long, and
+/// cut off by a narrow terminal, comes last.
 fn describe(phase: &str, total: Duration, at: &Snapshot) -> String {
     let mut parts = vec![format!("{phase} {}/{} s", at.elapsed.as_secs(), total.as_secs())];
+    if let Some(leader) = &at.leader {
+        parts.push(format!("leader {leader}"));
+    }
     if at.ok + at.fail + at.info > 0 {
         parts.push(format!("{} ok, {} fail, {} info", at.ok, at.fail, at.info));
     }
     if !at.faults.is_empty() {
         parts.push(format!("faults: {}", at.faults.join(", ")));
-    }
-    if let Some(leader) = &at.leader {
-        parts.push(format!("leader {leader}"));
     }
     parts.join(" · ")
 }
@@ -171,7 +172,7 @@ mod tests {
         };
         assert_eq!(
             describe("load", total, &busy),
-            "load 12/30 s · 5003 ok, 12 fail, 3 info · faults: kill n3, n1 cut off · leader n2"
+            "load 12/30 s · leader n2 · 5003 ok, 12 fail, 3 info · faults: kill n3, n1 cut off"
         );
     }
     #[test]
