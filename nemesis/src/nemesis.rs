@@ -148,7 +148,11 @@ impl Nemesis {
                 Some(Ok(pids)) if !pids.is_empty() => {
                     killed.insert(node, pids);
                 }
-                Some(Err(error)) => doubts.push(format!("{node}: {error}")),
+                Some(Err(error)) => {
+                    // It may die yet, so the heal must look after it.
+                    doubts.push(format!("{node}: {error}"));
+                    killed.insert(node, Vec::new());
+                }
                 Some(Ok(_)) | None => doubts.push(format!("{node} ran no process")),
             }
         }
