@@ -1,14 +1,77 @@
-//! The conductor of a run.
+//! The conductor of a run: plan → boot → drive and break → heal → settle → final reads → tear
+//! down → check → report.
 
-use std::path::Path;
+mod breaker;
+mod conduct;
+mod ensemble;
+mod machine;
+mod words;
 
-use checker::Exit;
-use history::Settings;
+use std::fs;
+use std::path::{Path, absolute};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Runs a test from plan to verdict.
+use anyhow::{Context, Result, anyhow};
+use checker::{Exit, Outcome};
+use history::{FORMAT, Manifest, Recorder, RunDir, Settings};
+use nemesis::{Kind, Lab, Nemesis, Scheduled, contain};
+
+use crate::cli;
+
+/// Runs a test from plan to verdict. Call it on a program's first and only thread: the calling
+/// process becomes the supervisor of a contained copy of itself, which does the work and whose
+/// exit code it takes over.
 ///
 /// # Errors
-/// When the harness itself fails.
-pub fn run(_: Settings, _: &Path, _: Vec<String>) -> anyhow::Result<Exit> {
-    anyhow::bail!("this build has no conductor")
+/// When the machine forbids what a run needs, a server does not start, or a file cannot be
+/// written. The run directory, where there is one already, keeps everything up to then.
+pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit> {
+    let results = absolute(results).with_context(|| results.display().to_string())?;
+    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
+    ensemble::available(settings.target)?;
+    contain::enter().map_err(|error| anyhow!("{error}\n{}", error.hint()))?;
+
+    let lab = Arc::new(Lab::new(settings.nodes).context("the lab")?);
+    lab.enter_harness_ns().context("the lab")?;
+    let nemesis = Nemesis::new(Arc::clone(&lab));
+    let schedule = schedule(&settings)?;
+    let manifest = Manifest {
+        format: FORMAT,
+        zoobreak: env!("CARGO_PKG_VERSION").to_owned(),
+        started: machine::utc_now(),
+        argv,
+        schedule: serde_json::to_value(&schedule)?,
+        machine: machine::describe(nemesis.partition_backend(), settings.target),
+        settings,
+    };
+    let run = RunDir::create(&results, &manifest)?;
+    run.link_as(&results, "latest")?;
+    let recorder = Recorder::create(&run.history())?;
+
+    let conducted = conduct::conduct(&manifest, &run, &recorder, nemesis, schedule);
+    recorder.finish()?;
+    drop(lab);
+    conducted.with_context(|| format!("what there is of the run: {}", run.path().display()))?;
+    judge(&run, &results)
+}
+
+fn judge(run: &RunDir, results: &Path) -> Result<Exit> {
+    let verdict = cli::judge(run)?;
+    if verdict.outcome == Outcome::Invalid {
+        run.link_as(results, "latest-invalid")?;
+    }
+    Ok(verdict.exit())
+}
+
+/// The faults of a run, a function of its settings alone.
+///
+/// # Errors
+/// When a kind of fault is unknown.
+pub fn schedule(settings: &Settings) -> Result<Vec<Scheduled>> {
+    let kinds: Vec<Kind> =
+        settings.faults.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?;
+    let time = Duration::from_secs_f64(settings.time_s);
+    let interval = Duration::from_secs_f64(settings.interval_s);
+    Ok(nemesis::schedule::generate(settings.seed, &kinds, time, interval))
 }

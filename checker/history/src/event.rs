@@ -25,6 +25,9 @@ pub mod f {
     /// A server's role as seen from outside; `process` is `probe`, `value` a
     /// [`RoleEvent`](super::RoleEvent).
     pub const ROLE: &str = "role";
+    /// A server ended that nobody killed; `process` is `run`, `node` the server, `value` its exit
+    /// status in words.
+    pub const EXIT: &str = "exit";
     /// The run enters a phase; `process` is `run`, `value` a [`Phase`](super::Phase).
     pub const PHASE: &str = "phase";
 }

@@ -1,0 +1,240 @@
+//! The phases of a run, one after the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use history::{Manifest, Phase, Recorder, RunDir, Settings};
+use nemesis::{Host, Nemesis, NodeId, Scheduled};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{sleep, timeout};
+use workloads::{Clients, Config, RoleView, Server, final_reads, setup, watch_roles};
+
+use super::breaker::Breaker;
+use super::ensemble::{client_address, prepare};
+use crate::cli::progress::{Progress, Snapshot};
+
+/// How long the ensemble may take to agree on a leader, at first and after the faults.
+const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+const SETUP_WITHIN: Duration = Duration::from_secs(20);
+const FINAL_READS_WITHIN: Duration = Duration::from_secs(20);
+/// Between two looks at each server's role.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs every phase up to the end of the history. The servers are gone when it returns, whatever
+/// happened.
+pub(super) fn conduct(
+    manifest: &Manifest,
+    run: &RunDir,
+    recorder: &Recorder,
+    nemesis: Nemesis,
+    schedule: Vec<Scheduled>,
+) -> Result<()> {
+    let settings = &manifest.settings;
+    let progress = Progress::start(Duration::from_secs_f64(settings.time_s));
+    progress.note(&announce(manifest, run));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("the runtime")?;
+    let stage = Stage { settings, run, recorder, progress: &progress };
+    let conducted = runtime.block_on(stage.conduct(nemesis, &schedule));
+    progress.finish();
+    conducted
+}
+
+fn announce(manifest: &Manifest, run: &RunDir) -> String {
+    let settings = &manifest.settings;
+    let planted = settings.mutant.as_ref().map_or(String::new(), |m| format!(", mutant {m}"));
+    format!(
+        "seed {}: {} servers, {} clients, {} s, faults {} by {}{planted}\n{}",
+        settings.seed,
+        settings.nodes,
+        settings.clients,
+        settings.time_s,
+        if settings.faults.is_empty() { "none".to_owned() } else { settings.faults.join("+") },
+        manifest.machine.partitions_by,
+        run.path().display(),
+    )
+}
+
+/// What every phase needs.
+struct Stage<'a> {
+    settings: &'a Settings,
+    run: &'a RunDir,
+    recorder: &'a Recorder,
+    progress: &'a Progress,
+}
+
+impl Stage<'_> {
+    async fn conduct(&self, mut nemesis: Nemesis, schedule: &[Scheduled]) -> Result<()> {
+        let config = Arc::new(self.workload());
+        self.phase(Phase::Boot);
+        for node in NodeId::first(self.settings.nodes as u8) {
+            nemesis.start(node, prepare(self.settings, self.run, node)?)?;
+        }
+        let observer = Some(Host::Observer.addr().into());
+        let watcher = watch_roles(&config.servers, observer, PROBE_EVERY, self.recorder);
+        let mut roles = watcher.view();
+        let booted = self.until_settled(&mut roles).await;
+        if let Err(error) = booted {
+            bail!("{error}{}", exits(&mut nemesis)?);
+        }
+
+        self.phase(Phase::Setup);
+        setup(&config, SETUP_WITHIN).await?;
+        let clients =
+            Clients::open(Arc::clone(&config), self.recorder.clone(), SETUP_WITHIN).await?;
+
+        let (mut nemesis, healed) = self.load(nemesis, schedule, &roles, &clients).await?;
+        self.phase(Phase::Settle);
+        clients.stop().await?;
+        let settled = self.until_settled(&mut roles).await;
+
+        self.phase(Phase::FinalReads);
+        let unread = final_reads(config, self.recorder.clone(), FINAL_READS_WITHIN).await;
+        self.phase(Phase::End);
+        if let Err(error) = settled {
+            self.progress.note(&error.to_string());
+        }
+        if let Some(first) = unread.first() {
+            let (server, key) = (&first.server, &first.key);
+            self.progress.note(&format!(
+                "final reads: {} not answered, the first {key} on {server}",
+                unread.len()
+            ));
+        }
+        nemesis.stop()?;
+        healed
+    }
+
+    /// The load and the faults, and the end of both. A failed heal ends the load early; it is
+    /// returned beside the nemesis, for the history goes on without it.
+    async fn load(
+        &self,
+        nemesis: Nemesis,
+        schedule: &[Scheduled],
+        roles: &RoleView,
+        clients: &Clients,
+    ) -> Result<(Nemesis, Result<()>)> {
+        self.phase(Phase::Load);
+        let breaker = Breaker::start(
+            nemesis,
+            schedule,
+            roles.clone(),
+            self.recorder.clone(),
+            self.run.evidence(),
+        )?;
+        clients.go();
+        self.watch(&breaker, roles, clients).await?;
+        self.phase(Phase::Heal);
+        tokio::task::spawn_blocking(move || breaker.heal()).await?
+    }
+
+    /// Shows progress until the time is over, or somebody presses ctrl-C.
+    async fn watch(&self, breaker: &Breaker, roles: &RoleView, clients: &Clients) -> Result<()> {
+        let (start, time) = (Instant::now(), Duration::from_secs_f64(self.settings.time_s));
+        let mut interrupts = Interrupts::new()?;
+        while start.elapsed() < time {
+            let tally = clients.tally();
+            self.progress.tick(&Snapshot {
+                elapsed: start.elapsed(),
+                ok: tally.ok,
+                fail: tally.fail,
+                info: tally.info,
+                faults: breaker.in_force(),
+                leader: roles.leader().map(|idx| format!("n{}", idx + 1)),
+            });
+            tokio::select! {
+                () = sleep(PROGRESS_EVERY.min(time.saturating_sub(start.elapsed()))) => {}
+                () = interrupts.next() => {
+                    self.progress.note("interrupted: healing, reading, judging what there is");
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn until_settled(&self, roles: &mut RoleView) -> Result<()> {
+        if timeout(SETTLE_WITHIN, roles.until_settled()).await.is_ok() {
+            return Ok(());
+        }
+        let seen = roles.observations();
+        let roles: Vec<_> =
+            (1..).zip(&seen).map(|(n, seen)| format!("n{n} {}", seen.role.name())).collect();
+        bail!(
+            "the ensemble did not settle within {} s: {}; its logs are in {}",
+            SETTLE_WITHIN.as_secs(),
+            roles.join(", "),
+            self.run.path().join("nodes").display()
+        )
+    }
+
+    fn phase(&self, phase: Phase) {
+        self.recorder.phase(phase);
+        self.progress.phase(name(phase));
+    }
+
+    fn workload(&self) -> Config {
+        let settings = self.settings;
+        let server = |node: NodeId| Server { name: node.to_string(), addr: client_address(node) };
+        Config {
+            seed: settings.seed,
+            clients: settings.clients as u64,
+            servers: NodeId::first(settings.nodes as u8).into_iter().map(server).collect(),
+            source: Some(Host::Clients.addr().into()),
+            session_timeout: Duration::from_millis(u64::from(settings.session_ms)),
+            op_timeout: Duration::from_millis(settings.op_timeout_ms),
+            rate: settings.rate,
+            keys: keys(settings),
+        }
+    }
+}
+
+/// The znodes that a workload uses: `/r0`, `/r1`, ….
+pub(crate) fn keys(settings: &Settings) -> Vec<String> {
+    (0..settings.keys).map(|key| format!("/r{key}")).collect()
+}
+
+fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Boot => "boot",
+        Phase::Setup => "setup",
+        Phase::Load => "load",
+        Phase::Heal => "heal",
+        Phase::Settle => "settle",
+        Phase::FinalReads => "final reads",
+        Phase::End => "end",
+    }
+}
+
+/// Servers that have ended on their own, in words.
+fn exits(nemesis: &mut Nemesis) -> Result<String> {
+    let exits = nemesis.exits()?;
+    let exits = exits.iter().map(|(node, status)| format!("; {node} ended: {status}"));
+    Ok(exits.collect())
+}
+
+/// SIGINT and SIGTERM. The contained process is pid 1, which ignores both without a handler.
+struct Interrupts {
+    int: Signal,
+    term: Signal,
+}
+
+impl Interrupts {
+    fn new() -> Result<Interrupts> {
+        let int = signal(SignalKind::interrupt()).context("SIGINT")?;
+        let term = signal(SignalKind::terminate()).context("SIGTERM")?;
+        Ok(Interrupts { int, term })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.int.recv() => {}
+            _ = self.term.recv() => {}
+        }
+    }
+}

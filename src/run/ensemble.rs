@@ -1,0 +1,156 @@
+//! The servers of a run: their configuration files, and how each is started.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use history::{RunDir, Settings, Target};
+use nemesis::{Host, Launch, NodeId};
+
+const CLIENT_PORT: u16 = 2181;
+/// Debian's package `zookeeper`; its manifest names the other jars.
+const ZOOKEEPER_JAR: &str = "/usr/share/java/zookeeper.jar";
+/// Jars that the manifest leaves to the packager: logging and metrics.
+const ZOOKEEPER_CLASSPATH: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/*";
+
+/// A snapshot every so many transactions, so that a run of seconds crosses the boundaries between
+/// DIFF, TRUNC and SNAP.
+const SNAP_COUNT: u32 = 1000;
+
+/// Is there everything that a run against `target` needs?
+pub(super) fn available(target: Target) -> Result<()> {
+    if target == Target::Zoobreak {
+        return Ok(());
+    }
+    if !Path::new(ZOOKEEPER_JAR).exists() {
+        bail!("{ZOOKEEPER_JAR} is missing; install it: apt-get install zookeeper");
+    }
+    let java = std::process::Command::new("java").arg("-version").output();
+    java.context("java cannot be started; install it: apt-get install default-jre-headless")?;
+    Ok(())
+}
+
+/// The version in the jar's file name, `zookeeper-3.8.0.jar`.
+pub(super) fn zookeeper_version() -> Option<String> {
+    let jar = fs::canonicalize(ZOOKEEPER_JAR).ok()?;
+    let name = jar.file_stem()?.to_str()?;
+    name.strip_prefix("zookeeper-").map(str::to_owned)
+}
+
+/// Where clients reach a server.
+pub(super) fn client_address(node: NodeId) -> SocketAddr {
+    (Host::from(node).addr(), CLIENT_PORT).into()
+}
+
+/// Writes a server's files into its directory and says how to start it.
+pub(super) fn prepare(settings: &Settings, run: &RunDir, node: NodeId) -> Result<Launch> {
+    let home = run.node(usize::from(node.0));
+    let data = home.join("data");
+    let write = |path: PathBuf, text: String| {
+        fs::write(&path, text).with_context(|| path.display().to_string())
+    };
+    fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
+    write(data.join("myid"), format!("{}\n", node.0))?;
+    write(home.join("zoo.cfg"), zoo_cfg(settings, &data))?;
+    if settings.target == Target::Zookeeper {
+        write(home.join("log4j.properties"), LOG4J.to_owned())?;
+    }
+    let (program, args) = command(settings, &home)?;
+    Ok(Launch {
+        program,
+        args,
+        env: BTreeMap::new(),
+        stdout: home.join("stdout.log"),
+        stderr: home.join("stderr.log"),
+        cwd: home,
+    })
+}
+
+/// The configuration file, which means the same to both targets.
+fn zoo_cfg(settings: &Settings, data: &Path) -> String {
+    let Settings { tick_ms, init_limit, sync_limit, session_ms, .. } = settings;
+    let mut text = format!(
+        "tickTime={tick_ms}\ninitLimit={init_limit}\nsyncLimit={sync_limit}\n\
+         dataDir={}\nclientPort={CLIENT_PORT}\nsnapCount={SNAP_COUNT}\n\
+         minSessionTimeout={min}\nmaxSessionTimeout={session_ms}\n",
+        data.display(),
+        min = (2 * tick_ms).min(u64::from(*session_ms)),
+    );
+    for node in NodeId::first(settings.nodes as u8) {
+        let address = Host::from(node).addr();
+        writeln!(text, "server.{}={address}:2888:3888", node.0).expect("a string takes everything");
+    }
+    match (settings.target, &settings.mutant) {
+        (Target::Zookeeper, _) => {
+            text.push_str("admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr,ruok\n");
+        }
+        (Target::Zoobreak, Some(mutant)) => {
+            writeln!(text, "mutant={mutant}").expect("a string takes everything");
+        }
+        (Target::Zoobreak, None) => {}
+    }
+    text
+}
+
+const LOG4J: &str = "log4j.rootLogger=INFO, CONSOLE
+log4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender
+log4j.appender.CONSOLE.layout=org.apache.log4j.PatternLayout
+log4j.appender.CONSOLE.layout.ConversionPattern=%d{ISO8601} [%t] %-5p %C{1} - %m%n
+";
+
+fn command(settings: &Settings, home: &Path) -> Result<(PathBuf, Vec<OsString>)> {
+    let config = home.join("zoo.cfg").into_os_string();
+    if settings.target == Target::Zookeeper {
+        let class_path = format!("{}:{ZOOKEEPER_CLASSPATH}", home.display());
+        let main = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+        // Small heaps and one collector thread: five servers share this machine.
+        let mut args: Vec<OsString> =
+            ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &class_path, main]
+                .map(OsString::from)
+                .to_vec();
+        args.push(config);
+        return Ok(("java".into(), args));
+    }
+    let mut args = vec![OsString::from("server"), config];
+    if let Some(mutant) = &settings.mutant {
+        args.extend([OsString::from("--mutant"), OsString::from(mutant)]);
+    }
+    Ok((std::env::current_exe().context("the program's own path")?, args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+
+    fn settings() -> Settings {
+        Plan::default().resolve(1).expect("the defaults are allowed")
+    }
+
+    #[test]
+    fn each_server_is_told_of_all() {
+        let text = zoo_cfg(&settings(), Path::new("/run/n1/data"));
+        assert!(text.contains("dataDir=/run/n1/data\n"));
+        assert_eq!(text.matches("server.").count(), 5);
+        assert!(text.contains("server.5=10.77.0.5:2888:3888\n"));
+    }
+
+    #[test]
+    fn a_mutant_is_in_the_file_and_on_the_command_line() {
+        let settings = Settings { mutant: Some("X9".to_owned()), ..settings() };
+        assert!(zoo_cfg(&settings, Path::new("/d")).ends_with("mutant=X9\n"));
+        let (_, args) = command(&settings, Path::new("/d")).expect("a path");
+        assert_eq!(args, ["server", "/d/zoo.cfg", "--mutant", "X9"]);
+        assert!(!zoo_cfg(&super::tests::settings(), Path::new("/d")).contains("mutant"));
+    }
+
+    #[test]
+    fn zookeeper_may_be_asked_for_its_role() {
+        let settings = Settings { target: Target::Zookeeper, ..settings() };
+        assert!(zoo_cfg(&settings, Path::new("/d")).contains("4lw.commands.whitelist=srvr"));
+    }
+}

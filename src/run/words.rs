@@ -1,0 +1,103 @@
+//! Faults in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nemesis::fault::Grudge;
+use nemesis::{Fault, FaultSpec, Host, NodeId};
+
+/// `kill`, `pause` or `partition`.
+pub(super) fn family(spec: &FaultSpec) -> &'static str {
+    match spec {
+        FaultSpec::Kill { .. } => "kill",
+        FaultSpec::Pause { .. } => "pause",
+        FaultSpec::Partition { .. } => "partition",
+    }
+}
+
+/// The servers that a fault is for; of a partition, those that drop packets.
+pub(super) fn nodes(fault: &Fault) -> Vec<String> {
+    match fault {
+        Fault::Kill { nodes } | Fault::Pause { nodes } => {
+            nodes.iter().map(ToString::to_string).collect()
+        }
+        Fault::Partition { grudge, .. } => {
+            let hosts: BTreeSet<Host> = grudge.iter().map(|link| link.dst).collect();
+            hosts.iter().map(ToString::to_string).collect()
+        }
+    }
+}
+
+/// What is done, and to whom: `kill -9 n3 (leader)`, `n1 n2 | n3 n4 n5`.
+pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
+    let named = |nodes: &[NodeId]| {
+        let name = |node: &NodeId| match Some(*node) == leader {
+            true => format!("{node} (leader)"),
+            false => node.to_string(),
+        };
+        nodes.iter().map(name).collect::<Vec<_>>().join(" ")
+    };
+    match fault {
+        Fault::Kill { nodes } => format!("kill -9 {}", named(nodes)),
+        Fault::Pause { nodes } => format!("SIGSTOP {}", named(nodes)),
+        Fault::Partition { shape, grudge } => format!("{shape}: {}", divide(grudge)),
+    }
+}
+
+/// `n1 | n2 n3` where neither side hears the other; `n1 does not hear n2` where only one is deaf.
+fn divide(grudge: &Grudge) -> String {
+    let mut silent: BTreeMap<Host, BTreeSet<Host>> = BTreeMap::new();
+    for link in grudge {
+        silent.entry(link.dst).or_default().insert(link.src);
+    }
+    let mut deaf: BTreeMap<BTreeSet<Host>, BTreeSet<Host>> = BTreeMap::new();
+    for (listener, speakers) in silent {
+        deaf.entry(speakers).or_default().insert(listener);
+    }
+    let mut parts = Vec::new();
+    while let Some((speakers, listeners)) = deaf.pop_first() {
+        let mutual = deaf.get(&listeners) == Some(&speakers);
+        if mutual {
+            deaf.remove(&listeners);
+        }
+        let between = if mutual { "|" } else { "hear nothing from" };
+        let (left, right) = match mutual && speakers < listeners {
+            true => (&speakers, &listeners),
+            false => (&listeners, &speakers),
+        };
+        parts.push(format!("{} {between} {}", list(left), list(right)));
+    }
+    parts.join("; ")
+}
+
+fn list(hosts: &BTreeSet<Host>) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use nemesis::fault::{Shape, grudge};
+
+    use super::*;
+
+    fn partition(shape: Shape, grudge: Grudge) -> String {
+        describe(&Fault::Partition { shape, grudge }, None)
+    }
+
+    #[test]
+    fn partitions_read_like_a_drawing() {
+        let nodes = NodeId::first(5);
+        assert_eq!(partition(Shape::Halves, grudge::halves(&nodes)), "halves: n1 n2 | n3 n4 n5");
+        assert_eq!(partition(Shape::Leader, grudge::isolate(NodeId(3), &nodes)), "leader: n1 n2 n4 n5 | n3");
+        assert_eq!(
+            partition(Shape::OneWay, grudge::deaf(&nodes[..1], &nodes[1..3])),
+            "one-way: n1 hear nothing from n2 n3"
+        );
+    }
+
+    #[test]
+    fn the_leader_is_pointed_out() {
+        let fault = Fault::Kill { nodes: vec![NodeId(2), NodeId(3)] };
+        assert_eq!(describe(&fault, Some(NodeId(3))), "kill -9 n2 n3 (leader)");
+        assert_eq!(nodes(&fault), ["n2", "n3"]);
+    }
+}
