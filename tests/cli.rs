@@ -119,6 +119,24 @@ fn a_history_that_cannot_be_read_exits_with_3_and_names_the_line() {
 }
 
 #[test]
+fn a_history_exits_by_its_verdict() {
+    let scratch = Scratch::new();
+    let (fresh, stale) = (read_back(1), read_back(0));
+    let cases = [
+        (told(&[&fresh, &final_reads_begin(), &fresh]), 0, "valid"),
+        (told(&[&stale, &final_reads_begin(), &fresh]), 1, "invalid"),
+        (told(&[&fresh]), 2, "unknown"),
+    ];
+    for (text, expected, word) in cases {
+        let output = zoobreak(&["check", &scratch.file("history.jsonl", &text)]);
+        assert_eq!(code(&output), expected, "{}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).starts_with(word), "{}", stdout(&output));
+    }
+    let output = zoobreak(&["check", &scratch.file("history.jsonl", &told(&[&stale]))]);
+    assert!(stdout(&output).contains("client 1 read /r0 = nothing"), "{}", stdout(&output));
+}
+
+#[test]
 fn a_run_of_a_newer_format_is_refused() {
     let scratch = Scratch::new();
     let run = stored_run(&scratch, READ);
@@ -176,6 +194,39 @@ fn the_doctor_says_when_runs_cannot_be_stored() {
     assert_eq!(code(&output), 3, "{}", stdout(&output));
     assert!(stdout(&output).contains("missing  disk: cannot write in /proc"));
     assert!(stdout(&output).ends_with("what is missing is there\n"));
+}
+
+/// A history: a write of 1 by client 0, and then `parts`.
+fn told(parts: &[&[Value]]) -> String {
+    let invoke = json!({"process": 0, "type": "invoke", "f": "write", "key": "/r0", "value": 1});
+    let events = [&[invoke, answered(0, "write", 1)], parts.concat().as_slice()].concat();
+    let line = |(n, mut event): (usize, Value)| {
+        event["index"] = json!(n);
+        event["time"] = json!(1_000 * n);
+        format!("{event}\n")
+    };
+    events.into_iter().enumerate().map(line).collect()
+}
+
+fn final_reads_begin() -> [Value; 1] {
+    [json!({"process": "run", "type": "info", "f": "phase", "value": "final-reads"})]
+}
+
+/// Client 1 reads what was there at `version`.
+fn read_back(version: u64) -> [Value; 2] {
+    let invoke = json!({"process": 1, "type": "invoke", "f": "read", "key": "/r0"});
+    [invoke, answered(1, "read", version)]
+}
+
+/// An answer of a server on which version 1 is the write of 1, and version 0 is empty.
+fn answered(process: u64, f: &str, version: u64) -> Value {
+    let zxid = format!("{:#x}", 0x1_0000_0001 + version);
+    json!({
+        "process": process, "type": "ok", "f": f, "key": "/r0",
+        "value": (version > 0).then_some(version),
+        "node": "n1", "session": format!("{:#x}", 1 + process), "zxid": zxid,
+        "stat": {"czxid": "0x100000001", "mzxid": zxid, "version": version},
+    })
 }
 
 /// A client's first event.

@@ -1,7 +1,7 @@
 //! `zoobreak check`: judge a stored run or a bare history again.
 
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -63,7 +63,7 @@ fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {
 /// # Errors
 /// When the manifest or the history cannot be read, or a result cannot be written.
 pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
-    let verdict = awaited::check_run(run)?;
+    let verdict = checker::check_run(run)?;
     let manifest = run.manifest()?;
     let written = write_results(run, &manifest, &verdict);
     let screen = report::screen(&manifest, &verdict, run.path());
@@ -79,20 +79,21 @@ fn write_results(run: &RunDir, manifest: &Manifest, verdict: &Verdict) -> anyhow
 
 /// A history without its run is judged by what it says alone.
 fn check_history(path: &Path) -> Result<Exit, Failure> {
-    let verdict = awaited::check_history(path)?;
+    let verdict = checker::check_history(path).map_err(anyhow::Error::new)?;
     to_stdout(|out| {
         writeln!(out, "{}", verdict.sentence)?;
-        verdict.checks.iter().try_for_each(|check| {
-            writeln!(
-                out,
-                "  {:8} {:20} {} examined",
-                check.outcome.to_string(),
-                check.id,
-                check.examined
-            )
-        })
+        verdict.checks.iter().try_for_each(|check| write_check(out, check))
     })?;
     Ok(verdict.exit())
+}
+
+fn write_check(out: &mut dyn Write, check: &checker::Check) -> io::Result<()> {
+    let checker::Check { id, name, outcome, examined, .. } = check;
+    writeln!(out, "  {:8} {id:20} {examined:7} examined  {name}", outcome.to_string())?;
+    match &check.witness {
+        Some(witness) => writeln!(out, "           {}", witness.sentence),
+        None => Ok(()),
+    }
 }
 
 /// The events of a history that the checker has read, up to a last line that was cut.
@@ -110,28 +111,10 @@ fn events(path: &Path) -> anyhow::Result<Vec<Event>> {
     Ok(events)
 }
 
-fn no_such(path: &Path, error: &std::io::Error) -> Failure {
+fn no_such(path: &Path, error: &io::Error) -> Failure {
     let path = path.display();
     Failure::Usage(match error.kind() {
         ErrorKind::NotFound => format!("{path}: there is no such run or history"),
         _ => format!("{path}: {error}"),
     })
-}
-
-/// Stands in until `checker` has these.
-mod awaited {
-    use std::path::Path;
-
-    use checker::Verdict;
-    use history::RunDir;
-
-    pub(super) fn check_run(run: &RunDir) -> anyhow::Result<Verdict> {
-        history::read(&run.history())?;
-        anyhow::bail!("this build has no checks")
-    }
-
-    pub(super) fn check_history(path: &Path) -> anyhow::Result<Verdict> {
-        history::read(path)?;
-        anyhow::bail!("this build has no checks")
-    }
 }
