@@ -9,11 +9,11 @@ use serde_json::json;
 use workloads::Register;
 
 use super::output::to_stdout;
-use crate::plan;
+use crate::{plan, run};
 
 /// Prints the settings, the schedule of faults, and the first `n_ops` operations of each client.
 pub(super) fn print(settings: &Settings, n_ops: usize) -> anyhow::Result<()> {
-    let schedule = plan::schedule(settings)?;
+    let schedule = run::schedule(settings)?;
     to_stdout(|out| {
         line(out, &json!({ "settings": settings }))?;
         schedule.iter().try_for_each(|fault| line(out, &json!({ "fault": fault })))?;

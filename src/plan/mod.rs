@@ -3,7 +3,6 @@
 //! A plan's keys are the flags of `zoobreak test`: one struct is both, so that a plan file can say
 //! whatever a command line can, in the same words. Each field's type admits only allowed values.
 
-mod drawn;
 mod error;
 mod file;
 mod names;
@@ -15,11 +14,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-pub use drawn::{schedule, znodes};
 pub use error::PlanError;
 pub use history::Settings;
 pub use names::{Faults, MutantName, TargetName, WORKLOADS, Workload};
 pub use numbers::{Rate, Time, Whole};
+pub use resolve::znodes;
 
 /// Seeds, up to the largest integer of TOML.
 pub type Seed = Whole<0, { i64::MAX as u64 }>;

@@ -51,6 +51,12 @@ impl Plan {
     }
 }
 
+/// The znodes of a run: `/r0`, `/r1`, ….
+#[must_use]
+pub fn znodes(settings: &Settings) -> Vec<String> {
+    (0..settings.keys).map(|n| format!("/r{n}")).collect()
+}
+
 fn default_faults() -> Vec<String> {
     ["kill", "pause", "partition"].map(str::to_owned).to_vec()
 }
