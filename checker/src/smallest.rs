@@ -57,8 +57,11 @@ impl<'a> Excerpts<'a> {
     /// Positions of the fewest calls found that have no order, the one without a place last.
     fn smallest(&self, culprit: usize, budget: &mut Budget) -> Option<Vec<usize>> {
         let last = self.calls[culprit].end?;
-        let known = |n: &usize| self.calls[*n].ret.is_some() && self.calls[*n].start <= last;
-        let all: Vec<usize> = (0..self.calls.len()).filter(known).collect();
+        let writer = self.writer_of(culprit);
+        let relevant = |n: &usize| {
+            self.calls[*n].ret.is_some() && (self.calls[*n].start <= last || writer == Some(*n))
+        };
+        let all: Vec<usize> = (0..self.calls.len()).filter(relevant).collect();
         let mut part = self.shortest_tail(&all, culprit, budget)?;
         let (reads, writes): (Vec<usize>, Vec<usize>) =
             part.iter().copied().partition(|&n| self.calls[n].op == Op::Read);
@@ -68,6 +71,14 @@ impl<'a> Excerpts<'a> {
         part.retain(|&n| n != blamed);
         part.push(blamed);
         Some(part)
+    }
+
+    /// The call that wrote what this one read: it may have come too late.
+    fn writer_of(&self, reader: usize) -> Option<usize> {
+        let Some(Ret::Value { value: Some(value), .. }) = self.calls[reader].ret else {
+            return None;
+        };
+        self.calls.iter().position(|call| written_by(&call.op) == Some(value))
     }
 
     /// A conflict is mostly among neighbours: looks at the last 8 calls, 16, 32, …
