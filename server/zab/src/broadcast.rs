@@ -135,3 +135,43 @@ fn reply<T, S>(asker: ServerId, token: u64, core: &Core<T>, out: &mut Vec<Output
         Output::Send { to: asker, message: Message::SyncReply { token } }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, Durable, Entry, Input, Mutant, Output, Peer, Role, Store, Timing, Zxid};
+
+    /// A server alone, established in epoch 1, whose log the test may extend.
+    fn leader() -> Peer<(), ()> {
+        let timing =
+            Timing { tick_ms: 2, init_limit: 1, sync_limit: 1, settle_ms: 1, resend_ms: 1 };
+        let voters = [1].into();
+        let config = Config { id: 1, voters, timing, log_kept: 0, mutant: None::<Mutant> };
+        let snapshot = Zxid::ZERO;
+        let durable = Durable { accepted_epoch: 0, current_epoch: 0, snapshot, log: Vec::new() };
+        let mut out = Vec::new();
+        let mut peer = Peer::restart(config, durable, &mut out);
+        peer.handle(Input::Stored { ops: 1 }, &mut out);
+        peer.handle(Input::Stored { ops: 1 }, &mut out);
+        assert_eq!(peer.role(), Role::Leading { epoch: 1, serving: true });
+        peer
+    }
+
+    #[test]
+    fn an_epoch_without_numbers_left_ends() {
+        let mut peer = leader();
+        let mut out: Vec<Output<(), ()>> = Vec::new();
+        let last = Zxid::new(1, u32::MAX - 1);
+        peer.core_mut().append(Entry { zxid: last, txn: () }, &mut out);
+
+        out.clear();
+        peer.handle(Input::Submit { txn: () }, &mut out);
+        let entry = Entry { zxid: Zxid::new(1, u32::MAX), txn: () };
+        assert_eq!(out, [Output::Store(Store::Append(entry))]);
+
+        out.clear();
+        peer.handle(Input::Submit { txn: () }, &mut out);
+        assert_eq!(out[0], Output::Role(Role::Looking));
+        assert_eq!(peer.last_logged(), Zxid::new(1, u32::MAX));
+        assert_eq!(peer.role(), Role::Leading { epoch: 2, serving: false });
+    }
+}

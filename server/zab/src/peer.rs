@@ -107,6 +107,11 @@ where
         &self.core.config.voters
     }
 
+    #[cfg(test)]
+    pub(crate) fn core_mut(&mut self) -> &mut Core<T> {
+        &mut self.core
+    }
+
     fn step(&mut self, input: Input<T, S>, out: &mut Vec<Output<T, S>>) {
         let core = &mut self.core;
         let left = match &mut self.phase {
