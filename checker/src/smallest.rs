@@ -220,3 +220,71 @@ fn got(blamed: &Operation) -> String {
         None => clause(blamed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::seq::SliceRandom;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use stateright::semantics::SequentialSpec;
+
+    use super::*;
+    use crate::budget::Limits;
+
+    const CALLS: usize = 6;
+
+    /// A linearizable history: each call takes effect at an instant within its interval. Some
+    /// answers are known without an end, as of a lost write that others saw.
+    fn linearizable(rng: &mut ChaCha8Rng) -> Vec<Call<Register>> {
+        let mut instants: Vec<u64> = (0..3 * CALLS as u64).collect();
+        instants.shuffle(rng);
+        let mut times: Vec<_> = instants.chunks(3).map(<[u64]>::to_vec).collect();
+        times.iter_mut().for_each(|times| times.sort_unstable());
+        times.sort_by_key(|times| times[1]);
+        let mut state = Register::default();
+        let mut calls = Vec::new();
+        for (value, times) in (0..).zip(times) {
+            let op = match rng.random_range(0..4) {
+                0 | 1 => Op::Read,
+                2 => Op::Write(value),
+                _ => Op::Cas { expected: rng.random_range(0..3), value },
+            };
+            let ret = Some(state.invoke(&op));
+            let lost = matches!(ret, Some(Ret::Written { .. })) && rng.random_bool(0.2);
+            calls.push(Call { op, ret, start: times[0], end: (!lost).then_some(times[2]) });
+        }
+        calls.sort_by_key(|call| call.start);
+        calls
+    }
+
+    /// What makes a witness a proof.
+    #[test]
+    fn every_excerpt_of_a_linearizable_history_has_an_order() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for _ in 0..1000 {
+            let calls = linearizable(&mut rng);
+            let excerpts = Excerpts::new(&calls);
+            for subset in 0_u32..1 << CALLS {
+                let part: Vec<_> = (0..CALLS).filter(|n| subset & (1 << n) != 0).collect();
+                let blamed = excerpts.blamed(&part, &mut Budget::new(Limits::default()));
+                assert_eq!(blamed, None, "{part:?} of {calls:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_in_an_excerpt_too() {
+        let read = |value, version, start| Call {
+            op: Op::Read,
+            ret: Some(Ret::Value { value: Some(value), version }),
+            start,
+            end: Some(start + 1),
+        };
+        let refused = [[read(1, 2, 0), read(2, 1, 2)], [read(1, 2, 0), read(2, 2, 2)]];
+        for calls in refused {
+            let excerpts = Excerpts::new(&calls);
+            let blamed = excerpts.blamed(&[0, 1], &mut Budget::new(Limits::default()));
+            assert_eq!(blamed, Some(1), "{calls:?}");
+        }
+    }
+}

@@ -1,11 +1,11 @@
 //! The calls that are open at an instant, and the ways to place them.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 
 use spec::Searchable;
 
 use super::Call;
-use super::frontier::{Config, Found};
+use super::frontier::{Config, Frontier};
 use crate::budget::{Budget, Exhausted};
 
 pub(super) struct Open<'a, S: Searchable> {
@@ -35,25 +35,39 @@ impl<'a, S: Searchable> Open<'a, S> {
         }
     }
 
-    /// Finds every way to place open calls, from a configuration on, that places `wanted`.
+    /// Has the call taken effect in the configuration?
+    pub(super) fn has(&self, config: &Config<S>, call: u32) -> bool {
+        match self.call(call).end {
+            Some(_) => config.done.has(call),
+            None => config.used.has(call),
+        }
+    }
+
+    pub(super) fn add(&self, config: &mut Config<S>, call: u32) {
+        match self.call(call).end {
+            Some(_) => config.done.add(call),
+            None => config.used.add(call),
+        }
+    }
+
+    /// Finds every way to place open calls, from a configuration on, that places `wanted`; those
+    /// of few calls first.
     pub(super) fn extend(
         &self,
         from: &Config<S>,
         wanted: u32,
         budget: &mut Budget,
-        found: &mut Found<S>,
+        found: &mut Frontier<S>,
     ) -> Result<(), Exhausted> {
-        let mut seen = HashSet::from([from.clone()]);
-        let mut stack = vec![from.clone()];
-        while let Some(config) = stack.pop() {
+        let mut seen = Frontier::default();
+        let mut queue = VecDeque::from([from.clone()]);
+        while let Some(config) = queue.pop_front() {
             for after in self.open.iter().filter_map(|&call| self.place(&config, call)) {
-                budget.step(found.bytes)?;
-                if after.has(wanted) {
-                    found.push(after);
-                } else if !seen.contains(&after) {
-                    found.bytes += 2 * after.bytes();
-                    seen.insert(after.clone());
-                    stack.push(after);
+                budget.step(found.bytes + seen.bytes)?;
+                if self.has(&after, wanted) {
+                    found.insert(after);
+                } else if seen.insert(after.clone()) {
+                    queue.push_back(after);
                 }
             }
         }
@@ -63,22 +77,21 @@ impl<'a, S: Searchable> Open<'a, S> {
     /// Places a call, and all that follow from it for free; none when it cannot be placed, or an
     /// open call could then never be.
     fn place(&self, config: &Config<S>, call: u32) -> Option<Config<S>> {
-        if config.has(call) || !self.is_next_twin(config, call) {
+        if self.has(config, call) || !self.is_next_twin(config, call) {
             return None;
         }
-        let state = effect(&config.state, self.call(call))?;
-        let mut after = Config { state, done: config.done.clone() };
-        after.add(call);
+        let mut after = Config { state: effect(&config.state, self.call(call))?, ..config.clone() };
+        self.add(&mut after, call);
         self.settle(after)
     }
 
     fn settle(&self, mut config: Config<S>) -> Option<Config<S>> {
         for &open in &self.open {
-            if config.has(open) {
+            if self.has(&config, open) {
                 continue;
             }
             if settles(&config.state, self.call(open)) {
-                config.add(open);
+                self.add(&mut config, open);
             } else if is_late(&config.state, self.call(open)) {
                 return None;
             }
@@ -90,7 +103,7 @@ impl<'a, S: Searchable> Open<'a, S> {
     /// A twin that is open no more has taken effect in every configuration.
     fn is_next_twin(&self, config: &Config<S>, call: u32) -> bool {
         self.twins[call as usize]
-            .is_none_or(|twin| config.has(twin) || self.open.binary_search(&twin).is_err())
+            .is_none_or(|twin| config.used.has(twin) || self.open.binary_search(&twin).is_err())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use spec::Searchable;
 
-use super::frontier::{Config, Found, prune};
+use super::frontier::{Config, Frontier};
 use super::open::{Open, is_late, settles};
 use super::{Call, Decision};
 use crate::budget::{Budget, Exhausted};
@@ -21,7 +21,7 @@ enum Moment {
 
 impl<'a, S: Searchable> Search<'a, S> {
     pub(super) fn new(initial: S, calls: &'a [Call<S>], budget: &'a mut Budget) -> Self {
-        let frontier = vec![Config { state: initial, done: Vec::new() }];
+        let frontier = vec![Config::new(initial)];
         Search { open: Open::new(calls), budget, frontier }
     }
 
@@ -49,7 +49,7 @@ impl<'a, S: Searchable> Search<'a, S> {
         }
         self.frontier.retain(|config| !is_late(&config.state, asked));
         for config in self.frontier.iter_mut().filter(|config| settles(&config.state, asked)) {
-            config.add(call);
+            self.open.add(config, call);
         }
         self.open.insert(call);
         true
@@ -58,38 +58,33 @@ impl<'a, S: Searchable> Search<'a, S> {
     /// Keeps the configurations that contain the call; false, and the states are left, if none
     /// does.
     fn answered(&mut self, call: u32) -> Result<bool, Exhausted> {
-        let mut found = Found::default();
+        let mut found = Frontier::default();
         for config in &self.frontier {
-            if config.has(call) {
-                found.push(config.clone());
+            if config.done.has(call) {
+                found.insert(config.clone());
             } else {
                 self.open.extend(config, call, self.budget, &mut found)?;
             }
         }
-        if found.configs.is_empty() {
+        let mut next = found.into_configs();
+        if next.is_empty() {
             return Ok(false);
         }
-        found.configs.iter_mut().for_each(|config| config.remove(call));
+        next.iter_mut().for_each(|config| config.done.remove(call));
         self.open.remove(call);
-        self.frontier = prune(found.configs, |call| self.is_endless(call));
+        self.frontier = next;
         self.retire();
         Ok(true)
     }
 
-    /// Forgets calls without end that have taken effect in every configuration.
+    /// Forgets calls of unknown outcome that have taken effect in every configuration.
     fn retire(&mut self) {
         let [first, rest @ ..] = self.frontier.as_slice() else { return };
-        let everywhere = |&call: &u32| {
-            self.is_endless(call) && rest.iter().all(|config: &Config<S>| config.has(call))
-        };
-        for call in first.done.iter().copied().filter(everywhere).collect::<Vec<_>>() {
+        let everywhere = |call: &u32| rest.iter().all(|config| config.used.has(*call));
+        for call in first.used.iter().filter(everywhere).collect::<Vec<_>>() {
             self.open.remove(call);
-            self.frontier.iter_mut().for_each(|config| config.remove(call));
+            self.frontier.iter_mut().for_each(|config| config.used.remove(call));
         }
-    }
-
-    fn is_endless(&self, call: u32) -> bool {
-        self.open.call(call).end.is_none()
     }
 
     fn broken(self, call: u32) -> Decision<S> {
