@@ -4,6 +4,41 @@
 //! [`Nemesis`], and lets it inject and heal the [`Fault`]s of a [`schedule`]. Every injection and every heal
 //! returns a [`Report`] with evidence. Nothing outlives the program, even if it is killed with SIGKILL.
 //!
+//! ```no_run
+//! use std::{collections::BTreeMap, sync::Arc, time::Duration};
+//! use nemesis::{Host, Lab, Launch, Nemesis, contain, schedule};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     contain::enter()?;
+//!     let lab = Arc::new(Lab::new(5)?);
+//!     lab.enter_harness_ns()?;
+//!     let mut nemesis = Nemesis::new(lab.clone());
+//!     for node in lab.nodes() {
+//!         let log = format!("/tmp/{node}.log");
+//!         nemesis.start(node, Launch {
+//!             program: "my-server".into(),
+//!             args: vec!["--listen".into(), Host::Node(node).addr().to_string().into()],
+//!             env: BTreeMap::new(),
+//!             cwd: "/tmp".into(),
+//!             stdout: log.clone().into(),
+//!             stderr: log.into(),
+//!         })?;
+//!     }
+//!     let kinds = ["kill".parse()?, "partition:one-way".parse()?];
+//!     for entry in schedule::generate(7, &kinds, Duration::from_secs(30), Duration::from_secs(3)) {
+//!         // Wait until `entry.at_ms`, and ask the ensemble who leads; then:
+//!         match entry.resolve(&nemesis.view(None)?) {
+//!             Ok(fault) => println!("{:?}", nemesis.inject(entry.id, &fault)),
+//!             Err(skip) => println!("{} skipped: {skip}", entry.id),
+//!         }
+//!         // At `entry.heal_at_ms()`:
+//!         println!("{:?}", nemesis.heal(entry.id)?);
+//!     }
+//!     nemesis.heal_all()?;
+//!     Ok(nemesis.stop()?)
+//! }
+//! ```
+//!
 //! It knows nothing of what the servers do: no protocol, no client, no history.
 
 pub mod contain;

@@ -212,7 +212,10 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // Dead already, unless an assertion failed.
+        // All dead already, unless an assertion failed.
+        for pid in self.members() {
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+        }
         let _ = self.outer.kill();
         let _ = self.outer.wait();
         self.folder.take().map(fs::remove_dir_all);

@@ -30,6 +30,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_refusal_says_what_to_do", Outside(containment::a_refusal_says_what_to_do)),
     ("lab_comes_up_and_goes", Inside(network::lab_comes_up_and_goes)),
     ("switch_counts_and_cuts", Inside(network::switch_counts_and_cuts)),
+    ("round_trips_are_quick", Inside(network::round_trips_are_quick_and_none_is_lost)),
     ("partitions_cut_what_they_say", Inside(partitions::cut_what_they_say)),
     ("partitions_by_switch_cut_what_they_say", Inside(partitions::by_switch_cut_what_they_say)),
     ("overlapping_partitions_are_told_apart", Inside(partitions::overlapping_are_told_apart)),

@@ -1,12 +1,14 @@
 //! The lab and its switch.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use nemesis::switch::{Link, Losses, Policy};
 use nemesis::{Host, Lab, NodeId};
 
-use crate::support::{answers, ensemble, until};
+use crate::support::{answers, connect, ensemble, until};
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
@@ -42,6 +44,23 @@ pub(crate) fn switch_counts_and_cuts() {
     assert_eq!(lab.switch().traffic(there).dropped, after.dropped + 1);
     lab.switch().set(&[there], Policy::Forward).expect("the switch runs");
     until("a packet passes again", || answers(&lab, there.src, N2));
+}
+
+pub(crate) fn round_trips_are_quick_and_none_is_lost() {
+    let (lab, _nemesis) = ensemble(2, nemesis::Nemesis::without_iptables);
+    let mut stream = connect(&lab, Host::Node(N1), N2);
+    let mut times: Vec<_> = (0..2000).map(|_| round_trip(&mut stream)).collect();
+    times.sort_unstable();
+    println!("  64 bytes there and back: median {:.1?}, p99 {:.1?}", times[1000], times[1980]);
+    assert_eq!(lab.switch().losses().expect("the switch runs"), Losses::default());
+    assert!(times[1000] < Duration::from_millis(10), "a round trip needs no timer");
+}
+
+fn round_trip(stream: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    stream.write_all(&[1; 64]).expect("the connection is open");
+    stream.read_exact(&mut [0; 64]).expect("the server answers");
+    start.elapsed()
 }
 
 fn count(folder: &str) -> usize {
