@@ -16,6 +16,7 @@ use nemesis::netlink::{Netlink, interface_index};
 use nemesis::{Fault, FaultId, Namespace, Nemesis, NodeId, Outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
+use tempfile::TempDir;
 
 use crate::support::{ensemble, enter_or_skip, is_in_state, linger, until, until_within, wait};
 
@@ -64,9 +65,8 @@ pub(crate) fn kill_9_of_inner_as_user() {
 
 pub(crate) fn a_refusal_says_what_to_do() {
     as_user(|user| {
-        let program = readable_copy();
-        let code = wait(&mut scene_process("refused", Some(user), Some(&program))).code();
-        fs::remove_dir_all(program.parent().expect("it is in a folder")).expect("it is ours");
+        let folder = readable_copy();
+        let code = wait(&mut scene_process("refused", Some(user), Some(folder.path()))).code();
         assert!(code == Some(0) || code == Some(crate::SKIPPED), "{code:?}");
     });
 }
@@ -154,8 +154,10 @@ fn check_kill(user: Option<u32>, victim: impl FnOnce(&Scene) -> u32) {
     println!("  no process, network namespace or mount left after {:.2?}", killed.elapsed());
 }
 
-fn scene_process(name: &str, user: Option<u32>, program: Option<&Path>) -> Child {
-    let mut command = Command::new(program.unwrap_or(Path::new("/proc/self/exe")));
+/// With a folder, the copy of this program in it.
+fn scene_process(name: &str, user: Option<u32>, folder: Option<&Path>) -> Child {
+    let program = folder.map_or("/proc/self/exe".into(), |folder| folder.join(COPY));
+    let mut command = Command::new(program);
     command.args(["--scene", name]).stdout(Stdio::piped());
     user.map(|user| command.uid(user).gid(user));
     command.spawn().expect("the program can start itself")
@@ -168,15 +170,15 @@ struct Scene {
     inner: u32,
     pid_namespace: PathBuf,
     mounts: String,
-    folder: Option<PathBuf>,
+    _folder: Option<TempDir>,
 }
 
 impl Scene {
     /// `None` if this machine forbids containment.
     fn start(name: &str, user: Option<u32>) -> Option<Scene> {
-        let program = user.map(|_| readable_copy());
+        let folder = user.map(|_| readable_copy());
         let mounts = own_mounts();
-        let mut outer = scene_process(name, user, program.as_deref());
+        let mut outer = scene_process(name, user, folder.as_ref().map(TempDir::path));
         let stdout = outer.stdout.take().expect("it is piped");
         let ready = BufReader::new(stdout).lines().map_while(Result::ok).find(|l| l == "ready");
         if ready.is_none() {
@@ -186,8 +188,7 @@ impl Scene {
         }
         let inner = only_child(outer.id());
         let pid_namespace = pid_namespace(inner).expect("it is alive");
-        let folder = program.and_then(|program| Some(program.parent()?.to_owned()));
-        let scene = Scene { outer, inner, pid_namespace, mounts, folder };
+        let scene = Scene { outer, inner, pid_namespace, mounts, _folder: folder };
         assert_eq!(scene.members().len(), 11, "pid 1, five servers, each with a child");
         assert_eq!(own_mounts(), scene.mounts, "no mount is visible outside");
         Some(scene)
@@ -218,7 +219,6 @@ impl Drop for Scene {
         }
         let _ = self.outer.kill();
         let _ = self.outer.wait();
-        self.folder.take().map(fs::remove_dir_all);
     }
 }
 
@@ -271,13 +271,14 @@ fn put_canary(home: &Namespace, number: usize, pid: u32) {
     alive.expect("a canary that was never alive proves nothing");
 }
 
+const COPY: &str = "lab-test";
+
 /// The folder of the build may be closed to others.
-fn readable_copy() -> PathBuf {
-    let folder = tempfile::tempdir().expect("there is room").keep();
+fn readable_copy() -> TempDir {
+    let folder = tempfile::tempdir().expect("there is room");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    let program = folder.join("lab-test");
-    fs::copy("/proc/self/exe", &program).expect("there is room");
-    program
+    fs::copy("/proc/self/exe", folder.path().join(COPY)).expect("there is room");
+    folder
 }
 
 fn only_child(pid: u32) -> u32 {
