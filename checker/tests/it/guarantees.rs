@@ -368,3 +368,32 @@ fn an_ok_without_stat_leaves_linearizability_open() {
     assert_eq!(check.outcome, Outcome::Unknown);
     assert!(check.reason.expect("it says why").contains("without stat"));
 }
+
+#[test]
+fn c3_compares_with_every_larger_zxid() {
+    let mut story = correct();
+    story.invoke(3, f::WRITE, "/r3", 17);
+    story.write(1, "/r1", 15, at(20, 1));
+    story.write(2, "/r2", 16, at(11, 1));
+    story.ok(3, f::WRITE, json!(17), at(30, 1));
+    invalid(&story, "C3", "though client 1's write of 15 (version 1) with zxid 0x14");
+}
+
+#[test]
+fn c6_refuses_two_states_at_one_zxid() {
+    let mut story = correct();
+    story.lost_write(1, R, 20);
+    story.local_read(1, R, 14, at(10, 3).later(12));
+    story.local_read(2, R, 20, at(11, 4).later(12));
+    invalid(&story, "C6", "other data than client 1's read of 14 (version 3) on n1");
+}
+
+#[test]
+fn a_value_written_twice_does_not_tell_which_write_was_seen() {
+    let mut story = Story::new();
+    story.write(1, R, 7, at(6, 1));
+    story.read(1, R, 7, at(6, 1));
+    story.lost_write(2, R, 7);
+    story.write(1, R, 8, at(8, 3));
+    valid(&story, "linearizable");
+}

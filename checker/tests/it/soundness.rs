@@ -127,6 +127,12 @@ fn leader_kills_without_a_leader_change_are_not_sound() {
 }
 
 #[test]
+fn leader_changes_before_the_load_do_not_count() {
+    let verdict = changed(|_, history| history.roles.iter_mut().for_each(|at| at.index = 0));
+    assert_eq!(unmet(&verdict, "leader changes").count, 0);
+}
+
+#[test]
 fn a_server_that_did_not_answer_at_the_end_is_not_sound() {
     let verdict = changed(|_, history| {
         history.operations.retain(|op| op.process < 10 || op.node.as_deref() != Some("n3"));
