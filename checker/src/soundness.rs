@@ -25,6 +25,7 @@ pub(crate) fn soundness(manifest: &Manifest, history: &History) -> Soundness {
     if settings.faults.iter().any(|fault| moves_the_leader(fault)) {
         facts.push(leader_changes(history, 1));
     }
+    facts.push(still_running(settings, history));
     facts.push(final_reads(settings, history));
     Soundness { facts }
 }
@@ -38,18 +39,21 @@ pub(crate) fn verified_by_kind(history: &History) -> BTreeMap<String, u64> {
     kinds
 }
 
-/// Leaders that were first seen after the load began.
+/// Epochs whose leader was first seen after the load began: every leader has an epoch of its own,
+/// though at first a new one may still show the last.
 pub(crate) fn leader_changes(history: &History, needed: u64) -> Fact {
     let load = history.phase(Phase::Load).map_or(0, |at| at.index);
     let leaders = history.roles.iter().filter(|at| at.what.role == "leader");
     let (before, after): (Vec<_>, Vec<_>) = leaders.partition(|at| at.index < load);
-    let identity = |at: &&At<RoleEvent>| (at.node.clone(), at.what.epoch);
-    let before: BTreeSet<_> = before.iter().map(identity).collect();
-    let after: BTreeSet<_> = after.iter().map(identity).collect();
+    let (before, after) = (epochs(&before), epochs(&after));
     let new = after.difference(&before).count();
     // Without a leader known before, the first one seen is no change.
     let count = if before.is_empty() { new.saturating_sub(1) } else { new };
     fact("leader changes", count as u64, needed, String::new())
+}
+
+fn epochs(leaders: &[&At<RoleEvent>]) -> BTreeSet<u32> {
+    leaders.iter().filter_map(|at| at.what.epoch).collect()
 }
 
 fn fact(what: impl Into<String>, count: u64, needed: u64, note: String) -> Fact {
@@ -185,6 +189,23 @@ fn healed(faults: &BTreeMap<u32, Fault<'_>>) -> Fact {
         open => format!("not healed: fault {}", open.join(", ")),
     };
     fact("faults healed", (needed - open.len()) as u64, needed as u64, note)
+}
+
+/// A server that ends without being killed has a defect of its own, or no room to work in.
+fn still_running(settings: &Settings, history: &History) -> Fact {
+    let ended: BTreeMap<&str, &str> = history
+        .exits
+        .iter()
+        .filter_map(|at| Some((at.node.as_deref()?, at.what.as_str())))
+        .collect();
+    let notes: Vec<_> = ended.iter().map(|(node, status)| format!("{node}: {status}")).collect();
+    let running = settings.nodes.saturating_sub(ended.len());
+    fact(
+        "servers that never ended on their own",
+        running as u64,
+        settings.nodes as u64,
+        notes.join(", "),
+    )
 }
 
 fn final_reads(settings: &Settings, history: &History) -> Fact {

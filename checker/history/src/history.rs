@@ -19,6 +19,8 @@ pub struct History {
     pub faults: Vec<At<FaultEvent>>,
     /// Changes of the servers' roles, in order.
     pub roles: Vec<At<RoleEvent>>,
+    /// Servers that ended on their own, with their exit status, in order.
+    pub exits: Vec<At<String>>,
     /// The phases entered, in order.
     pub phases: Vec<At<Phase>>,
     /// Events read.
@@ -36,7 +38,7 @@ pub struct At<T> {
     pub index: u64,
     /// Nanoseconds since the start.
     pub time: u64,
-    /// The server it concerns, for roles.
+    /// The server it concerns, for roles and exits.
     pub node: Option<Arc<str>>,
     /// What happened.
     pub what: T,
@@ -107,11 +109,12 @@ impl Pairing {
         match event.f.as_str() {
             f::FAULT => self.history.faults.push(at(event, None)?),
             f::ROLE => {
-                let node = self.name(event.node.as_ref());
-                if node.is_none() {
-                    return Err(Problem::field("node", "missing: whose role is it?"));
-                }
-                self.history.roles.push(at(event, node)?);
+                let node = self.node(event)?;
+                self.history.roles.push(at(event, Some(node))?);
+            }
+            f::EXIT => {
+                let node = self.node(event)?;
+                self.history.exits.push(at(event, Some(node))?);
             }
             f::PHASE => self.history.phases.push(at(event, None)?),
             _ => {}
@@ -186,6 +189,11 @@ impl Pairing {
     fn key(&mut self, event: &Event) -> Result<Arc<str>, Problem> {
         self.name(event.key.as_ref())
             .ok_or_else(|| Problem::field("key", format!("missing: which znode to {}?", event.f)))
+    }
+
+    fn node(&mut self, event: &Event) -> Result<Arc<str>, Problem> {
+        self.name(event.node.as_ref())
+            .ok_or_else(|| Problem::field("node", format!("missing: whose {} is it?", event.f)))
     }
 
     fn name(&mut self, name: Option<&String>) -> Option<Arc<str>> {

@@ -53,18 +53,21 @@ fn open_and_info_operations_have_no_end() {
 }
 
 #[test]
-fn faults_roles_and_phases_are_typed() {
+fn faults_roles_exits_and_phases_are_typed() {
     let history = read(&lines(&[
         r#"{"index":0,"time":0,"process":"run","type":"info","f":"phase","value":"final-reads"}"#,
         r#"{"index":1,"time":1,"process":"probe","type":"info","f":"role","node":"n1","value":{"role":"leader","epoch":3}}"#,
         r#"{"index":2,"time":2,"process":"nemesis","type":"info","f":"fault","value":{"fault":1,"step":"injected","kind":"kill","what":"n1 killed","nodes":["n1"],"outcome":"skipped","reason":"it was dead"}}"#,
         r#"{"index":3,"time":3,"process":"run","type":"info","f":"remark","value":"anything"}"#,
+        r#"{"index":4,"time":4,"process":"run","type":"info","f":"exit","node":"n2","value":"exit status: 101"}"#,
     ]))
     .expect("well-formed");
     assert_eq!(history.phase(Phase::FinalReads).map(|at| at.index), Some(0));
     assert_eq!(history.roles[0].what.epoch, Some(3));
     assert_eq!(history.roles[0].node.as_deref(), Some("n1"));
     assert_eq!(history.faults[0].what.nodes, ["n1"]);
+    assert_eq!(history.exits[0].node.as_deref(), Some("n2"));
+    assert_eq!(history.exits[0].what, "exit status: 101");
 }
 
 #[test]
@@ -123,6 +126,14 @@ fn a_wrong_field_is_named() {
     refused_for(&[&INVOKE.replace("[1,7]", "7")], "field `value`: of a cas: expected [expected");
     refused_for(&[&INVOKE.replace("\"key\":\"/r2\",", "")], "field `key`: missing");
     refused_for(&[&INVOKE.replace("cas", "swap")], "unknown operation \"swap\"");
+}
+
+#[test]
+fn a_note_about_a_server_names_it() {
+    let role = r#"{"index":0,"time":1,"process":"probe","type":"info","f":"role","value":{"role":"leader"}}"#;
+    refused_for(&[role], "field `node`: missing: whose role is it?");
+    let fault = r#"{"index":0,"time":2,"process":"nemesis","type":"info","f":"fault","value":7}"#;
+    refused_for(&[fault], "field `value`: of a fault: invalid type");
 }
 
 #[test]

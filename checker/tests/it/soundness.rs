@@ -3,7 +3,7 @@
 use crate::cluster::{Shape, run};
 use crate::story::{Story, manifest};
 use checker::{Exit, Fact, Verdict, check, check_history, check_run};
-use history::{FaultStep, History, Manifest, Outcome, Phase, RunDir, Status, Target};
+use history::{At, FaultStep, History, Manifest, Outcome, Phase, RunDir, Status, Target};
 
 fn good() -> (Manifest, Story) {
     (manifest(), run(&Shape { seed: 7, operations: 600, clients: 10, keys: 5, lost: 0.02 }))
@@ -44,6 +44,7 @@ fn the_good_run_is_sound() {
             "verified faults of kind pause",
             "faults healed",
             "leader changes",
+            "servers that never ended on their own",
             "servers that answered every final read",
         ]
     );
@@ -133,11 +134,31 @@ fn leader_changes_before_the_load_do_not_count() {
 }
 
 #[test]
+fn a_new_leader_that_still_shows_the_last_epoch_counts_once() {
+    let verdict = changed(|_, history| {
+        let last = history.roles.last().expect("some").clone();
+        history.roles.push(At { node: Some("n3".into()), ..last });
+    });
+    let fact = verdict.soundness.facts.iter().find(|fact| fact.what == "leader changes");
+    assert_eq!(fact.expect("asked for").count, 3);
+}
+
+#[test]
 fn a_server_that_did_not_answer_at_the_end_is_not_sound() {
     let verdict = changed(|_, history| {
         history.operations.retain(|op| op.process < 10 || op.node.as_deref() != Some("n3"));
     });
     assert_eq!(unmet(&verdict, "servers that answered every final read").note, "not from n3");
+}
+
+#[test]
+fn a_server_that_crashed_is_not_sound() {
+    let verdict = changed(|_, history| {
+        let node = Some("n2".into());
+        history.exits.push(At { index: 9, time: 9, node, what: "exit status: 101".into() });
+    });
+    let fact = unmet(&verdict, "servers that never ended on their own");
+    assert_eq!((fact.count, fact.needed, fact.note.as_str()), (2, 3, "n2: exit status: 101"));
 }
 
 #[test]
