@@ -55,11 +55,11 @@ impl Leader {
         Some(Zxid::new(self.epoch, counter.checked_add(1)?))
     }
 
-    /// Commits what a quorum has on disk, in order. Only entries of this epoch are counted; those
-    /// before it were committed when a quorum took over the history.
+    /// Commits what a quorum has on disk, in order. Only entries of this epoch are left to count:
+    /// those before it were committed, and delivered, when a quorum took over the history.
     pub(crate) fn commit<T: Clone, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
         let zxid = self.durable_at_quorum(core);
-        if zxid.epoch() != self.epoch || zxid <= core.delivered {
+        if zxid <= core.delivered {
             return;
         }
         for (&to, _) in self.learners.iter().filter(|(_, learner)| learner.adopted()) {

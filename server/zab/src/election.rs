@@ -68,7 +68,7 @@ impl Election {
             }
             Message::Notification { round, vote, stance } => {
                 self.outside.insert(from, (vote, stance));
-                self.join(from, round, vote, core)
+                self.join(from, round, vote, core, out)
             }
             Message::FollowerInfo { accepted_epoch } => {
                 self.waiting.insert(from, accepted_epoch);
@@ -82,7 +82,7 @@ impl Election {
         }
     }
 
-    /// The vote of another one that looks.
+    /// The vote of another one that looks, or has looked in this round.
     fn count<T, S>(
         &mut self,
         from: ServerId,
@@ -109,16 +109,17 @@ impl Election {
 
     /// Joins the leader that a server follows which looks no more: at once if this round's votes
     /// agree, or if a quorum follows, and in either case only if the leader says that it leads.
-    fn join<T>(
+    fn join<T, S>(
         &mut self,
         from: ServerId,
         round: u64,
         vote: Vote,
         core: &mut Core<T>,
+        out: &mut Vec<Output<T, S>>,
     ) -> Option<ServerId> {
         let this_round = round == core.round;
         if this_round {
-            self.votes.insert(from, vote);
+            self.count(from, round, vote, core, out);
         }
         let here = core.config.id;
         let elected = this_round && self.supporters(vote) >= core.config.quorum();

@@ -53,16 +53,40 @@ impl World {
         if !self.faulty {
             return;
         }
-        match self.rng.random_range(0..14) {
+        match self.rng.random_range(0..15) {
             0 | 1 => self.kill_any(),
             2 | 3 => self.power_cut_any(),
             4 => self.power_cut_many(),
             5 | 6 => self.pause_any(),
-            7 | 8 => self.isolate(),
+            7 | 8 => self.isolate_any(),
             9 => self.split(),
             10 => self.block_one_way(),
             11 | 12 => self.cut_any(),
+            13 => self.part_two(),
             _ => self.roll(),
+        }
+    }
+
+    /// Perhaps strikes soon after a server has taken a step.
+    pub(crate) fn lie_in_wait(&mut self, id: ServerId) {
+        if self.rng.random_ratio(self.habits.ambush, 100) {
+            let delay = self.rng.random_range(0..=2 * self.habits.flush_us);
+            self.after(delay, Event::Ambush { id });
+        }
+    }
+
+    pub(crate) fn strike(&mut self, id: ServerId) {
+        if !self.faulty {
+            return;
+        }
+        self.count("ambush");
+        match self.rng.random_range(0..8) {
+            0 | 1 => self.kill(id),
+            2 | 3 => self.power_cut(id),
+            4 => self.power_cut_many(),
+            5 => self.pause(id),
+            6 => self.cut_any(),
+            _ => self.isolate(id),
         }
     }
 
@@ -86,8 +110,9 @@ impl World {
 
     /// The process dies; what it wrote, the kernel writes to the disk.
     fn kill(&mut self, id: ServerId) {
-        let pending = self.node(id).disk.pending();
-        self.node(id).disk.flush(pending);
+        for _ in 0..self.node(id).disk.pending() {
+            self.flush_one(id);
+        }
         self.down(id, "kill");
     }
 
@@ -101,7 +126,9 @@ impl World {
         let pending = self.node(id).disk.pending();
         let survives =
             if self.rng.random_bool(0.3) { self.rng.random_range(0..=pending) } else { 0 };
-        self.node(id).disk.flush(survives);
+        for _ in 0..survives {
+            self.flush_one(id);
+        }
         if self.node(id).disk.lose() > 0 {
             self.count("lost writes");
         }
@@ -130,13 +157,21 @@ impl World {
 
     fn pause_any(&mut self) {
         let id = self.target();
+        self.pause(id);
+    }
+
+    fn pause(&mut self, id: ServerId) {
         self.count("pause");
         let until = self.now + self.rng.random_range(1..=LONGEST_PAUSE);
         self.node(id).paused_until = self.node(id).paused_until.max(until);
     }
 
-    fn isolate(&mut self) {
+    fn isolate_any(&mut self) {
         let id = self.target();
+        self.isolate(id);
+    }
+
+    fn isolate(&mut self, id: ServerId) {
         let rest: Vec<_> = self.ids().into_iter().filter(|other| *other != id).collect();
         self.separate(&[id], &rest);
     }
@@ -152,6 +187,12 @@ impl World {
         self.count("partition");
         let there = a.iter().flat_map(|&a| b.iter().map(move |&b| (a, b)));
         self.block(there.flat_map(|(a, b)| [(a, b), (b, a)]).collect());
+    }
+
+    /// Two servers lose sight of each other while others see both.
+    fn part_two(&mut self) {
+        let (a, b) = (self.target(), self.any());
+        self.separate(&[a], &[b]);
     }
 
     fn block_one_way(&mut self) {

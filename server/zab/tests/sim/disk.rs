@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use zab::{Durable, Entry, Store};
+use zab::{Durable, Entry, Store, Zxid};
 
 use super::oracle::{App, Txn};
 
@@ -45,9 +45,18 @@ impl Disk {
         Durable { accepted_epoch: self.accepted, current_epoch: self.current, snapshot, log }
     }
 
+    pub(crate) fn next(&self) -> Option<&Store<Txn, App>> {
+        self.queue.front()
+    }
+
+    /// The durable epochs, accepted and current.
+    pub(crate) fn epochs(&self) -> (u32, u32) {
+        (self.accepted, self.current)
+    }
+
     /// Would this entry survive a power cut now?
-    pub(crate) fn holds(&self, entry: &Entry<Txn>) -> bool {
-        entry.zxid <= self.snapshot.zxid || self.log.iter().rev().any(|held| held == entry)
+    pub(crate) fn holds(&self, zxid: Zxid) -> bool {
+        zxid <= self.snapshot.zxid || self.log.binary_search_by_key(&zxid, |e| e.zxid).is_ok()
     }
 
     fn apply(&mut self, write: Store<Txn, App>) {

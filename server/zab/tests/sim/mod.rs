@@ -16,7 +16,7 @@ use world::{MS, World};
 
 /// After the last pause ends, virtual time until all must agree again: an `initLimit` that a server may
 /// spend waiting for one that is not there, and the next election and synchronisation.
-const CONVERGENCE_LIMIT: u64 = 5000 * MS;
+const CONVERGENCE_LIMIT: u64 = 10_000 * MS;
 
 /// What a seed came to.
 pub(crate) struct Outcome {
@@ -37,12 +37,7 @@ pub(crate) fn run(seed: u64, ms: u64, mutant: Option<Mutant>, trace: bool) -> Ou
         world.heal();
         world.run(world.now + LONGEST_PAUSE);
         converged = world.converge(CONVERGENCE_LIMIT);
-        let committed = world.oracle.committed();
-        world.run(world.now + 500 * MS);
-        world.converge(CONVERGENCE_LIMIT);
-        if world.oracle.violation.is_none() && world.oracle.committed() == committed {
-            world.oracle.violated(Kind::Stuck, "nothing is committed any more".to_owned());
-        }
+        world.prove_life(CONVERGENCE_LIMIT);
     }
     let World { oracle, mut tally, steps, .. } = world;
     let [all, trunc, snap] =

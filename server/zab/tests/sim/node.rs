@@ -17,6 +17,8 @@ pub(crate) struct Node {
     pub(crate) app: App,
     pub(crate) disk: Disk,
     pub(crate) flushing: bool,
+    /// How many times slower its disk is than the fastest.
+    pub(crate) slowness: u64,
     /// Set timers, by the number of the setting.
     pub(crate) timers: BTreeMap<Timer, u64>,
     /// The connection to its leader.
@@ -28,7 +30,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(config: Config) -> Node {
+    pub(crate) fn new(config: Config, slowness: u64) -> Node {
         Node {
             config,
             peer: None,
@@ -37,6 +39,7 @@ impl Node {
             app: App::default(),
             disk: Disk::default(),
             flushing: false,
+            slowness,
             timers: BTreeMap::new(),
             upstream: None,
             downstream: BTreeMap::new(),

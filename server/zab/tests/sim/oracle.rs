@@ -51,7 +51,8 @@ pub(crate) enum Kind {
     TwoLeaders,
     /// An established leader lacks what was committed before (LeaderLogCompleteness).
     Loss,
-    /// Delivered before a quorum had it on disk.
+    /// Delivered or promised before a quorum had it on disk, or gone from a disk that had it
+    /// (CommittedLogDurability).
     Undurable,
     /// `sync` returned before what was committed when it was asked.
     StaleSync,
@@ -118,12 +119,16 @@ impl Oracle {
         }
     }
 
-    /// `entry` was delivered for the first time; so many of `servers` have it on disk.
-    pub(crate) fn durable_at(&mut self, holders: usize, servers: usize, entry: &Entry<Txn>) {
-        if holders <= servers / 2 {
-            let what = format!("{:?} was delivered, on disk at {holders}", entry.zxid);
-            self.violated(Kind::Undurable, what);
+    /// Something that needs a quorum's disks is on so many of them.
+    pub(crate) fn durable_at(&mut self, disks: usize, servers: usize, what: impl fmt::Display) {
+        if disks <= servers / 2 {
+            self.violated(Kind::Undurable, format!("{what}, on disk at {disks} of {servers}"));
         }
+    }
+
+    /// How many of the committed entries a disk holds that answers `holds`.
+    pub(crate) fn committed_on(&self, holds: impl Fn(Zxid) -> bool) -> usize {
+        self.history.iter().filter(|app| holds(app.zxid)).count()
     }
 
     pub(crate) fn sync_asked(&mut self, token: u64) {

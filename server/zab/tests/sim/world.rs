@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use zab::{Config, Input, Message, Mutant, Output, Role, ServerId, Timer, Timing};
+use zab::{Config, Input, Message, Mutant, Output, Role, ServerId, Store, Timer, Timing};
 
 use super::net::{Conn, ConnId, End, Item, Words};
 use super::node::Node;
@@ -26,6 +26,7 @@ pub(crate) enum Event {
     Restart { id: ServerId },
     Client,
     Fault,
+    Ambush { id: ServerId },
     Unblock { links: Vec<(ServerId, ServerId)> },
 }
 
@@ -39,6 +40,8 @@ pub(crate) struct Habits {
     pub(crate) flush_us: u64,
     pub(crate) client_us: u64,
     pub(crate) fault_us: u64,
+    /// Percent of the steps towards an established leader at which a server is struck.
+    pub(crate) ambush: u32,
     pub(crate) log_kept: usize,
     /// Percent of client steps that are a snapshot.
     pub(crate) snapshots: u32,
@@ -50,9 +53,10 @@ impl Habits {
             peers: [1, 2, 3, 3, 3, 4, 5, 5][rng.random_range(0..8)],
             delay_us: [200, 2 * MS, 10 * MS][rng.random_range(0..3)],
             loss: [0, 5, 20][rng.random_range(0..3)],
-            flush_us: [100, 5 * MS, 40 * MS][rng.random_range(0..3)],
-            client_us: [2 * MS, 5 * MS, 20 * MS][rng.random_range(0..3)],
-            fault_us: [100 * MS, 300 * MS, 1000 * MS][rng.random_range(0..3)],
+            flush_us: [100, 5 * MS, 20 * MS][rng.random_range(0..3)],
+            client_us: [2 * MS, 20 * MS, 200 * MS][rng.random_range(0..3)],
+            fault_us: [50 * MS, 200 * MS, 1000 * MS][rng.random_range(0..3)],
+            ambush: [0, 5, 20][rng.random_range(0..3)],
             log_kept: [0, 3, 50][rng.random_range(0..3)],
             snapshots: [0, 2, 10][rng.random_range(0..3)],
         }
@@ -86,10 +90,11 @@ impl World {
         let habits = Habits::draw(&mut rng);
         let voters: BTreeSet<ServerId> = (1..=habits.peers).collect();
         let timing =
-            Timing { tick_ms: 100, init_limit: 10, sync_limit: 4, settle_ms: 50, resend_ms: 100 };
+            Timing { tick_ms: 100, init_limit: 20, sync_limit: 4, settle_ms: 50, resend_ms: 100 };
         let node = |&id: &ServerId| {
             let voters = voters.clone();
-            Node::new(Config { id, voters, timing, log_kept: habits.log_kept, mutant })
+            let config = Config { id, voters, timing, log_kept: habits.log_kept, mutant };
+            Node::new(config, [1, 1, 1, 10][seed.wrapping_add(id) as usize % 4])
         };
         let mut world = World {
             now: 0,
@@ -166,6 +171,7 @@ impl World {
             Event::Restart { id } => self.start(id),
             Event::Client => self.client(),
             Event::Fault => self.fault(),
+            Event::Ambush { id } => self.strike(id),
             Event::Unblock { links } => self.blocked.retain(|link| !links.contains(link)),
         }
     }
@@ -215,6 +221,9 @@ impl World {
             if self.trace {
                 println!("{:>9} {id} ->     {output:?}", self.now);
             }
+            if self.faulty && is_step_to_leadership(&output) {
+                self.lie_in_wait(id);
+            }
             match output {
                 Output::Send { to, message: message @ Message::Notification { .. } } => {
                     self.notify(id, to, message);
@@ -257,12 +266,17 @@ impl World {
         let (app, known) = (self.node(id).app, self.oracle.committed());
         self.node(id).app = self.oracle.delivered(id, app, entry);
         if self.oracle.committed() > known {
-            let holders = self.nodes.values().filter(|node| node.disk.holds(entry)).count();
-            self.oracle.durable_at(holders, self.nodes.len(), entry);
+            let what = format!("{id} delivered {:?}", entry.zxid);
+            self.check_durable(|node| node.disk.holds(entry.zxid), what);
         }
         if self.node(id).submitted.remove(&entry.txn) {
             self.count("acknowledged");
         }
+    }
+
+    fn check_durable(&mut self, holds: impl Fn(&Node) -> bool, what: String) {
+        let disks = self.nodes.values().filter(|node| holds(node)).count();
+        self.oracle.durable_at(disks, self.nodes.len(), what);
     }
 
     fn role(&mut self, id: ServerId, role: Role) {
@@ -272,6 +286,8 @@ impl World {
                 self.count("established");
                 let (app, incarnation) = (self.node(id).app, self.node(id).incarnation);
                 self.oracle.established(id, incarnation, epoch, app);
+                let what = format!("{id} is established in current epoch {epoch}");
+                self.check_durable(|node| node.disk.epochs().1 >= epoch, what);
             }
             _ => {}
         }
@@ -290,7 +306,8 @@ impl World {
         if !self.node(id).flushing {
             self.node(id).flushing = true;
             let incarnation = self.node(id).incarnation;
-            let delay = self.rng.random_range(1..=self.habits.flush_us);
+            let slowness = self.node(id).slowness;
+            let delay = self.rng.random_range(1..=self.habits.flush_us * slowness);
             self.after(delay, Event::Flush { id, incarnation });
         }
     }
@@ -301,12 +318,30 @@ impl World {
             return;
         }
         let ops = self.rng.random_range(1..=node.disk.pending());
-        node.disk.flush(ops);
+        for _ in 0..ops {
+            self.flush_one(id);
+        }
+        let node = self.node(id);
         node.flushing = false;
         if node.disk.pending() > 0 {
             self.schedule_flush(id);
         }
         self.step(id, Input::Stored { ops });
+    }
+
+    /// No cut and no replacement of the log may drop what is committed.
+    pub(crate) fn flush_one(&mut self, id: ServerId) {
+        let (disk, oracle) = (&mut self.nodes.get_mut(&id).expect("a voter").disk, &self.oracle);
+        if matches!(disk.next(), Some(Store::Append(_) | Store::Epochs { .. })) {
+            return disk.flush(1);
+        }
+        let before = oracle.committed_on(|zxid| disk.holds(zxid));
+        disk.flush(1);
+        let after = oracle.committed_on(|zxid| disk.holds(zxid));
+        if after < before {
+            let what = format!("the disk of {id} dropped {} committed entries", before - after);
+            self.oracle.violated(Kind::Undurable, what);
+        }
     }
 
     fn snapshot(&mut self, id: ServerId, incarnation: u32, app: App) {
@@ -374,7 +409,11 @@ impl World {
     fn send(&mut self, from: ServerId, to: ServerId, words: Words) {
         match &words {
             Message::Truncate { .. } => self.count("trunc"),
-            Message::NewLeader { .. } => self.count("newleader"),
+            Message::NewLeader { epoch } => {
+                self.count("newleader");
+                let what = format!("{from} synchronises in accepted epoch {epoch}");
+                self.check_durable(|node| node.disk.epochs().0 >= *epoch, what);
+            }
             _ => {}
         }
         let upstream = self.node(from).upstream.filter(|&conn| self.conns[conn].leader.id == to);
@@ -507,8 +546,24 @@ impl World {
 
     /// Runs until all converge; the virtual time it took.
     pub(crate) fn converge(&mut self, limit: u64) -> u64 {
+        self.wait(limit, World::converged)
+    }
+
+    /// A transaction submitted anywhere is delivered everywhere.
+    pub(crate) fn prove_life(&mut self, limit: u64) {
+        let committed = self.oracle.committed();
+        for id in self.ids() {
+            self.submit(id);
+        }
+        let servers = self.nodes.len();
+        self.wait(limit, |world| {
+            world.oracle.committed() >= committed + servers && world.converged()
+        });
+    }
+
+    fn wait(&mut self, limit: u64, condition: impl Fn(&World) -> bool) -> u64 {
         let begin = self.now;
-        while !self.converged() && self.oracle.violation.is_none() {
+        while !condition(self) && self.oracle.violation.is_none() {
             if self.now - begin > limit {
                 let roles: Vec<_> = self.nodes.values().map(Node::role).collect();
                 self.oracle.violated(Kind::Stuck, format!("after {limit} us: {roles:?}"));
@@ -517,5 +572,22 @@ impl World {
             self.run(self.now + 10 * MS);
         }
         self.now - begin
+    }
+}
+
+/// Where the order of durability, acknowledgement and commitment matters most.
+fn is_step_to_leadership(output: &Output<Txn, App>) -> bool {
+    match output {
+        Output::Send { message, .. } => matches!(
+            message,
+            Message::LeaderInfo { .. }
+                | Message::AckEpoch { .. }
+                | Message::Truncate { .. }
+                | Message::NewLeader { .. }
+                | Message::AckLeader { .. }
+                | Message::UpToDate { .. }
+        ),
+        Output::Store(write) => !matches!(write, Store::Append(_)),
+        _ => false,
     }
 }
