@@ -2,10 +2,12 @@
 
 mod chaos;
 mod disk;
+mod links;
 mod net;
 mod node;
 mod oracle;
 mod world;
+mod writes;
 
 use zab::Mutant;
 

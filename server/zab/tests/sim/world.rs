@@ -1,4 +1,5 @@
-//! The world: virtual time, a network, and the driver of every peer.
+//! The world: virtual time, and the driver of every peer. Its network is in `links.rs`, its disks
+//! are in `writes.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zab::{Config, Input, Message, Mutant, Output, Role, ServerId, Store, Timer, Timing};
 
-use super::net::{Conn, ConnId, End, Item, Words};
+use super::net::{Conn, ConnId, End, Words};
 use super::node::Node;
 use super::oracle::{App, Kind, Oracle, Txn};
 
@@ -78,7 +79,7 @@ pub(crate) struct World {
     pub(crate) faulty: bool,
     pub(crate) trace: bool,
     pub(crate) steps: u64,
-    conns: Vec<Conn>,
+    pub(crate) conns: Vec<Conn>,
     events: BTreeMap<(u64, u64), Event>,
     /// Numbers events, timer settings, transactions and tokens.
     serial: u64,
@@ -274,7 +275,7 @@ impl World {
         }
     }
 
-    fn check_durable(&mut self, holds: impl Fn(&Node) -> bool, what: String) {
+    pub(crate) fn check_durable(&mut self, holds: impl Fn(&Node) -> bool, what: String) {
         let disks = self.nodes.values().filter(|node| holds(node)).count();
         self.oracle.durable_at(disks, self.nodes.len(), what);
     }
@@ -300,215 +301,6 @@ impl World {
         self.after(ms * jitter, Event::Timer { id, timer, setting });
     }
 
-    // The disk.
-
-    fn schedule_flush(&mut self, id: ServerId) {
-        if !self.node(id).flushing {
-            self.node(id).flushing = true;
-            let incarnation = self.node(id).incarnation;
-            let slowness = self.node(id).slowness;
-            let delay = self.rng.random_range(1..=self.habits.flush_us * slowness);
-            self.after(delay, Event::Flush { id, incarnation });
-        }
-    }
-
-    fn flush(&mut self, id: ServerId, incarnation: u32) {
-        let node = self.nodes.get_mut(&id).expect("flushes are of voters");
-        if node.peer.is_none() || node.incarnation != incarnation {
-            return;
-        }
-        let ops = self.rng.random_range(1..=node.disk.pending());
-        for _ in 0..ops {
-            self.flush_one(id);
-        }
-        let node = self.node(id);
-        node.flushing = false;
-        if node.disk.pending() > 0 {
-            self.schedule_flush(id);
-        }
-        self.step(id, Input::Stored { ops });
-    }
-
-    /// No cut and no replacement of the log may drop what is committed.
-    pub(crate) fn flush_one(&mut self, id: ServerId) {
-        let (disk, oracle) = (&mut self.nodes.get_mut(&id).expect("a voter").disk, &self.oracle);
-        if matches!(disk.next(), Some(Store::Append(_) | Store::Epochs { .. })) {
-            return disk.flush(1);
-        }
-        let before = oracle.committed_on(|zxid| disk.holds(zxid));
-        disk.flush(1);
-        let after = oracle.committed_on(|zxid| disk.holds(zxid));
-        if after < before {
-            let what = format!("the disk of {id} dropped {} committed entries", before - after);
-            self.oracle.violated(Kind::Undurable, what);
-        }
-    }
-
-    fn snapshot(&mut self, id: ServerId, incarnation: u32, app: App) {
-        let node = self.node(id);
-        if node.peer.is_some() && node.incarnation == incarnation {
-            if node.disk.snapshot.zxid < app.zxid {
-                node.disk.snapshot = app;
-            }
-            self.step(id, Input::Compact { upto: app.zxid });
-        }
-    }
-
-    // The network.
-
-    fn delay(&mut self) -> u64 {
-        let usual = self.rng.random_range(1..=self.habits.delay_us);
-        if self.rng.random_ratio(1, 50) { usual * 10 } else { usual }
-    }
-
-    fn notify(&mut self, from: ServerId, id: ServerId, words: Words) {
-        let lost = self.faulty && self.rng.random_ratio(self.habits.loss, 100);
-        if !lost && !self.blocked.contains(&(from, id)) {
-            let delay = self.delay();
-            self.after(delay, Event::Notice { id, from, words });
-        }
-    }
-
-    fn connect(&mut self, id: ServerId, to: ServerId) {
-        let conn = self.conns.len();
-        self.conns.push(Conn::new(id, to));
-        self.node(id).upstream = Some(conn);
-        let unreachable = self.blocked.contains(&(id, to)) || self.blocked.contains(&(to, id));
-        let delay = if unreachable { 200 * MS } else { self.delay() };
-        self.after(delay, Event::Dialled { conn });
-    }
-
-    fn dialled(&mut self, conn: ConnId) {
-        let (id, to) = (self.conns[conn].learner.id, self.conns[conn].leader.id);
-        if !self.conns[conn].learner.open {
-            return;
-        }
-        let blocked = self.blocked.contains(&(id, to)) || self.blocked.contains(&(to, id));
-        if blocked || self.node(to).peer.is_none() {
-            self.conns[conn].learner.open = false;
-            self.node(id).upstream = None;
-            return self.step(id, Input::Disconnected { peer: to });
-        }
-        let incarnation = self.node(to).incarnation;
-        self.after(0, Event::Accept { conn, incarnation });
-        self.step(id, Input::Connected { peer: to });
-    }
-
-    fn accept(&mut self, conn: ConnId, incarnation: u32) {
-        let (learner, id) = (self.conns[conn].learner.id, self.conns[conn].leader.id);
-        if self.node(id).peer.is_none() || self.node(id).incarnation != incarnation {
-            return self.close(conn, End::Leader);
-        }
-        if let Some(old) = self.node(id).downstream.remove(&learner) {
-            self.close(old, End::Leader);
-            self.step(id, Input::Disconnected { peer: learner });
-        }
-        self.node(id).downstream.insert(learner, conn);
-    }
-
-    fn send(&mut self, from: ServerId, to: ServerId, words: Words) {
-        match &words {
-            Message::Truncate { .. } => self.count("trunc"),
-            Message::NewLeader { epoch } => {
-                self.count("newleader");
-                let what = format!("{from} synchronises in accepted epoch {epoch}");
-                self.check_durable(|node| node.disk.epochs().0 >= *epoch, what);
-            }
-            _ => {}
-        }
-        let upstream = self.node(from).upstream.filter(|&conn| self.conns[conn].leader.id == to);
-        let (conn, end) = match upstream {
-            Some(conn) => (conn, End::Leader),
-            None => {
-                let conn = self.node(from).downstream.get(&to).copied();
-                (conn.expect("peers speak only on connections that stand"), End::Learner)
-            }
-        };
-        self.transmit(conn, end, Item::Words(words));
-    }
-
-    fn transmit(&mut self, conn: ConnId, end: End, item: Item) {
-        let at = self.now + self.delay();
-        let half = self.conns[conn].half(end);
-        half.busy_until = half.busy_until.max(at);
-        half.inbox.push_back(item);
-        let delay = half.busy_until - self.now;
-        self.after(delay, Event::Arrival { conn, end });
-    }
-
-    fn arrival(&mut self, conn: ConnId, end: End) {
-        let id = self.conns[conn].half(end).id;
-        let peer = self.conns[conn].half(end.other()).id;
-        let half = self.conns[conn].half(end);
-        if !half.open {
-            return;
-        }
-        let accepted = end == End::Learner || self.nodes[&id].downstream.get(&peer) == Some(&conn);
-        if !accepted {
-            return self.after(MS, Event::Arrival { conn, end });
-        }
-        let half = self.conns[conn].half(end);
-        let held = matches!(half.inbox.front(), Some(Item::Words(_)));
-        if held && self.blocked.contains(&(peer, id)) {
-            return self.after(20 * MS, Event::Arrival { conn, end });
-        }
-        match self.conns[conn].half(end).inbox.pop_front() {
-            Some(Item::Words(message)) => self.step(id, Input::Received { from: peer, message }),
-            Some(Item::Eof) => {
-                self.forget(conn, end);
-                self.step(id, Input::Disconnected { peer });
-            }
-            None => {}
-        }
-    }
-
-    fn disconnect(&mut self, id: ServerId, peer: ServerId) {
-        let upstream = self.node(id).upstream.filter(|&conn| self.conns[conn].leader.id == peer);
-        if let Some(conn) = upstream {
-            self.close(conn, End::Learner);
-        }
-        if let Some(&conn) = self.node(id).downstream.get(&peer) {
-            self.close(conn, End::Leader);
-        }
-    }
-
-    /// One end closes; the other learns of it in time, with or without what was under way.
-    pub(crate) fn close(&mut self, conn: ConnId, end: End) {
-        self.forget(conn, end);
-        if self.rng.random_bool(0.5) {
-            self.conns[conn].half(end.other()).inbox.clear();
-        }
-        self.transmit(conn, end.other(), Item::Eof);
-    }
-
-    /// Both ends of a connection learn that it broke.
-    pub(crate) fn cut(&mut self, conn: ConnId) {
-        for end in [End::Learner, End::Leader] {
-            self.conns[conn].half(end).inbox.clear();
-            self.transmit(conn, end, Item::Eof);
-        }
-    }
-
-    fn forget(&mut self, conn: ConnId, end: End) {
-        let half = self.conns[conn].half(end);
-        half.open = false;
-        let (id, peer) = (half.id, self.conns[conn].half(end.other()).id);
-        let node = self.node(id);
-        if end == End::Learner && node.upstream == Some(conn) {
-            node.upstream = None;
-        }
-        if end == End::Leader && node.downstream.get(&peer) == Some(&conn) {
-            node.downstream.remove(&peer);
-        }
-    }
-
-    pub(crate) fn standing(&self) -> Vec<ConnId> {
-        let nodes = self.nodes.values();
-        nodes.flat_map(|node| node.downstream.values().copied()).collect()
-    }
-
-    // Servers.
-
     pub(crate) fn start(&mut self, id: ServerId) {
         if self.node(id).peer.is_none() {
             let mut out = Vec::new();
@@ -530,8 +322,6 @@ impl World {
             self.close(conn, End::Leader);
         }
     }
-
-    // Convergence.
 
     /// One leader serves, all others follow it, and all have delivered everything.
     pub(crate) fn converged(&self) -> bool {
