@@ -1,0 +1,363 @@
+// Draws the lanes on the canvas.
+
+const pen = canvas.getContext("2d");
+let colours = {};
+
+function readColours() {
+  const style = getComputedStyle(document.documentElement);
+  const names = ["panel", "ink", "dim", "line", "faint", "invalid", "ok", "fail", "info", "kill", "pause", "partition",
+    "other", "leader", "on-leader", "follower", "looking", "unreachable"];
+  colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+
+const SMALL = "11px system-ui, sans-serif", NORMAL = "12px system-ui, sans-serif";
+const faultColour = (fault) => colours[fault.kind.split(":")[0]] ?? colours.other;
+const painters = { axis: drawAxis, faults: drawFaults, node: drawNode, client: drawClient, latency: drawLatency, rate: drawRate, bottom: drawBottom };
+
+function draw() {
+  const scale = window.devicePixelRatio || 1;
+  canvas.style.height = `${layout.height}px`;
+  canvas.width = width() * scale;
+  canvas.height = layout.height * scale;
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.fillStyle = colours.panel;
+  pen.fillRect(0, 0, width(), layout.height);
+  inPlot(drawBehind);
+  for (const part of layout.parts) painters[part.type](part);
+  inPlot(drawFront);
+}
+
+/** Draws without leaving the plot. */
+function inPlot(paint) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(GUTTER, 0, plotWidth(), layout.height);
+  pen.clip();
+  paint();
+  pen.restore();
+}
+
+function text(words, x, y, { colour = colours.dim, align = "left", font = SMALL } = {}) {
+  pen.fillStyle = colour;
+  pen.textAlign = align;
+  pen.font = font;
+  pen.fillText(words, x, y);
+}
+
+/** A text that is left out where it has no room. */
+function textWithin(words, from, to, y, options) {
+  pen.font = options?.font ?? SMALL;
+  const start = Math.max(from, GUTTER) + 5;
+  if (start + pen.measureText(words).width + 4 <= Math.min(to, width() - MARGIN)) text(words, start, y, options);
+}
+
+function line(x0, y0, x1, y1, colour, dash = []) {
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1;
+  pen.setLineDash(dash);
+  pen.beginPath();
+  pen.moveTo(x0, y0);
+  pen.lineTo(x1, y1);
+  pen.stroke();
+  pen.setLineDash([]);
+}
+
+function hatch(colour) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 6;
+  const brush = tile.getContext("2d");
+  brush.strokeStyle = colour;
+  brush.lineWidth = 1.2;
+  brush.beginPath();
+  for (const at of [-6, 0, 6]) { brush.moveTo(at, 6); brush.lineTo(at + 6, 0); }
+  brush.stroke();
+  return pen.createPattern(tile, "repeat");
+}
+
+// --- Behind and in front of everything: phases, faults, the violation, the pointer.
+
+function drawBehind() {
+  const bottom = layout.height - 24;
+  data.phases.forEach(([, at], number) => {
+    const next = data.phases[number + 1]?.[1] ?? END;
+    if (number % 2 === 0) { pen.fillStyle = colours.faint; pen.fillRect(xOf(at), 0, xOf(next) - xOf(at), bottom); }
+  });
+  const top = layout.parts.find((part) => part.type === "client" || part.type === "latency").y;
+  for (const fault of data.faults.filter((one) => one.outcome !== "skipped")) {
+    const x = xOf(fault.from), w = Math.max(1, xOf(fault.to) - x);
+    pen.globalAlpha = fault.outcome === "installed" ? 0.1 : 0.16;
+    pen.fillStyle = fault.outcome === "installed" ? faultColour(fault) : hatch(faultColour(fault));
+    pen.fillRect(x, top, w, bottom - top);
+    pen.globalAlpha = 1;
+  }
+  for (const { at } of ticks()) line(xOf(at), 36, xOf(at), bottom, colours.line);
+}
+
+function drawFront() {
+  for (const witness of data.witnesses) {
+    for (const at of [witness.from, witness.to]) line(xOf(at), 20, xOf(at), layout.height - 24, colours.invalid, [3, 3]);
+    pen.fillStyle = colours.invalid;
+    pen.fillRect(xOf(witness.from), 19, Math.max(2, xOf(witness.to) - xOf(witness.from)), 3);
+  }
+  if (drag && !drag.move) {
+    pen.globalAlpha = 0.15;
+    pen.fillStyle = colours.ink;
+    pen.fillRect(Math.min(drag.from, drag.to), 0, Math.abs(drag.to - drag.from), layout.height);
+    pen.globalAlpha = 1;
+  } else if (pointer) {
+    line(Math.round(pointer.x) + 0.5, 20, Math.round(pointer.x) + 0.5, layout.height - 24, colours.dim, [1, 2]);
+  }
+}
+
+// --- The time axis.
+
+/** Round times, about 110 pixels apart. */
+function ticks() {
+  const least = (view.to - view.from) * 110 / plotWidth();
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least);
+  const digits = Math.max(0, Math.ceil(-Math.log10(step / 1e6) - 1e-9));
+  const list = [];
+  for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step) {
+    list.push({ at, words: `${(at / 1e6).toFixed(digits)} s` });
+  }
+  return list;
+}
+
+function drawAxis() {
+  text("phase", GUTTER - 12, 14, { align: "right", font: NORMAL });
+  inPlot(() => {
+    data.phases.forEach(([name, at], number) => {
+      const x = xOf(at), next = xOf(data.phases[number + 1]?.[1] ?? END);
+      if (number > 0) line(x, 0, x, layout.height - 24, colours.dim, [1, 3]);
+      textWithin(name, x, next, 14, { font: NORMAL, colour: colours.ink });
+    });
+    for (const { at, words } of ticks()) text(words, xOf(at) + 3, 34);
+  });
+}
+
+function drawBottom(part) {
+  inPlot(() => { for (const { at, words } of ticks()) text(words, xOf(at), part.y + 16, { align: "center" }); });
+}
+
+// --- Faults and servers.
+
+function drawFaults(part) {
+  text("faults", GUTTER - 12, part.y + 19, { align: "right", font: NORMAL });
+  inPlot(() => { for (const fault of data.faults) drawFault(fault, part.y + 5 + fault.row * 22); });
+}
+
+function drawFault(fault, y) {
+  const x = xOf(fault.from), w = Math.max(fault.outcome === "skipped" ? 9 : 3, xOf(fault.to) - x);
+  const verified = fault.outcome === "installed";
+  pen.globalAlpha = verified ? 0.92 : 0.75;
+  pen.fillStyle = verified ? faultColour(fault) : hatch(faultColour(fault));
+  box(x, y, w, 19);
+  pen.globalAlpha = 1;
+  if (!verified) { pen.strokeStyle = faultColour(fault); pen.lineWidth = 1; pen.stroke(); }
+  const words = xOf(fault.from) + 6 * fault.what.length + 14 < x + w ? fault.what : fault.kind;
+  if (verified) textWithin(words, x, x + w, y + 13.5, { colour: "#fff" });
+}
+
+function box(x, y, w, h) {
+  pen.beginPath();
+  pen.roundRect(x, y, w, h, Math.min(3, w / 2));
+  pen.fill();
+}
+
+function drawNode(part) {
+  const { lane, y } = part;
+  text(lane.node, GUTTER - 12, y + 14.5, { align: "right", font: NORMAL, colour: colours.ink });
+  inPlot(() => {
+    lane.roles.forEach(([at, role, number], position) => {
+      drawRole(role, number, xOf(at), xOf(lane.roles[position + 1]?.[0] ?? END), y + 2);
+    });
+    for (const fault of data.faults.filter((one) => one.outcome !== "skipped" && one.nodes.includes(lane.node))) {
+      pen.fillStyle = faultColour(fault);
+      pen.fillRect(xOf(fault.from), y + 18, Math.max(2, xOf(fault.to) - xOf(fault.from)), 3);
+    }
+  });
+}
+
+function drawRole(role, number, x0, x1, y) {
+  if (x1 < GUTTER || x0 > width()) return;
+  pen.fillStyle = colours[role] ?? colours.other;
+  pen.fillRect(x0, y, Math.max(1, x1 - x0), 16);
+  const leads = role === "leader";
+  const era = number === null ? "" : leads ? ` · epoch ${number}` : ` · ${number}`;
+  const options = { colour: leads ? colours["on-leader"] : colours.dim };
+  pen.font = SMALL;
+  const wide = pen.measureText(role + era).width + 9 < x1 - x0;
+  textWithin(wide ? role + era : number === null ? "" : `${number}`, x0, x1, y + 12, options);
+}
+
+// --- Clients.
+
+function drawClient(part) {
+  const { client, lane, y, height } = part;
+  const name = client >= data.final_from ? `final ${client - data.final_from + 1}` : `client ${client}`;
+  const every = Math.ceil(13 / height);
+  if (lane % every === 0) text(name, GUTTER - 12, y + Math.max(9, height / 2 + 4), { align: "right", font: NORMAL });
+  inPlot(() => drawOps(ops.lanes[lane], y + 1, Math.max(2, height - 3)));
+}
+
+function drawOps(lane, y, height) {
+  const visible = [];
+  for (let n = Math.max(0, firstFrom(lane, view.from) - 1); n < lane.length && ops.start[lane[n]] <= view.to; n++) visible.push(lane[n]);
+  // Unknown ones last, so that they are never hidden.
+  for (const kind of [0, 1, 2]) {
+    pen.fillStyle = colours[KINDS[kind]];
+    pen.beginPath();
+    for (const at of visible) if (ops.kind[at] === kind) pen.rect(xOf(ops.start[at]), y, barWidth(at), height);
+    pen.fill();
+  }
+  visible.forEach((at, n) => { if (ops.kind[at] === 2) drawTail(at, visible[n + 1], y, height); });
+  for (const at of visible) if (marked.has(at)) drawMark(at, y, height);
+  if (height >= 11) for (const at of visible) drawLabel(at, y + height / 2 + 4);
+}
+
+const barWidth = (at) => {
+  const full = xOf(opEnd(at)) - xOf(ops.start[at]);
+  return full > 4 ? full - 0.7 : Math.max(1, full);
+};
+
+/** What is unknown may still happen: the bar fades out until the lane's next operation. */
+function drawTail(at, next, y, height) {
+  const x0 = xOf(opEnd(at)), x1 = Math.min(x0 + 90, next === undefined ? Infinity : xOf(ops.start[next]));
+  if (x1 - x0 < 1) return;
+  const fade = pen.createLinearGradient(x0, 0, x0 + 90, 0);
+  fade.addColorStop(0, colours.info);
+  fade.addColorStop(1, "transparent");
+  pen.globalAlpha = 0.45;
+  pen.fillStyle = fade;
+  pen.fillRect(x0, y, x1 - x0, height);
+  pen.globalAlpha = 1;
+}
+
+function drawMark(at, y, height) {
+  const x = xOf(ops.start[at]);
+  pen.strokeStyle = colours.invalid;
+  pen.lineWidth = 2;
+  pen.strokeRect(x - 1.5, y - 0.5, Math.max(3, barWidth(at)) + 3, height + 1);
+}
+
+function drawLabel(at, y) {
+  const x = xOf(ops.start[at]), w = barWidth(at);
+  if (w > 40) textWithin(ops.label[at], x, x + w, y, { colour: colours.ink });
+}
+
+// --- Latency, on a logarithmic scale: a point per operation, and percentiles.
+
+const decades = latencyRange();
+
+function latencyRange() {
+  let low = Infinity, high = 0;
+  for (const took of ops.took) if (took >= 0) { low = Math.min(low, Math.max(took, 1)); high = Math.max(high, took, 1); }
+  if (high === 0) return { low: 2, high: 6 };
+  const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high) + 1e-9);
+  return { low: from, high: Math.max(to, from + 2) };
+}
+
+function latencyY(part, took) {
+  const share = (Math.log10(Math.max(took, 1)) - decades.low) / (decades.high - decades.low);
+  return part.y + part.height - share * part.height;
+}
+
+function drawLatency(part) {
+  text("latency", 14, part.y + 10, { font: NORMAL, colour: colours.ink });
+  for (let power = decades.low; power <= decades.high; power++) {
+    const y = latencyY(part, 10 ** power);
+    text(power >= 6 ? `${10 ** (power - 6)} s` : power >= 3 ? `${10 ** (power - 3)} ms` : `${10 ** power} µs`, GUTTER - 8, y + 4, { align: "right" });
+    line(GUTTER, y, width() - MARGIN, y, colours.line);
+  }
+  inPlot(() => {
+    const size = ops.n > 20000 ? 1.5 : 2;
+    for (const kind of [0, 1, 2]) {
+      pen.globalAlpha = kind === 2 ? 1 : 0.5;
+      pen.fillStyle = colours[KINDS[kind]];
+      pen.beginPath();
+      for (let at = 0; at < ops.n; at++) {
+        if (ops.kind[at] !== kind || ops.took[at] < 0 || ops.start[at] < view.from || ops.start[at] > view.to) continue;
+        pen.rect(xOf(ops.start[at]) - size / 2, latencyY(part, ops.took[at]) - size / 2, kind === 2 ? size + 1 : size, kind === 2 ? size + 1 : size);
+      }
+      pen.fill();
+    }
+    pen.globalAlpha = 1;
+    for (const [share, name, dash] of [[0.5, "median", []], [0.99, "99 %", [4, 3]]]) drawPercentile(part, share, name, dash);
+  });
+}
+
+function drawPercentile(part, share, name, dash) {
+  const size = binSize(12), bins = new Map();
+  for (let at = 0; at < ops.n; at++) {
+    if (ops.took[at] < 0 || ops.start[at] < view.from - size || ops.start[at] > view.to + size) continue;
+    const bin = Math.floor(ops.start[at] / size);
+    if (!bins.has(bin)) bins.set(bin, []);
+    bins.get(bin).push(ops.took[at]);
+  }
+  pen.strokeStyle = colours.ink;
+  pen.lineWidth = dash.length ? 1 : 1.6;
+  pen.setLineDash(dash);
+  pen.beginPath();
+  let previous = NaN, point = null;
+  for (const [bin, list] of [...bins].sort((a, b) => a[0] - b[0])) {
+    if (list.length < 5) continue;
+    list.sort((a, b) => a - b);
+    point = [xOf((bin + 0.5) * size), latencyY(part, list[Math.floor(share * (list.length - 1))])];
+    if (bin === previous + 1) pen.lineTo(...point); else pen.moveTo(...point);
+    previous = bin;
+  }
+  pen.stroke();
+  pen.setLineDash([]);
+  if (point) text(name, Math.min(point[0], width() - MARGIN - 4), point[1] - 5, { align: "right", colour: colours.ink });
+}
+
+// --- Rate: completions per second, stacked.
+
+/** A round length of time, at least `pixels` wide. */
+function binSize(pixels) {
+  const least = (view.to - view.from) * pixels / plotWidth();
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
+  return [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least) ?? power * 10;
+}
+
+function rates() {
+  const size = binSize(8), bins = new Map();
+  for (let at = 0; at < ops.n; at++) {
+    if (ops.took[at] < 0) continue;
+    const end = opEnd(at);
+    if (end < view.from - size || end > view.to + size) continue;
+    const bin = Math.floor(end / size);
+    if (!bins.has(bin)) bins.set(bin, [0, 0, 0]);
+    bins.get(bin)[ops.kind[at]]++;
+  }
+  return { size, bins };
+}
+
+function drawRate(part) {
+  const { size, bins } = rates();
+  const most = Math.max(1, ...[...bins.values()].map((counts) => counts[0] + counts[1] + counts[2]));
+  text("rate", 14, part.y + 10, { font: NORMAL, colour: colours.ink });
+  text(`${perSecond(most, size)} /s`, GUTTER - 8, part.y + 4, { align: "right" });
+  text("0", GUTTER - 8, part.y + part.height, { align: "right" });
+  inPlot(() => {
+    for (const [bin, counts] of bins) {
+      const x = xOf(bin * size), w = Math.max(1, xOf((bin + 1) * size) - x - 1);
+      let y = part.y + part.height;
+      counts.forEach((n, kind) => {
+        const height = n / most * part.height;
+        y -= height;
+        pen.fillStyle = colours[KINDS[kind]];
+        pen.fillRect(x, y, w, height);
+      });
+    }
+  });
+  line(GUTTER, part.y + part.height + 0.5, width() - MARGIN, part.y + part.height + 0.5, colours.line);
+}
+
+// --- Start.
+
+readColours();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); redraw(); });
+new ResizeObserver(redraw).observe($("chart"));
+show(0, END);

@@ -1,0 +1,168 @@
+//! The end of a run, on one screen of text.
+
+use std::path::Path;
+
+use checker::{Check, Fact, Outcome, Soundness, Verdict};
+use history::Manifest;
+
+use super::words;
+
+const WIDTH: usize = 98;
+/// Lines of each part, so that the whole stays within 30.
+const SENTENCE_MAX: usize = 4;
+const CHECKS_MAX: usize = 11;
+const FACTS_MAX: usize = 6;
+
+/// What a run shows at its end: at most 30 lines, plain text, each line ending in a newline.
+///
+/// The verdict's word and sentence, the checks with what they examined, whether the run itself is
+/// sound, where the report is, and the commands that check it again and run it again.
+#[must_use]
+pub fn screen(manifest: &Manifest, verdict: &Verdict, run: &Path) -> String {
+    let mut lines = headline(verdict);
+    lines.extend(words::mutant(manifest));
+    lines.push(String::new());
+    lines.extend(checks(&verdict.checks));
+    lines.push(String::new());
+    lines.extend(soundness(&verdict.soundness));
+    lines.push(faults(manifest));
+    lines.push(format!("report  {}", run.join("report.html").display()));
+    lines.push(format!("check   {}", words::check_command(manifest, run)));
+    lines.push(format!("again   {}", words::run_command(manifest)));
+    lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+fn headline(verdict: &Verdict) -> Vec<String> {
+    let word = words::verdict_word(verdict).0.to_uppercase();
+    wrap(&format!("{word}  "), words::sentence(verdict).split_whitespace(), " ", SENTENCE_MAX)
+}
+
+fn checks(checks: &[Check]) -> Vec<String> {
+    if checks.is_empty() {
+        return vec!["nothing was checked".into()];
+    }
+    let mut shown: Vec<&Check> = checks.iter().collect();
+    let mut more = Vec::new();
+    if shown.len() > CHECKS_MAX {
+        // Whatever is not valid is shown first.
+        shown.sort_by_key(|check| std::cmp::Reverse(check.outcome));
+        let rest = shown.split_off(CHECKS_MAX - 1);
+        more.push(format!("… and {} more, {}", rest.len(), tally(&rest)));
+    }
+    let header = row("guarantee", "outcome", "examined", "ms", "");
+    std::iter::once(header).chain(shown.into_iter().map(check)).chain(more).collect()
+}
+
+fn tally(checks: &[&Check]) -> String {
+    let n = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    [Outcome::Valid, Outcome::Unknown, Outcome::Invalid]
+        .into_iter()
+        .filter(|outcome| n(*outcome) > 0)
+        .map(|outcome| format!("{} {outcome}", n(outcome)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn check(check: &Check) -> String {
+    let name = match check.name == check.id {
+        true => check.id.clone(),
+        false => format!("{} {}", check.id, check.name),
+    };
+    let remark = match (&check.reason, check.binding) {
+        (Some(reason), _) => reason.as_str(),
+        (None, false) => "reported, not promised by this target",
+        (None, true) => "",
+    };
+    row(
+        &name,
+        &check.outcome.to_string(),
+        &words::count(check.examined),
+        &format!("{:.1}", check.millis),
+        remark,
+    )
+}
+
+fn row(name: &str, outcome: &str, examined: &str, ms: &str, remark: &str) -> String {
+    cut(&format!("  {:<32} {outcome:<8} {examined:>9} {ms:>8}  {remark}", cut(name, 32)), WIDTH)
+}
+
+fn soundness(soundness: &Soundness) -> Vec<String> {
+    let (met, missed): (Vec<&Fact>, Vec<&Fact>) =
+        soundness.facts.iter().partition(|fact| fact.holds());
+    let mut lines = match missed.len() {
+        0 => vec![],
+        n => vec![format!("the run itself is not sound: {n} needs are not met")],
+    };
+    lines.extend(missed.iter().map(|fact| missing(fact)));
+    lines.truncate(FACTS_MAX);
+    let left = FACTS_MAX - lines.len();
+    let met: Vec<String> = met.into_iter().map(counted).collect();
+    if !met.is_empty() && left > 0 {
+        let lead = if missed.is_empty() { "sound   " } else { "met     " };
+        lines.extend(wrap(lead, met.iter().map(String::as_str), " · ", left));
+    }
+    lines
+}
+
+fn missing(fact: &Fact) -> String {
+    let note = if fact.note.is_empty() { String::new() } else { format!(": {}", fact.note) };
+    let counts = format!("{} of {} needed", words::count(fact.count), words::count(fact.needed));
+    cut(&format!("  ✗ {} {counts}{note}", fact.what), WIDTH)
+}
+
+fn counted(fact: &Fact) -> String {
+    let note = if fact.note.is_empty() { String::new() } else { format!(" ({})", fact.note) };
+    format!("{} {}{note}", words::count(fact.count), fact.what)
+}
+
+fn faults(manifest: &Manifest) -> String {
+    let settings = &manifest.settings;
+    let what = match settings.faults.as_slice() {
+        [] => "none".to_owned(),
+        kinds => {
+            format!("{}, one about every {} s", kinds.join(" + "), settings.interval_s)
+        }
+    };
+    let by = &manifest.machine.partitions_by;
+    cut(&format!("faults  {what}; partitions by {by}; seed {}", settings.seed), WIDTH)
+}
+
+/// Words behind a lead, over at most `lines_max` lines indented to it; what has no room ends in …
+fn wrap<'a>(
+    lead: &str,
+    words: impl Iterator<Item = &'a str>,
+    between: &str,
+    lines_max: usize,
+) -> Vec<String> {
+    let indent = " ".repeat(lead.chars().count());
+    let mut lines = vec![lead.to_owned()];
+    let mut fresh = true;
+    for word in words {
+        let n_lines = lines.len();
+        let last = lines.last_mut().expect("there is always a line");
+        let between = if fresh { "" } else { between };
+        if fresh || width(last) + width(between) + width(word) <= WIDTH {
+            last.push_str(between);
+            last.push_str(word);
+            fresh = false;
+        } else if n_lines < lines_max {
+            lines.push(format!("{indent}{word}"));
+        } else {
+            *last = format!("{} …", cut(last, WIDTH - 2));
+            break;
+        }
+    }
+    lines.iter().map(|line| cut(line, WIDTH)).collect()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The beginning of a text that is too long.
+fn cut(text: &str, max: usize) -> String {
+    if width(text) <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max - 1).chain(['…']).collect()
+}

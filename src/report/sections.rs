@@ -1,0 +1,263 @@
+//! The sections of the page that are plain HTML.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use checker::{Check, Fact, Outcome as Verdicts, Soundness, Verdict, Witness};
+use history::{Manifest, Outcome};
+use serde_json::Value;
+
+use super::html::escape;
+use super::timeline::{Fault, Timeline};
+use super::{witness, words};
+
+/// A banner for a server that is broken on purpose.
+pub(super) fn mutant(manifest: &Manifest) -> String {
+    words::mutant(manifest)
+        .map_or(String::new(), |text| format!("<p class=\"mutant\">{}</p>", escape(&text)))
+}
+
+/// "Is it real?"
+pub(super) fn soundness(soundness: &Soundness) -> String {
+    let n_missed = soundness.facts.iter().filter(|fact| !fact.holds()).count();
+    let verdict = match (soundness.facts.len(), n_missed) {
+        (0, _) => "Nothing is known about the run itself.".to_owned(),
+        (_, 0) => "The run itself is sound: every need is met.".to_owned(),
+        (n, missed) => format!("The run itself is not sound: {missed} of {n} needs are not met."),
+    };
+    let rows: String = soundness.facts.iter().map(fact).collect();
+    let table = format!(
+        "<table><thead><tr><th></th><th>counted</th><th class=\"n\">count</th>\
+         <th class=\"n\">needed</th><th></th></tr></thead><tbody>{rows}</tbody></table>"
+    );
+    format!("<p>{verdict}</p>{}", if rows.is_empty() { String::new() } else { table })
+}
+
+fn fact(fact: &Fact) -> String {
+    let (class, mark) = if fact.holds() { ("valid", "✓") } else { ("unsound", "✗") };
+    format!(
+        "<tr><td class=\"mark {class}\">{mark}</td><td>{}</td><td class=\"n\">{}</td>\
+         <td class=\"n\">{}</td><td class=\"dim\">{}</td></tr>",
+        escape(&fact.what),
+        words::count(fact.count),
+        words::count(fact.needed),
+        escape(&fact.note)
+    )
+}
+
+/// Every violation: the first binding one open, the others folded.
+pub(super) fn witnesses(timeline: &Timeline<'_>, verdict: &Verdict) -> String {
+    let mut broken: Vec<(&Check, &Witness)> = verdict
+        .checks
+        .iter()
+        .filter(|check| check.outcome == Verdicts::Invalid)
+        .filter_map(|check| Some((check, check.witness.as_ref()?)))
+        .collect();
+    broken.sort_by_key(|(check, _)| !check.binding);
+    let mut out = String::new();
+    for (at, (check, witness)) in broken.iter().enumerate() {
+        out.push_str(&violation(timeline, check, witness, at == 0 && check.binding));
+    }
+    out
+}
+
+fn violation(timeline: &Timeline<'_>, check: &Check, witness: &Witness, open: bool) -> String {
+    let what = if check.binding { "Broken" } else { "Not promised by this target" };
+    let key = witness.key.as_ref().map_or(String::new(), |key| format!(" on {}", escape(key)));
+    format!(
+        "<details class=\"violation{}\"{}><summary><b>{what}: {} {}</b>{key}</summary>\
+         <p class=\"said\">{}</p>\
+         <p>{} <span class=\"dim\">{}</span></p>{}<dl>{}{}</dl></details>",
+        if check.binding { "" } else { " reported" },
+        if open { " open" } else { "" },
+        escape(&check.id),
+        escape(name_beyond_id(check)),
+        escape(&witness.sentence),
+        escape(&check.promise),
+        escape(&check.source),
+        witness::svg(timeline, witness),
+        definition("expected", witness.expected.as_deref()),
+        definition("got", witness.got.as_deref()),
+    )
+}
+
+fn definition(name: &str, text: Option<&str>) -> String {
+    text.map_or(String::new(), |text| format!("<dt>{name}</dt><dd>{}</dd>", escape(text)))
+}
+
+/// The table of checks.
+pub(super) fn checks(verdict: &Verdict) -> String {
+    if verdict.checks.is_empty() {
+        return "<p>Nothing was checked.</p>".into();
+    }
+    let rows: String = verdict.checks.iter().map(check).collect();
+    format!(
+        "<table class=\"checks\"><thead><tr><th>outcome</th><th>guarantee</th><th>promise</th>\
+         <th class=\"n\">examined</th><th class=\"n\">time</th></tr></thead><tbody>{rows}</tbody>\
+         </table>"
+    )
+}
+
+fn check(check: &Check) -> String {
+    let reported = if check.binding { "" } else { "reported, not promised by this target" };
+    let reason = check.reason.as_deref().unwrap_or("");
+    format!(
+        "<tr><td><span class=\"chip {class}{}\">{class}</span></td><td><b>{}</b> {}</td>\
+         <td>{} <span class=\"dim\">{}</span>{}{}</td><td class=\"n\">{}</td>\
+         <td class=\"n\">{:.1} ms</td></tr>",
+        if check.binding { "" } else { " hollow" },
+        escape(&check.id),
+        escape(name_beyond_id(check)),
+        escape(&check.promise),
+        escape(&check.source),
+        remark(reported),
+        remark(reason),
+        words::count(check.examined),
+        check.millis,
+        class = check.outcome,
+    )
+}
+
+/// A check named like its id is named once.
+fn name_beyond_id(check: &Check) -> &str {
+    if check.name == check.id { "" } else { &check.name }
+}
+
+fn remark(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!("<div class=\"remark\">{}</div>", escape(text))
+}
+
+/// The story of the faults, one line each.
+pub(super) fn faults(timeline: &Timeline<'_>) -> String {
+    if timeline.faults.is_empty() {
+        return "<p>No fault was tried.</p>".into();
+    }
+    let items: String = timeline.faults.iter().map(|one| fault(one, timeline.end)).collect();
+    format!("<ol class=\"story\">{items}</ol>")
+}
+
+fn fault(fault: &Fault, end: u64) -> String {
+    format!(
+        "<li><span class=\"when\">{}</span> <span class=\"fault-chip {}\">{}</span> {} \
+         <span class=\"dim\">{}</span>{}</li>",
+        words::moment(fault.start()),
+        fault_class(fault),
+        escape(&fault.kind),
+        escape(&fault.what),
+        escape(&outcome(fault, end)),
+        evidence(fault)
+    )
+}
+
+/// The classes that colour a fault: its kind, and whether it is verified.
+pub(super) fn fault_class(fault: &Fault) -> String {
+    let kind = match fault.kind.split(':').next() {
+        Some(kind @ ("kill" | "pause" | "partition")) => kind,
+        _ => "other",
+    };
+    let verified = fault.outcome == Some(Outcome::Installed);
+    format!("{kind}{}", if verified { "" } else { " unverified" })
+}
+
+fn outcome(fault: &Fault, end: u64) -> String {
+    let lasted = words::duration(fault.stop(end).saturating_sub(fault.start()));
+    match (&fault.outcome, fault.healed) {
+        (Some(Outcome::Skipped { reason }), _) => format!("skipped: {reason}"),
+        (Some(Outcome::Indeterminate { reason }), _) => {
+            format!("for {lasted}; not known whether it was in force: {reason}")
+        }
+        (Some(Outcome::Installed), Some(_)) => format!("for {lasted}, verified"),
+        (Some(Outcome::Installed), None) => "verified; never healed".into(),
+        (None, _) => "no outcome was recorded".into(),
+    }
+}
+
+fn evidence(fault: &Fault) -> String {
+    if fault.evidence.is_empty() {
+        return String::new();
+    }
+    let json = serde_json::to_string_pretty(&fault.evidence).expect("keys are strings");
+    format!("<details><summary>evidence</summary><pre>{}</pre></details>", escape(&json))
+}
+
+/// How to judge it again, how to run it again, and with what it was run.
+pub(super) fn again(run: &Path, manifest: &Manifest) -> String {
+    format!(
+        "<p>Judge this run again, from its directory alone:</p><pre class=\"command\">{}</pre>\
+         <p>Run it again: the same operations and the same planned faults. Processes and packets \
+         race anew, so a rare failure may need several tries.</p><pre class=\"command\">{}</pre>\
+         <div class=\"columns\">{}{}</div>{}{}",
+        escape(&words::check_command(manifest, run)),
+        escape(&words::run_command(manifest)),
+        table("Settings", &serde_json::to_value(&manifest.settings).unwrap_or_default()),
+        table("Made with", &made_with(manifest)),
+        schedule(&manifest.schedule),
+        files(manifest),
+    )
+}
+
+fn made_with(manifest: &Manifest) -> Value {
+    serde_json::json!({
+        "zoobreak": manifest.zoobreak,
+        "started": manifest.started,
+        "run format": manifest.format,
+        "kernel": manifest.machine.kernel,
+        "cores": manifest.machine.cores,
+        "partitions by": manifest.machine.partitions_by,
+        "as root": manifest.machine.root,
+        "target version": manifest.machine.target_version,
+    })
+}
+
+fn table(caption: &str, fields: &Value) -> String {
+    let mut rows = String::new();
+    for (name, value) in fields.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
+        let _ = write!(
+            rows,
+            "<tr><td class=\"dim\">{}</td><td>{}</td></tr>",
+            escape(&name.replace('_', " ")),
+            escape(&plain(value))
+        );
+    }
+    format!("<table class=\"facts\"><caption>{caption}</caption><tbody>{rows}</tbody></table>")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
+        Value::Array(list) if list.is_empty() => "none".into(),
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn schedule(schedule: &Value) -> String {
+    let json = serde_json::to_string_pretty(schedule).expect("keys are strings");
+    format!("<details><summary>The planned faults</summary><pre>{}</pre></details>", escape(&json))
+}
+
+/// Links into the run directory, beside which the page lies.
+fn files(manifest: &Manifest) -> String {
+    let nodes: String = (1..=manifest.settings.nodes)
+        .map(|n| format!(" <a href=\"nodes/n{n}/\">n{n}</a>"))
+        .collect();
+    format!(
+        "<p>Beside this page: <a href=\"manifest.json\">manifest.json</a> \
+         <a href=\"history.jsonl\">history.jsonl</a> <a href=\"verdict.json\">verdict.json</a> \
+         <a href=\"evidence/\">evidence</a>; the servers' logs and data:{nodes}</p>"
+    )
+}
+
+/// What in the history could not be shown.
+pub(super) fn notes(timeline: &Timeline<'_>) -> String {
+    if timeline.notes.is_empty() {
+        return String::new();
+    }
+    let items: String =
+        timeline.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+    format!("<section><h2>Not shown</h2><ul class=\"notes\">{items}</ul></section>")
+}

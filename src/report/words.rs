@@ -1,0 +1,156 @@
+//! How values are said: times, counts, operations, verdicts.
+
+use checker::{Exit, Verdict};
+use history::{Event, Kind, Manifest, Phase, f};
+use serde_json::Value;
+
+use super::timeline::Op;
+
+/// A moment of the run, nanoseconds since its start: `12.310 s`.
+pub(super) fn moment(ns: u64) -> String {
+    format!("{:.3} s", ns as f64 / 1e9)
+}
+
+/// A length of time in nanoseconds, with three digits that matter: `1.92 s`, `4.20 ms`, `310 µs`.
+pub(super) fn duration(ns: u64) -> String {
+    let ns = ns as f64;
+    match ns {
+        1e9.. => format!("{} s", three_digits(ns / 1e9)),
+        1e6.. => format!("{} ms", three_digits(ns / 1e6)),
+        _ => format!("{} µs", three_digits(ns / 1e3)),
+    }
+}
+
+fn three_digits(x: f64) -> String {
+    match x {
+        100.0.. => format!("{x:.0}"),
+        10.0.. => format!("{x:.1}"),
+        _ => format!("{x:.2}"),
+    }
+}
+
+/// A count, with commas: `14,203`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// One verdict word for the run, and the class that colours it.
+pub(super) fn verdict_word(verdict: &Verdict) -> (&'static str, &'static str) {
+    match verdict.exit() {
+        Exit::Valid => ("valid", "valid"),
+        Exit::Invalid => ("invalid", "invalid"),
+        Exit::Unknown => ("unknown", "unknown"),
+        Exit::Unsound | Exit::Usage => ("not sound", "unsound"),
+    }
+}
+
+/// The verdict's sentence without its leading word, which stands beside it.
+pub(super) fn sentence(verdict: &Verdict) -> &str {
+    let sentence = verdict.sentence.trim();
+    let (word, class) = verdict_word(verdict);
+    [word, class]
+        .iter()
+        .find_map(|word| sentence.strip_prefix(word)?.strip_prefix(':'))
+        .map_or(sentence, str::trim)
+}
+
+/// What a planted defect means, or nothing.
+pub(super) fn mutant(manifest: &Manifest) -> Option<String> {
+    let mutant = manifest.settings.mutant.as_ref()?;
+    Some(format!("planted defect {mutant}: this server is broken on purpose"))
+}
+
+/// A phase's name.
+pub(super) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Boot => "boot",
+        Phase::Setup => "setup",
+        Phase::Load => "load",
+        Phase::Heal => "heal",
+        Phase::Settle => "settle",
+        Phase::FinalReads => "final reads",
+        Phase::End => "end",
+    }
+}
+
+/// An operation in a few words, without its znode: `write 3000017 → v7`, `read → 3000017 v7`,
+/// `cas v6 3000018 → BadVersion`, `write 3000019 → ? Timeout`.
+pub(super) fn label(op: &Op<'_>) -> String {
+    format!("{} → {}", asked(op.invoke), answer(op))
+}
+
+fn asked(invoke: &Event) -> String {
+    match (invoke.f.as_str(), &invoke.value) {
+        (f::CAS, Value::Array(pair)) if pair.len() == 2 => format!("cas v{} {}", pair[0], pair[1]),
+        (name, Value::Null) => name.to_owned(),
+        (name, value) => format!("{name} {}", plain(value)),
+    }
+}
+
+fn answer(op: &Op<'_>) -> String {
+    let Some(done) = op.done else { return "? no answer".into() };
+    match done.kind {
+        Kind::Ok | Kind::Invoke => result(done),
+        Kind::Fail => done.error.clone().unwrap_or_else(|| "fail".into()),
+        Kind::Info => format!("? {}", done.error.as_deref().unwrap_or("")).trim_end().to_owned(),
+    }
+}
+
+fn result(done: &Event) -> String {
+    let version = done.stat.map(|stat| format!("v{}", stat.version));
+    match (done.f.as_str(), &version) {
+        (f::READ | f::LOCAL_READ, Some(version)) => format!("{} {version}", read_value(done)),
+        (f::READ | f::LOCAL_READ, None) => read_value(done),
+        (f::CONNECT, _) => done.session.map_or("ok".into(), |session| format!("session {session}")),
+        (_, Some(version)) => version.clone(),
+        (_, None) => "ok".into(),
+    }
+}
+
+fn read_value(done: &Event) -> String {
+    match &done.value {
+        Value::Null => "empty".into(),
+        value => plain(value),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The command that judges the run again.
+pub(super) fn check_command(manifest: &Manifest, run: &std::path::Path) -> String {
+    format!("{} check {}", program(manifest), shell(&run.display().to_string()))
+}
+
+/// The command that runs the same operations and the same faults again: what was typed, and the
+/// seed where it was drawn.
+pub(super) fn run_command(manifest: &Manifest) -> String {
+    let mut words = vec![program(manifest)];
+    words.extend(manifest.argv.iter().skip(1).map(|word| shell(word)));
+    if !manifest.argv.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
+        words.push(format!("--seed {}", manifest.settings.seed));
+    }
+    words.join(" ")
+}
+
+fn program(manifest: &Manifest) -> String {
+    shell(manifest.argv.first().map_or("zoobreak", String::as_str))
+}
+
+/// Quoted where a shell would read it otherwise.
+fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./+=:,%@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
