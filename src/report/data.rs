@@ -7,7 +7,7 @@ use checker::Verdict;
 use history::{Kind, Manifest, Outcome};
 use serde::Serialize;
 
-use super::timeline::{Fault, Op, RoleChange, Timeline};
+use super::timeline::{Fault, Op, Timeline};
 use super::words;
 
 /// The page's data as JSON.
@@ -47,11 +47,14 @@ struct Band<'a> {
     reason: &'a str,
 }
 
-/// A server's roles: time, role, epoch.
-#[derive(Serialize)]
+/// A server.
+#[derive(Default, Serialize)]
 struct Lane<'a> {
     node: String,
+    /// Time, role, epoch.
     roles: Vec<(u64, &'a str, Option<u32>)>,
+    /// When it ended by itself, and how.
+    exits: Vec<(u64, &'a str)>,
 }
 
 /// What a violated check points at.
@@ -97,7 +100,7 @@ impl<'a> Data<'a> {
             end: micros(timeline.end),
             phases: timeline.phases.iter().map(|(p, at)| (words::phase(*p), micros(*at))).collect(),
             faults: timeline.faults.iter().map(|fault| band(fault, timeline.end)).collect(),
-            nodes: lanes(manifest.settings.nodes, &timeline.roles),
+            nodes: lanes(manifest.settings.nodes, timeline),
             clients,
             final_from: manifest.settings.clients,
             names: names.list,
@@ -176,17 +179,28 @@ fn band(fault: &Fault, end: u64) -> Band<'_> {
 }
 
 /// A lane for each server of the ensemble, and for any other that the history names.
-fn lanes(nodes: usize, roles: &[RoleChange]) -> Vec<Lane<'_>> {
-    let mut lanes: Vec<Lane<'_>> =
-        (1..=nodes).map(|n| Lane { node: format!("n{n}"), roles: Vec::new() }).collect();
-    for role in roles {
-        let at = lanes.iter().position(|lane| lane.node == role.node).unwrap_or_else(|| {
-            lanes.push(Lane { node: role.node.clone(), roles: Vec::new() });
-            lanes.len() - 1
-        });
-        lanes[at].roles.push((micros(role.at), &role.role, role.epoch));
+fn lanes<'a>(nodes: usize, timeline: &'a Timeline<'_>) -> Vec<Lane<'a>> {
+    let mut lanes: Vec<Lane<'_>> = (1..=nodes).map(|n| lane(&format!("n{n}"))).collect();
+    for role in &timeline.roles {
+        let change = (micros(role.at), role.role.as_str(), role.epoch);
+        lane_of(&mut lanes, &role.node).roles.push(change);
+    }
+    for exit in &timeline.exits {
+        lane_of(&mut lanes, &exit.node).exits.push((micros(exit.at), &exit.status));
     }
     lanes
+}
+
+fn lane_of<'a, 'b>(lanes: &'b mut Vec<Lane<'a>>, node: &str) -> &'b mut Lane<'a> {
+    let at = lanes.iter().position(|lane| lane.node == node).unwrap_or_else(|| {
+        lanes.push(lane(node));
+        lanes.len() - 1
+    });
+    &mut lanes[at]
+}
+
+fn lane<'a>(node: &str) -> Lane<'a> {
+    Lane { node: node.to_owned(), ..Lane::default() }
 }
 
 fn windows<'a>(timeline: &Timeline<'_>, verdict: &'a Verdict) -> Vec<Window<'a>> {

@@ -78,9 +78,9 @@ function hatch(colour) {
 
 function drawBehind() {
   const bottom = layout.height - 24;
-  data.phases.forEach(([, at], number) => {
+  data.phases.forEach(([name, at], number) => {
     const next = data.phases[number + 1]?.[1] ?? END;
-    if (number % 2 === 0) { pen.fillStyle = colours.faint; pen.fillRect(xOf(at), 0, xOf(next) - xOf(at), bottom); }
+    if (name !== "load") { pen.fillStyle = colours.faint; pen.fillRect(xOf(at), 0, xOf(next) - xOf(at), bottom); }
   });
   const top = layout.parts.find((part) => part.type === "client" || part.type === "latency").y;
   for (const fault of data.faults.filter((one) => one.outcome !== "skipped")) {
@@ -137,7 +137,7 @@ function drawAxis() {
 }
 
 function drawBottom(part) {
-  inPlot(() => { for (const { at, words } of ticks()) text(words, xOf(at), part.y + 16, { align: "center" }); });
+  inPlot(() => { for (const { at, words } of ticks()) text(words, xOf(at) + 3, part.y + 15); });
 }
 
 // --- Faults and servers.
@@ -157,6 +157,7 @@ function drawFault(fault, y) {
   if (!verified) { pen.strokeStyle = faultColour(fault); pen.lineWidth = 1; pen.stroke(); }
   const words = xOf(fault.from) + 6 * fault.what.length + 14 < x + w ? fault.what : fault.kind;
   if (verified) textWithin(words, x, x + w, y + 13.5, { colour: "#fff" });
+  else text(fault.outcome === "skipped" ? "skipped" : "not verified", x + w + 5, y + 13.5);
 }
 
 function box(x, y, w, h) {
@@ -176,6 +177,7 @@ function drawNode(part) {
       pen.fillStyle = faultColour(fault);
       pen.fillRect(xOf(fault.from), y + 18, Math.max(2, xOf(fault.to) - xOf(fault.from)), 3);
     }
+    for (const [at] of lane.exits) text("✕", xOf(at) - 4, y + 15, { colour: colours.invalid, font: "bold 15px system-ui, sans-serif" });
   });
 }
 
@@ -283,12 +285,12 @@ function drawLatency(part) {
       pen.fill();
     }
     pen.globalAlpha = 1;
-    for (const [share, name, dash] of [[0.5, "median", []], [0.99, "99 %", [4, 3]]]) drawPercentile(part, share, name, dash);
+    for (const [share, dash] of [[0.5, []], [0.99, [4, 3]]]) drawPercentile(part, share, dash);
   });
 }
 
-function drawPercentile(part, share, name, dash) {
-  const size = binSize(12), bins = new Map();
+function drawPercentile(part, share, dash) {
+  const size = binSize(20), bins = new Map();
   for (let at = 0; at < ops.n; at++) {
     if (ops.took[at] < 0 || ops.start[at] < view.from - size || ops.start[at] > view.to + size) continue;
     const bin = Math.floor(ops.start[at] / size);
@@ -299,17 +301,16 @@ function drawPercentile(part, share, name, dash) {
   pen.lineWidth = dash.length ? 1 : 1.6;
   pen.setLineDash(dash);
   pen.beginPath();
-  let previous = NaN, point = null;
+  let previous = NaN;
   for (const [bin, list] of [...bins].sort((a, b) => a[0] - b[0])) {
     if (list.length < 5) continue;
     list.sort((a, b) => a - b);
-    point = [xOf((bin + 0.5) * size), latencyY(part, list[Math.floor(share * (list.length - 1))])];
+    const point = [xOf((bin + 0.5) * size), latencyY(part, list[Math.floor(share * (list.length - 1))])];
     if (bin === previous + 1) pen.lineTo(...point); else pen.moveTo(...point);
     previous = bin;
   }
   pen.stroke();
   pen.setLineDash([]);
-  if (point) text(name, Math.min(point[0], width() - MARGIN - 4), point[1] - 5, { align: "right", colour: colours.ink });
 }
 
 // --- Rate: completions per second, stacked.

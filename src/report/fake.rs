@@ -47,6 +47,9 @@ pub(super) fn events() -> Vec<Event> {
     events.extend(faults());
     events.extend(roles());
     events.extend(phases());
+    let mut ended = event(36_900 * MS, Process::run(), Kind::Info, f::EXIT, json!("exit status 1"));
+    ended.node = Some("n2".into());
+    events.push(ended);
     events.sort_by_key(|event| event.time);
     for (index, event) in events.iter_mut().enumerate() {
         event.index = index as u64;
@@ -263,21 +266,33 @@ pub(super) fn stale_read(events: &mut [Event]) -> Verdict {
         let before = events[..at].iter().rev();
         before.clone().find(|e| e.process == events[at].process).expect("invoked").index
     };
-    let unknown = events.iter().rposition(|e| {
-        e.kind == Kind::Info && e.key == key && e.f == f::WRITE && e.time < events[read].time
+    let unknown = events.iter().position(|e| {
+        e.kind == Kind::Info && e.key == key && e.f == f::WRITE && e.time > events[first].time
     });
     let mut operations = vec![invoked(first), invoked(second)];
     operations.extend(unknown.map(invoked));
     operations.push(invoked(read));
-    let sentence = "client 5 read /r2 = 6030406 (version 41) on n1 at 32.36 s, after client 2's \
-                    write of 3030511 (version 42) had been acknowledged 1.8 s earlier";
+    let said = |at: usize| {
+        let version = events[at].stat.map_or(0, |stat| stat.version);
+        format!("{} (version {version})", events[at].value)
+    };
+    let (old, new) = (said(first), said(second));
+    let sentence = format!(
+        "{} read /r2 = {old} on {} at {:.2} s, after {}'s write of {new} had been acknowledged \
+         {:.2} s earlier",
+        events[read].process,
+        events[read].node.as_deref().unwrap_or("?"),
+        events[read].time as f64 / S as f64,
+        events[second].process,
+        (events[read].time - events[second].time) as f64 / S as f64,
+    );
     let witness = Witness {
-        sentence: sentence.into(),
+        sentence: sentence.clone(),
         key,
         operations,
         window: (events[first].time - 5 * MS, events[read].time),
-        expected: Some("3030511 (version 42), or a later write".into()),
-        got: Some("6030406 (version 41)".into()),
+        expected: Some(format!("{new}, or a later write")),
+        got: Some(old),
     };
     let mut verdict = verdict();
     verdict.outcome = Verdicts::Invalid;

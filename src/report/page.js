@@ -57,7 +57,7 @@ function plan() {
 function stack(faults) {
   const free = [];
   for (const fault of faults) {
-    const room = Math.max(fault.to, fault.from + END / 30);
+    const room = fault.outcome === "installed" ? Math.max(fault.to, fault.from + END / 30) : fault.to + END / 13;
     let row = free.findIndex((end) => end <= fault.from);
     if (row < 0) row = free.length;
     free[row] = room;
@@ -202,7 +202,9 @@ function explainNode(lane, time) {
   const now = lane.roles.filter(([at]) => at <= time).at(-1);
   const faults = data.faults.filter((one) => one.nodes.includes(lane.node) && one.from <= time && one.to >= time);
   const role = now ? `${now[1]}${epoch(now[2])} since ${clock(now[0])}` : "role not known";
-  return [`${lane.node}: ${role}`, ...faults.map((one) => `${one.outcome} ${one.kind}: ${one.what}`)].join("\n");
+  const exit = lane.exits.filter(([at]) => at <= time).at(-1);
+  const ended = exit ? [`ended by itself at ${clock(exit[0])}: ${exit[1]}`] : [];
+  return [`${lane.node}: ${role}`, ...ended, ...faults.map((one) => `${one.outcome} ${one.kind}: ${one.what}`)].join("\n");
 }
 
 const epoch = (number) => number === null ? "" : `, epoch ${number}`;
@@ -295,7 +297,7 @@ for (const witness of data.witnesses) {
 const entries = [
   ["ok", "ok"], ["fail", "definite failure"], ["info", "unknown: may have happened, also later"],
   ["leader", "leader"], ["follower", "follower"], ["looking", "looking"], ["unreachable", "unreachable"],
-  ["kill", "kill"], ["pause", "pause"], ["partition", "partition"], ["", "hatched: skipped or not verified"],
+  ["kill", "kill"], ["pause", "pause"], ["partition", "partition"], ["", "skipped or not verified"],
 ];
 for (const [name, text] of entries) {
   const entry = document.createElement("span"), colour = document.createElement("i");
@@ -303,4 +305,5 @@ for (const [name, text] of entries) {
   entry.append(colour, text);
   $("legend").append(entry);
 }
+$("legend").append("latency: solid line median, dashed line 99th percentile");
 $("tools").hidden = $("legend").hidden = false;

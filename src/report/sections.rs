@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use checker::{Check, Fact, Outcome as Verdicts, Soundness, Verdict, Witness};
+use checker::{Check, Fact, Outcome as Verdicts, Verdict, Witness};
 use history::{Manifest, Outcome};
 use serde_json::Value;
 
 use super::html::escape;
-use super::timeline::{Fault, Timeline};
+use super::timeline::{Exit, Fault, Timeline};
 use super::{witness, words};
 
 /// A banner for a server that is broken on purpose.
@@ -17,20 +17,26 @@ pub(super) fn mutant(manifest: &Manifest) -> String {
         .map_or(String::new(), |text| format!("<p class=\"mutant\">{}</p>", escape(&text)))
 }
 
-/// "Is it real?"
-pub(super) fn soundness(soundness: &Soundness) -> String {
-    let n_missed = soundness.facts.iter().filter(|fact| !fact.holds()).count();
-    let verdict = match (soundness.facts.len(), n_missed) {
-        (0, _) => "Nothing is known about the run itself.".to_owned(),
-        (_, 0) => "The run itself is sound: every need is met.".to_owned(),
-        (n, missed) => format!("The run itself is not sound: {missed} of {n} needs are not met."),
+/// "Is it real?" The facts are folded where a violation is what counts and none is missing.
+pub(super) fn soundness(verdict: &Verdict) -> String {
+    let facts = &verdict.soundness.facts;
+    let n_missed = facts.iter().filter(|fact| !fact.holds()).count();
+    let (class, said) = match (facts.len(), n_missed) {
+        (0, _) => return "<p>Nothing is known about the run itself.</p>".into(),
+        (n, 0) => ("valid", format!("The run itself is sound: all {n} needs are met.")),
+        (n, missed) => {
+            let said = format!("The run itself is not sound: {missed} of {n} needs are not met.");
+            ("unsound", said)
+        }
     };
-    let rows: String = soundness.facts.iter().map(fact).collect();
-    let table = format!(
-        "<table><thead><tr><th></th><th>counted</th><th class=\"n\">count</th>\
-         <th class=\"n\">needed</th><th></th></tr></thead><tbody>{rows}</tbody></table>"
-    );
-    format!("<p>{verdict}</p>{}", if rows.is_empty() { String::new() } else { table })
+    let open = n_missed > 0 || verdict.outcome != Verdicts::Invalid;
+    let rows: String = facts.iter().map(fact).collect();
+    format!(
+        "<details{}><summary class=\"{class}\">{said}</summary><table><thead><tr><th></th>\
+         <th>counted</th><th class=\"n\">count</th><th class=\"n\">needed</th><th></th></tr>\
+         </thead><tbody>{rows}</tbody></table></details>",
+        if open { " open" } else { "" }
+    )
 }
 
 fn fact(fact: &Fact) -> String {
@@ -56,23 +62,31 @@ pub(super) fn witnesses(timeline: &Timeline<'_>, verdict: &Verdict) -> String {
     broken.sort_by_key(|(check, _)| !check.binding);
     let mut out = String::new();
     for (at, (check, witness)) in broken.iter().enumerate() {
-        out.push_str(&violation(timeline, check, witness, at == 0 && check.binding));
+        let open = at == 0 && check.binding;
+        let said =
+            if verdict.sentence.contains(&witness.sentence) { "" } else { &witness.sentence };
+        out.push_str(&violation(timeline, check, witness, said, open));
     }
     out
 }
 
-fn violation(timeline: &Timeline<'_>, check: &Check, witness: &Witness, open: bool) -> String {
+fn violation(
+    timeline: &Timeline<'_>,
+    check: &Check,
+    witness: &Witness,
+    said: &str,
+    open: bool,
+) -> String {
     let what = if check.binding { "Broken" } else { "Not promised by this target" };
     let key = witness.key.as_ref().map_or(String::new(), |key| format!(" on {}", escape(key)));
     format!(
         "<details class=\"violation{}\"{}><summary><b>{what}: {} {}</b>{key}</summary>\
-         <p class=\"said\">{}</p>\
-         <p>{} <span class=\"dim\">{}</span></p>{}<dl>{}{}</dl></details>",
+         {}<p class=\"promise\">{} <span class=\"dim\">{}</span></p>{}<dl>{}{}</dl></details>",
         if check.binding { "" } else { " reported" },
         if open { " open" } else { "" },
         escape(&check.id),
         escape(name_beyond_id(check)),
-        escape(&witness.sentence),
+        paragraph("said", said),
         escape(&check.promise),
         escape(&check.source),
         witness::svg(timeline, witness),
@@ -110,8 +124,8 @@ fn check(check: &Check) -> String {
         escape(name_beyond_id(check)),
         escape(&check.promise),
         escape(&check.source),
-        remark(reported),
-        remark(reason),
+        paragraph("remark", reported),
+        paragraph("remark", reason),
         words::count(check.examined),
         check.millis,
         class = check.outcome,
@@ -123,20 +137,43 @@ fn name_beyond_id(check: &Check) -> &str {
     if check.name == check.id { "" } else { &check.name }
 }
 
-fn remark(text: &str) -> String {
+fn paragraph(class: &str, text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    format!("<div class=\"remark\">{}</div>", escape(text))
+    format!("<p class=\"{class}\">{}</p>", escape(text))
 }
 
-/// The story of the faults, one line each.
+/// When each phase began, in words.
+pub(super) fn phases(timeline: &Timeline<'_>) -> String {
+    let phases = timeline.phases.iter();
+    let items: Vec<String> = phases
+        .map(|(phase, at)| format!("{} <span>{}</span>", words::phase(*phase), words::moment(*at)))
+        .collect();
+    format!("<p class=\"phases\">Phases: {}</p>", items.join(", "))
+}
+
+/// The story of the faults, one line each, and of servers that ended by themselves.
 pub(super) fn faults(timeline: &Timeline<'_>) -> String {
-    if timeline.faults.is_empty() {
+    let faults = timeline.faults.iter().map(|one| (one.start(), fault(one, timeline.end)));
+    let exits = timeline.exits.iter().map(|one| (one.at, exit(one)));
+    let mut items: Vec<(u64, String)> = faults.chain(exits).collect();
+    if items.is_empty() {
         return "<p>No fault was tried.</p>".into();
     }
-    let items: String = timeline.faults.iter().map(|one| fault(one, timeline.end)).collect();
+    items.sort_by_key(|(at, _)| *at);
+    let items: String = items.into_iter().map(|(_, item)| item).collect();
     format!("<ol class=\"story\">{items}</ol>")
+}
+
+fn exit(exit: &Exit) -> String {
+    format!(
+        "<li><span class=\"when\">{}</span> <span class=\"fault-chip exit\">ended</span> {} ended \
+         by itself <span class=\"dim\">{}</span></li>",
+        words::moment(exit.at),
+        escape(&exit.node),
+        escape(&exit.status)
+    )
 }
 
 fn fault(fault: &Fault, end: u64) -> String {
@@ -154,10 +191,8 @@ fn fault(fault: &Fault, end: u64) -> String {
 
 /// The classes that colour a fault: its kind, and whether it is verified.
 pub(super) fn fault_class(fault: &Fault) -> String {
-    let kind = match fault.kind.split(':').next() {
-        Some(kind @ ("kill" | "pause" | "partition")) => kind,
-        _ => "other",
-    };
+    let kind = fault.kind.split(':').next().unwrap_or_default();
+    let kind = if ["kill", "pause", "partition"].contains(&kind) { kind } else { "other" };
     let verified = fault.outcome == Some(Outcome::Installed);
     format!("{kind}{}", if verified { "" } else { " unverified" })
 }

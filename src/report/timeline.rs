@@ -17,6 +17,7 @@ pub(super) struct Timeline<'a> {
     /// In order of injection.
     pub(super) faults: Vec<Fault>,
     pub(super) roles: Vec<RoleChange>,
+    pub(super) exits: Vec<Exit>,
     pub(super) phases: Vec<(Phase, u64)>,
     /// The last event's time.
     pub(super) end: u64,
@@ -97,6 +98,15 @@ pub(super) struct RoleChange {
     pub(super) epoch: Option<u32>,
 }
 
+/// A server ended that nobody killed.
+#[derive(Debug)]
+pub(super) struct Exit {
+    pub(super) node: String,
+    pub(super) at: u64,
+    /// Its exit status, in words.
+    pub(super) status: String,
+}
+
 impl<'a> Timeline<'a> {
     /// Folds a history. Completions without an invocation are left out; the history's reader
     /// refuses them.
@@ -109,6 +119,7 @@ impl<'a> Timeline<'a> {
                 (Process::Client(client), _) => timeline.client(*client, event, &mut open),
                 (_, f::FAULT) => timeline.fault(event),
                 (_, f::ROLE) => timeline.role(event),
+                (_, f::EXIT) => timeline.exit(event),
                 (_, f::PHASE) => timeline.phase(event),
                 _ => timeline.note(event, "is neither a client's nor a known note"),
             }
@@ -146,6 +157,14 @@ impl<'a> Timeline<'a> {
             return self.note(event, "is a role of no server: `node` is missing");
         };
         self.roles.push(RoleChange { node, at: event.time, role: role.role, epoch: role.epoch });
+    }
+
+    fn exit(&mut self, event: &Event) {
+        let Some(status) = self.value(event) else { return };
+        match event.node.clone() {
+            Some(node) => self.exits.push(Exit { node, at: event.time, status }),
+            None => self.note(event, "is the end of no server: `node` is missing"),
+        }
     }
 
     fn phase(&mut self, event: &Event) {
