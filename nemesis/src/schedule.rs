@@ -40,7 +40,9 @@ impl Scheduled {
 ///
 /// Each of `kinds` occurs once, in random order and without overlap, before any occurs twice; a group's
 /// first member is the one aimed at the leader. If `duration` has no room for that, the interval is
-/// shortened. Later faults last half an interval to one and a half, so that neighbours may overlap.
+/// shortened. Later kinds, and the members of each, are drawn like cards from a deck, so that a run sees
+/// many of them. Half of the later faults end within their interval; the other half end soon after the
+/// next one began, so that a server comes back while another one is missed.
 /// Without kinds, or with a duration of less than 1 ms per kind, the schedule is empty.
 pub fn generate(
     seed: u64,
@@ -53,10 +55,9 @@ pub fn generate(
         return Vec::new();
     }
     let end_ms = millis(duration) - slot_ms;
-    let n_slots = end_ms / slot_ms;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let first = first_round(kinds, &mut rng);
-    (0..n_slots).map(|slot| entry(slot, slot_ms, end_ms, &first, kinds, &mut rng)).collect()
+    let mut decks = Decks::new(kinds, &mut rng);
+    (0..end_ms / slot_ms).map(|slot| entry(slot, slot_ms, end_ms, &mut decks, &mut rng)).collect()
 }
 
 /// The interval, or less if the first round and the quiet end would not fit.
@@ -65,32 +66,65 @@ fn slot_ms(n_kinds: usize, duration: Duration, interval: Duration) -> u64 {
     millis(interval).min(widest)
 }
 
-fn first_round(kinds: &[Kind], rng: &mut ChaCha8Rng) -> Vec<FaultSpec> {
-    let mut specs: Vec<_> = kinds.iter().map(|kind| kind.foremost()).collect();
-    specs.shuffle(rng);
-    specs
-}
-
 fn entry(
     slot: u64,
     slot_ms: u64,
     end_ms: u64,
-    first: &[FaultSpec],
-    kinds: &[Kind],
+    decks: &mut Decks,
     rng: &mut ChaCha8Rng,
 ) -> Scheduled {
-    let in_first_round = first.get(slot as usize);
-    let spec = in_first_round
-        .copied()
-        .unwrap_or_else(|| kinds[rng.random_range(0..kinds.len())].draw(rng));
+    let in_first_round = !decks.first.is_empty();
+    let spec = decks.draw(rng);
     let at_ms = slot * slot_ms + rng.random_range(0..=slot_ms / 8);
-    let wished_ms = match in_first_round {
-        Some(_) => rng.random_range(slot_ms / 2..=slot_ms * 3 / 4),
-        None => rng.random_range(slot_ms / 2..=slot_ms * 3 / 2),
+    let wished_ms = match in_first_round || rng.random() {
+        true => rng.random_range(slot_ms / 2..=slot_ms * 3 / 4),
+        false => rng.random_range(slot_ms..=slot_ms * 11 / 8),
     };
     let hold_ms = wished_ms.min(end_ms - at_ms);
     let id = FaultId(slot as u32 + 1);
     Scheduled { id, at_ms, hold_ms, spec, seed: rng.random() }
+}
+
+/// Where the next fault comes from.
+struct Decks {
+    /// One of each kind, the foremost.
+    first: Vec<FaultSpec>,
+    kinds: Deck<usize>,
+    members: Vec<Deck<FaultSpec>>,
+}
+
+impl Decks {
+    fn new(kinds: &[Kind], rng: &mut ChaCha8Rng) -> Decks {
+        let mut first: Vec<_> = kinds.iter().map(|kind| kind.foremost()).collect();
+        first.shuffle(rng);
+        let members = kinds.iter().map(|kind| Deck::of(kind.members())).collect();
+        Decks { first, kinds: Deck::of((0..kinds.len()).collect()), members }
+    }
+
+    fn draw(&mut self, rng: &mut ChaCha8Rng) -> FaultSpec {
+        self.first.pop().unwrap_or_else(|| self.members[self.kinds.draw(rng)].draw(rng))
+    }
+}
+
+/// Cards that are drawn until none is left, then shuffled again.
+struct Deck<T> {
+    all: Vec<T>,
+    left: Vec<T>,
+}
+
+impl<T: Copy> Deck<T> {
+    /// A deck of at least one card.
+    fn of(all: Vec<T>) -> Deck<T> {
+        Deck { all, left: Vec::new() }
+    }
+
+    fn draw(&mut self, rng: &mut ChaCha8Rng) -> T {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.all);
+            self.left.shuffle(rng);
+        }
+        self.left.pop().expect("filled above")
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -152,6 +186,14 @@ mod tests {
             schedule.iter().find(|s| s.spec.to_string().starts_with("kill")).map(|s| s.spec),
             Some(FaultSpec::Kill { target: Target::Leader })
         );
+    }
+
+    #[test]
+    fn a_round_of_the_deck_has_every_shape_of_partition() {
+        let schedule = generate(1, &kinds(&["partition"]), seconds(36), seconds(3));
+        let shapes: std::collections::BTreeSet<_> =
+            schedule[1..].iter().map(|s| s.spec.to_string()).collect();
+        assert_eq!(shapes.len(), 7, "{shapes:?}");
     }
 
     #[test]

@@ -41,6 +41,14 @@ pub enum ServerError {
         /// Why.
         error: postcard::Error,
     },
+    /// The files are each intact, but do not belong together.
+    #[error("{path}: {flaw}; empty this directory to fetch everything from the leader")]
+    Flaw {
+        /// The data directory.
+        path: PathBuf,
+        /// What no crash can leave behind.
+        flaw: String,
+    },
     /// A port cannot be listened on.
     #[error("{address}: {error}; is another server running with this port?")]
     Listen {
@@ -57,9 +65,12 @@ pub enum ServerError {
 /// Reads a `zoo.cfg` and runs that server until it fails. A mutant in the file must be named by
 /// `mutant` too.
 ///
+/// Logs to standard error, from the level that the variable `ZOOBREAK_LOG` names (`info`).
+///
 /// # Errors
-/// [`ServerError`]; the caller prints it and exits with 1.
+/// [`ServerError`], in words for the operator.
 pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerError> {
+    log_to_stderr();
     let config = Config::read(path)?;
     if let Some(found) = config.mutant
         && mutant != Some(found)
@@ -107,6 +118,17 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
         Engine::new(parts).map_err(|error| ServerError::Snapshot { path: data_dir, error })?;
     let events = Events { links: link_events, clients: client_events, storage: storage_events };
     Err(engine.run(events).await.into())
+}
+
+fn log_to_stderr() {
+    let level = std::env::var("ZOOBREAK_LOG").ok().and_then(|level| level.parse().ok());
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(level.unwrap_or(tracing::Level::INFO))
+        .with_writer(std::io::stderr)
+        .finish();
+    // A program that runs a server in its own process may have a subscriber already.
+    let _own = tracing::subscriber::set_global_default(subscriber);
 }
 
 fn last(recovered: &crate::storage::Recovered<Txn>) -> zab::Zxid {

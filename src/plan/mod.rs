@@ -45,7 +45,7 @@ pub struct Plan {
     /// Kinds of fault, separated by commas, or `none` [default: kill,pause,partition]
     #[arg(long, value_name = "KINDS")]
     pub faults: Option<Faults>,
-    /// Mean time between faults [default: 2.5s]
+    /// Mean time between faults [default: 2s]
     #[arg(long, value_name = "TIME")]
     pub interval: Option<Time<100, 3_600_000>>,
     /// Everything random follows from it [default: drawn, and printed]

@@ -38,7 +38,7 @@ impl Plan {
             faults: self.faults.as_ref().map_or_else(default_faults, |faults| {
                 faults.kinds().iter().map(Kind::to_string).collect()
             }),
-            interval_s: self.interval.map_or(2.5, Time::seconds),
+            interval_s: self.interval.map_or(2.0, Time::seconds),
             seed: self.seed.map_or(drawn_seed, Whole::get),
             keys: self.keys.map_or(10, count),
             tick_ms: self.tick_ms.map_or(200, Whole::get),

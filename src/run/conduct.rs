@@ -13,6 +13,7 @@ use workloads::{Clients, Config, RoleView, Server, final_reads, setup, watch_rol
 use super::breaker::Breaker;
 use super::ensemble::{client_address, prepare};
 use crate::cli::progress::{Progress, Snapshot};
+use crate::plan;
 
 /// How long the ensemble may take to agree on a leader, at first and after the faults.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
@@ -29,7 +30,7 @@ pub(super) fn conduct(
     run: &RunDir,
     recorder: &Recorder,
     nemesis: Nemesis,
-    schedule: Vec<Scheduled>,
+    schedule: &[Scheduled],
 ) -> Result<()> {
     let settings = &manifest.settings;
     let progress = Progress::start(Duration::from_secs_f64(settings.time_s));
@@ -40,7 +41,7 @@ pub(super) fn conduct(
         .build()
         .context("the runtime")?;
     let stage = Stage { settings, run, recorder, progress: &progress };
-    let conducted = runtime.block_on(stage.conduct(nemesis, &schedule));
+    let conducted = runtime.block_on(stage.conduct(nemesis, schedule));
     progress.finish();
     conducted
 }
@@ -189,14 +190,9 @@ impl Stage<'_> {
             session_timeout: Duration::from_millis(u64::from(settings.session_ms)),
             op_timeout: Duration::from_millis(settings.op_timeout_ms),
             rate: settings.rate,
-            keys: keys(settings),
+            keys: plan::znodes(settings),
         }
     }
-}
-
-/// The znodes that a workload uses: `/r0`, `/r1`, ….
-pub(crate) fn keys(settings: &Settings) -> Vec<String> {
-    (0..settings.keys).map(|key| format!("/r{key}")).collect()
 }
 
 fn name(phase: Phase) -> &'static str {

@@ -127,13 +127,13 @@ mod tests {
     use super::*;
     use crate::plan::Plan;
 
-    fn settings() -> Settings {
+    fn defaults() -> Settings {
         Plan::default().resolve(1).expect("the defaults are allowed")
     }
 
     #[test]
     fn each_server_is_told_of_all() {
-        let text = zoo_cfg(&settings(), Path::new("/run/n1/data"));
+        let text = zoo_cfg(&defaults(), Path::new("/run/n1/data"));
         assert!(text.contains("dataDir=/run/n1/data\n"));
         assert_eq!(text.matches("server.").count(), 5);
         assert!(text.contains("server.5=10.77.0.5:2888:3888\n"));
@@ -141,16 +141,16 @@ mod tests {
 
     #[test]
     fn a_mutant_is_in_the_file_and_on_the_command_line() {
-        let settings = Settings { mutant: Some("X9".to_owned()), ..settings() };
+        let settings = Settings { mutant: Some("X9".to_owned()), ..defaults() };
         assert!(zoo_cfg(&settings, Path::new("/d")).ends_with("mutant=X9\n"));
         let (_, args) = command(&settings, Path::new("/d")).expect("a path");
         assert_eq!(args, ["server", "/d/zoo.cfg", "--mutant", "X9"]);
-        assert!(!zoo_cfg(&super::tests::settings(), Path::new("/d")).contains("mutant"));
+        assert!(!zoo_cfg(&defaults(), Path::new("/d")).contains("mutant"));
     }
 
     #[test]
     fn zookeeper_may_be_asked_for_its_role() {
-        let settings = Settings { target: Target::Zookeeper, ..settings() };
+        let settings = Settings { target: Target::Zookeeper, ..defaults() };
         assert!(zoo_cfg(&settings, Path::new("/d")).contains("4lw.commands.whitelist=srvr"));
     }
 }

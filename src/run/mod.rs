@@ -49,7 +49,7 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
     run.link_as(&results, "latest")?;
     let recorder = Recorder::create(&run.history())?;
 
-    let conducted = conduct::conduct(&manifest, &run, &recorder, nemesis, schedule);
+    let conducted = conduct::conduct(&manifest, &run, &recorder, nemesis, &schedule);
     recorder.finish()?;
     drop(lab);
     conducted.with_context(|| format!("what there is of the run: {}", run.path().display()))?;

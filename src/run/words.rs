@@ -87,7 +87,10 @@ mod tests {
     fn partitions_read_like_a_drawing() {
         let nodes = NodeId::first(5);
         assert_eq!(partition(Shape::Halves, grudge::halves(&nodes)), "halves: n1 n2 | n3 n4 n5");
-        assert_eq!(partition(Shape::Leader, grudge::isolate(NodeId(3), &nodes)), "leader: n1 n2 n4 n5 | n3");
+        assert_eq!(
+            partition(Shape::Leader, grudge::isolate(NodeId(3), &nodes)),
+            "leader: n1 n2 n4 n5 | n3"
+        );
         assert_eq!(
             partition(Shape::OneWay, grudge::deaf(&nodes[..1], &nodes[1..3])),
             "one-way: n1 hear nothing from n2 n3"

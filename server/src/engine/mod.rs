@@ -7,6 +7,7 @@ mod requests;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::sessions::{Millis, Sessions};
 use crate::storage::{Op, Recovered, Report, StorageError, Worker};
 use crate::timers::Timers;
 use crate::words::{Latency, Status};
-use crate::{Config, Mutant, ServerAddress};
+use crate::{Config, Mutant, ServerAddress, ServerError};
 
 use requests::{Client, Waiting};
 
@@ -96,17 +97,27 @@ pub(crate) struct Parts {
 }
 
 impl Engine {
-    /// Restarts from what was found on disk. `Err` when the snapshot is not readable.
-    pub(crate) fn new(parts: Parts) -> Result<Engine, postcard::Error> {
+    /// Restarts from what was found in `data_dir`.
+    ///
+    /// # Errors
+    /// When the snapshot is not readable, or the files do not belong together.
+    pub(crate) fn new(parts: Parts, data_dir: &Path) -> Result<Engine, ServerError> {
         let Parts { config, mutant, recovered, worker, links, incarnation, first_session } = parts;
         let (zxid, bytes) = recovered.snapshot.unwrap_or((Zxid::ZERO, Vec::new()));
-        let tree = decode_tree(zxid, &bytes)?;
+        let path = data_dir.to_owned();
+        let tree = match decode_tree(zxid, &bytes) {
+            Ok(tree) => tree,
+            Err(error) => return Err(ServerError::Snapshot { path, error }),
+        };
         let durable = zab::Durable {
             accepted_epoch: recovered.accepted_epoch,
             current_epoch: recovered.current_epoch,
             snapshot: zxid,
             log: recovered.log,
         };
+        if let Some(flaw) = durable.flaw() {
+            return Err(ServerError::Flaw { path, flaw });
+        }
         let mut outputs = Vec::new();
         let peer = Peer::restart(core_config(&config, mutant), durable, &mut outputs);
         let voters = Voters::start(config.id, &others(&config));

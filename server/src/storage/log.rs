@@ -69,9 +69,11 @@ impl Segment {
             }
             Some(what) => return Err(StorageError::damaged(path, whole as u64, what)),
         };
+        // What was read may still be in the page cache only: after a kill it was never synced.
         let file = File::options()
             .append(true)
             .open(path)
+            .and_then(|file| file.sync_all().map(|()| file))
             .map_err(|error| StorageError::io(path, error))?;
         let ends = records.iter().map(|(entry, end)| (entry.zxid, *end as u64)).collect();
         let entries = records.into_iter().map(|(entry, _)| entry).collect();
