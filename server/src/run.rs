@@ -114,8 +114,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let incarnation = rand::random();
     let data_dir = config.data_dir.clone();
     let parts = Parts { config, mutant, recovered, worker, links, incarnation, first_session };
-    let engine =
-        Engine::new(parts).map_err(|error| ServerError::Snapshot { path: data_dir, error })?;
+    let engine = Engine::new(parts, &data_dir)?;
     let events = Events { links: link_events, clients: client_events, storage: storage_events };
     Err(engine.run(events).await.into())
 }
