@@ -27,10 +27,11 @@ struct Data<'a> {
     clients: Vec<u64>,
     /// Clients with this number or a higher one only make the final reads.
     final_from: usize,
+    /// In the order of the page's violations.
+    witnesses: Vec<Window<'a>>,
     /// What the `key`, `node`, … columns point at.
     names: Vec<&'a str>,
     ops: Columns,
-    witnesses: Vec<Window<'a>>,
 }
 
 /// A fault.
@@ -204,8 +205,8 @@ fn lane<'a>(node: &str) -> Lane<'a> {
 }
 
 fn windows<'a>(timeline: &Timeline<'_>, verdict: &'a Verdict) -> Vec<Window<'a>> {
-    let invalid = verdict.checks.iter().filter_map(|check| Some((check, check.witness.as_ref()?)));
-    invalid
+    words::violations(verdict)
+        .into_iter()
         .map(|(check, witness)| Window {
             check: &check.id,
             from: micros(witness.window.0),

@@ -94,11 +94,11 @@ function drawBehind() {
 }
 
 function drawFront() {
-  for (const witness of data.witnesses) {
-    for (const at of [witness.from, witness.to]) line(xOf(at), 20, xOf(at), layout.height - 24, colours.invalid, [3, 3]);
+  data.witnesses.forEach((witness, number) => {
+    if (number === 0) for (const at of [witness.from, witness.to]) line(xOf(at), 20, xOf(at), layout.height - 24, colours.invalid, [3, 3]);
     pen.fillStyle = colours.invalid;
     pen.fillRect(xOf(witness.from), 19, Math.max(2, xOf(witness.to) - xOf(witness.from)), 3);
-  }
+  });
   if (drag && !drag.move) {
     pen.globalAlpha = 0.15;
     pen.fillStyle = colours.ink;
@@ -132,12 +132,12 @@ function drawAxis() {
       if (number > 0) line(x, 0, x, layout.height - 24, colours.dim, [1, 3]);
       textWithin(name, x, next, 14, { font: NORMAL, colour: colours.ink });
     });
-    for (const { at, words } of ticks()) text(words, xOf(at) + 3, 34);
+    for (const { at, words } of ticks()) textWithin(words, xOf(at) - 2, Infinity, 34);
   });
 }
 
 function drawBottom(part) {
-  inPlot(() => { for (const { at, words } of ticks()) text(words, xOf(at) + 3, part.y + 15); });
+  inPlot(() => { for (const { at, words } of ticks()) textWithin(words, xOf(at) - 2, Infinity, part.y + 15); });
 }
 
 // --- Faults and servers.
@@ -322,8 +322,10 @@ function binSize(pixels) {
   return [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least) ?? power * 10;
 }
 
+const RATE_OVER = 50000; // a rate over less than 50 ms says nothing
+
 function rates() {
-  const size = binSize(8), bins = new Map();
+  const size = Math.max(binSize(8), RATE_OVER), bins = new Map();
   for (let at = 0; at < ops.n; at++) {
     if (ops.took[at] < 0) continue;
     const end = opEnd(at);
@@ -339,7 +341,7 @@ function drawRate(part) {
   const { size, bins } = rates();
   const most = Math.max(1, ...[...bins.values()].map((counts) => counts[0] + counts[1] + counts[2]));
   text("rate", 14, part.y + 10, { font: NORMAL, colour: colours.ink });
-  text(`${perSecond(most, size)} /s`, GUTTER - 8, part.y + 4, { align: "right" });
+  if (bins.size) text(`${perSecond(most, size)} /s`, GUTTER - 8, part.y + 4, { align: "right" });
   text("0", GUTTER - 8, part.y + part.height, { align: "right" });
   inPlot(() => {
     for (const [bin, counts] of bins) {
@@ -361,4 +363,5 @@ function drawRate(part) {
 readColours();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); redraw(); });
 new ResizeObserver(redraw).observe($("chart"));
-show(0, END);
+addEventListener("hashchange", showAddress);
+showAddress();

@@ -12,7 +12,7 @@ const ops = decode(data.ops);
 const canvas = $("canvas");
 const GUTTER = 104, MARGIN = 14;
 const KINDS = ["ok", "fail", "info"];
-const END = Math.max(data.end, 1);
+const END = data.end || 1e6; // an empty history still has an axis
 const SMALLEST = 50; // the closest view, microseconds
 
 /** Running sums of the columns that hold differences, and each client's operations. */
@@ -81,7 +81,22 @@ function show(from, to) {
   const start = Math.min(Math.max(0, from), END - length);
   view = { from: start, to: start + length };
   $("range").textContent = `${clock(view.from)} – ${clock(view.to)}`;
+  clearTimeout(remember);
+  remember = setTimeout(rememberView, 400);
   redraw();
+}
+
+/** Keeps the view in the address, in seconds, so that a link can point at a moment. */
+let remember = 0;
+function rememberView() {
+  const whole = view.from === 0 && view.to === END;
+  const hash = whole ? "#" : `#${(view.from / 1e6).toFixed(6)}-${(view.to / 1e6).toFixed(6)}`;
+  if (whole ? location.hash : location.hash !== hash) history.replaceState(null, "", hash);
+}
+
+function showAddress() {
+  const [, from, to] = location.hash.match(/^#([\d.]+)-([\d.]+)$/) ?? [];
+  if (to > from * 1) show(from * 1e6, to * 1e6); else show(0, END);
 }
 
 function zoom(factor, around = (view.from + view.to) / 2) {

@@ -7,11 +7,13 @@ use history::Manifest;
 
 use super::words;
 
-const WIDTH: usize = 98;
+/// Columns of a terminal. Only paths and commands are longer: they are there to be copied.
+const WIDTH: usize = 80;
 /// Lines of each part, so that the whole stays within 30.
 const SENTENCE_MAX: usize = 4;
 const CHECKS_MAX: usize = 11;
 const FACTS_MAX: usize = 6;
+const FAULTS_MAX: usize = 2;
 
 /// What a run shows at its end: at most 30 lines, plain text, each line ending in a newline.
 ///
@@ -25,9 +27,9 @@ pub fn screen(manifest: &Manifest, verdict: &Verdict, run: &Path) -> String {
     lines.extend(checks(&verdict.checks));
     lines.push(String::new());
     lines.extend(soundness(&verdict.soundness));
-    lines.push(faults(manifest));
+    lines.extend(faults(manifest));
     lines.push(format!("report  {}", run.join("report.html").display()));
-    lines.push(format!("check   {}", words::check_command(manifest, run)));
+    lines.push(format!("check   {}", words::check_command(run)));
     lines.push(format!("again   {}", words::run_command(manifest)));
     lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -41,16 +43,23 @@ fn checks(checks: &[Check]) -> Vec<String> {
     if checks.is_empty() {
         return vec!["nothing was checked".into()];
     }
-    let mut shown: Vec<&Check> = checks.iter().collect();
-    let mut more = Vec::new();
-    if shown.len() > CHECKS_MAX {
+    let mut all: Vec<&Check> = checks.iter().collect();
+    let fits = all.iter().map(|one| check(one).len()).sum::<usize>() <= CHECKS_MAX;
+    let room = if fits { CHECKS_MAX } else { CHECKS_MAX - 1 };
+    if !fits {
         // Whatever is not valid is shown first.
-        shown.sort_by_key(|check| std::cmp::Reverse(check.outcome));
-        let rest = shown.split_off(CHECKS_MAX - 1);
-        more.push(format!("… and {} more, {}", rest.len(), tally(&rest)));
+        all.sort_by_key(|check| std::cmp::Reverse(check.outcome));
     }
-    let header = row("guarantee", "outcome", "examined", "ms", "");
-    std::iter::once(header).chain(shown.into_iter().map(check)).chain(more).collect()
+    let mut lines = vec![row("guarantee", "outcome", "examined", "ms", "")];
+    for (at, one) in all.iter().enumerate() {
+        let added = check(one);
+        if lines.len() + added.len() > room + 1 {
+            lines.push(format!("  … and {} more: {}", all.len() - at, tally(&all[at..])));
+            break;
+        }
+        lines.extend(added);
+    }
+    lines
 }
 
 fn tally(checks: &[&Check]) -> String {
@@ -63,27 +72,30 @@ fn tally(checks: &[&Check]) -> String {
         .join(", ")
 }
 
-fn check(check: &Check) -> String {
-    let name = match check.name == check.id {
-        true => check.id.clone(),
-        false => format!("{} {}", check.id, check.name),
-    };
+/// A line; a remark without room on it gets one of its own.
+fn check(check: &Check) -> Vec<String> {
     let remark = match (&check.reason, check.binding) {
         (Some(reason), _) => reason.as_str(),
-        (None, false) => "reported, not promised by this target",
+        (None, false) => "reported, not promised",
         (None, true) => "",
     };
-    row(
-        &name,
-        &check.outcome.to_string(),
-        &words::count(check.examined),
-        &format!("{:.1}", check.millis),
-        remark,
-    )
+    let with = |remark| {
+        row(
+            &words::guarantee(check),
+            &check.outcome.to_string(),
+            &words::count(check.examined),
+            &format!("{:.1}", check.millis),
+            remark,
+        )
+    };
+    match with(remark) {
+        line if width(&line) <= WIDTH => vec![line],
+        _ => vec![with(""), cut(&format!("      {remark}"), WIDTH)],
+    }
 }
 
 fn row(name: &str, outcome: &str, examined: &str, ms: &str, remark: &str) -> String {
-    cut(&format!("  {:<32} {outcome:<8} {examined:>9} {ms:>8}  {remark}", cut(name, 32)), WIDTH)
+    format!("  {:<25} {outcome:<7} {examined:>9} {ms:>8}  {remark}", cut(name, 25))
 }
 
 fn soundness(soundness: &Soundness) -> Vec<String> {
@@ -91,7 +103,7 @@ fn soundness(soundness: &Soundness) -> Vec<String> {
         soundness.facts.iter().partition(|fact| fact.holds());
     let mut lines = match missed.len() {
         0 => vec![],
-        n => vec![format!("the run itself is not sound: {n} needs are not met")],
+        n => vec![unsound(n, soundness.facts.len())],
     };
     lines.extend(missed.iter().map(|fact| missing(fact)));
     lines.truncate(FACTS_MAX);
@@ -104,10 +116,15 @@ fn soundness(soundness: &Soundness) -> Vec<String> {
     lines
 }
 
+fn unsound(n_missed: usize, n: usize) -> String {
+    let verb = if n_missed == 1 { "is" } else { "are" };
+    format!("the run itself is not sound: {n_missed} of {n} needs {verb} not met")
+}
+
 fn missing(fact: &Fact) -> String {
     let note = if fact.note.is_empty() { String::new() } else { format!(": {}", fact.note) };
     let counts = format!("{} of {} needed", words::count(fact.count), words::count(fact.needed));
-    cut(&format!("  ✗ {} {counts}{note}", fact.what), WIDTH)
+    cut(&format!("  ✗ {}: {counts}{note}", fact.what), WIDTH)
 }
 
 fn counted(fact: &Fact) -> String {
@@ -115,16 +132,19 @@ fn counted(fact: &Fact) -> String {
     format!("{} {}{note}", words::count(fact.count), fact.what)
 }
 
-fn faults(manifest: &Manifest) -> String {
+fn faults(manifest: &Manifest) -> Vec<String> {
     let settings = &manifest.settings;
-    let what = match settings.faults.as_slice() {
-        [] => "none".to_owned(),
+    let mut parts = match settings.faults.as_slice() {
+        [] => vec!["none".to_owned()],
         kinds => {
-            format!("{}, one about every {} s", kinds.join(" + "), settings.interval_s)
+            vec![kinds.join(" + "), format!("about one every {} s", settings.interval_s)]
         }
     };
-    let by = &manifest.machine.partitions_by;
-    cut(&format!("faults  {what}; partitions by {by}; seed {}", settings.seed), WIDTH)
+    if settings.faults.iter().any(|kind| kind.starts_with("partition")) {
+        parts.push(format!("partitions by {}", manifest.machine.partitions_by));
+    }
+    parts.push(format!("seed {}", settings.seed));
+    wrap("faults  ", parts.iter().map(String::as_str), " · ", FAULTS_MAX)
 }
 
 /// Words behind a lead, over at most `lines_max` lines indented to it; what has no room ends in …

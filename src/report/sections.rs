@@ -25,7 +25,9 @@ pub(super) fn soundness(verdict: &Verdict) -> String {
         (0, _) => return "<p>Nothing is known about the run itself.</p>".into(),
         (n, 0) => ("valid", format!("The run itself is sound: all {n} needs are met.")),
         (n, missed) => {
-            let said = format!("The run itself is not sound: {missed} of {n} needs are not met.");
+            let verb = if missed == 1 { "is" } else { "are" };
+            let said =
+                format!("The run itself is not sound: {missed} of {n} needs {verb} not met.");
             ("unsound", said)
         }
     };
@@ -53,15 +55,8 @@ fn fact(fact: &Fact) -> String {
 
 /// Every violation: the first binding one open, the others folded.
 pub(super) fn witnesses(timeline: &Timeline<'_>, verdict: &Verdict) -> String {
-    let mut broken: Vec<(&Check, &Witness)> = verdict
-        .checks
-        .iter()
-        .filter(|check| check.outcome == Verdicts::Invalid)
-        .filter_map(|check| Some((check, check.witness.as_ref()?)))
-        .collect();
-    broken.sort_by_key(|(check, _)| !check.binding);
     let mut out = String::new();
-    for (at, (check, witness)) in broken.iter().enumerate() {
+    for (at, (check, witness)) in words::violations(verdict).into_iter().enumerate() {
         let open = at == 0 && check.binding;
         let said =
             if verdict.sentence.contains(&witness.sentence) { "" } else { &witness.sentence };
@@ -85,7 +80,7 @@ fn violation(
         if check.binding { "" } else { " reported" },
         if open { " open" } else { "" },
         escape(&check.id),
-        escape(name_beyond_id(check)),
+        escape(words::name_beyond_id(check)),
         paragraph("said", said),
         escape(&check.promise),
         escape(&check.source),
@@ -121,7 +116,7 @@ fn check(check: &Check) -> String {
          <td class=\"n\">{:.1} ms</td></tr>",
         if check.binding { "" } else { " hollow" },
         escape(&check.id),
-        escape(name_beyond_id(check)),
+        escape(words::name_beyond_id(check)),
         escape(&check.promise),
         escape(&check.source),
         paragraph("remark", reported),
@@ -130,11 +125,6 @@ fn check(check: &Check) -> String {
         check.millis,
         class = check.outcome,
     )
-}
-
-/// A check named like its id is named once.
-fn name_beyond_id(check: &Check) -> &str {
-    if check.name == check.id { "" } else { &check.name }
 }
 
 fn paragraph(class: &str, text: &str) -> String {
@@ -146,6 +136,9 @@ fn paragraph(class: &str, text: &str) -> String {
 
 /// When each phase began, in words.
 pub(super) fn phases(timeline: &Timeline<'_>) -> String {
+    if timeline.phases.is_empty() {
+        return String::new();
+    }
     let phases = timeline.phases.iter();
     let items: Vec<String> = phases
         .map(|(phase, at)| format!("{} <span>{}</span>", words::phase(*phase), words::moment(*at)))
@@ -225,7 +218,7 @@ pub(super) fn again(run: &Path, manifest: &Manifest) -> String {
          <p>Run it again: the same operations and the same planned faults. Processes and packets \
          race anew, so a rare failure may need several tries.</p><pre class=\"command\">{}</pre>\
          <div class=\"columns\">{}{}</div>{}{}",
-        escape(&words::check_command(manifest, run)),
+        escape(&words::check_command(run)),
         escape(&words::run_command(manifest)),
         table("Settings", &serde_json::to_value(&manifest.settings).unwrap_or_default()),
         table("Made with", &made_with(manifest)),

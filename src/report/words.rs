@@ -1,6 +1,8 @@
 //! How values are said: times, counts, operations, verdicts.
 
-use checker::{Exit, Verdict};
+use std::path::Path;
+
+use checker::{Check, Exit, Outcome, Verdict, Witness};
 use history::{Event, Kind, Manifest, Phase, f};
 use serde_json::Value;
 
@@ -60,6 +62,25 @@ pub(super) fn sentence(verdict: &Verdict) -> &str {
         .iter()
         .find_map(|word| sentence.strip_prefix(word)?.strip_prefix(':'))
         .map_or(sentence, str::trim)
+}
+
+/// A guarantee's title: `C5 reads show their state`. An id in words, `linearizable`, is its own.
+pub(super) fn guarantee(check: &Check) -> String {
+    format!("{} {}", check.id, name_beyond_id(check)).trim_end().to_owned()
+}
+
+/// The name of a check where its id does not say it.
+pub(super) fn name_beyond_id(check: &Check) -> &str {
+    if check.id.contains(|c: char| c.is_ascii_digit()) { &check.name } else { "" }
+}
+
+/// The broken promises that have a witness, the target's own before those that are only reported.
+pub(super) fn violations(verdict: &Verdict) -> Vec<(&Check, &Witness)> {
+    let invalid = verdict.checks.iter().filter(|check| check.outcome == Outcome::Invalid);
+    let mut violations: Vec<_> =
+        invalid.filter_map(|check| Some((check, check.witness.as_ref()?))).collect();
+    violations.sort_by_key(|(check, _)| !check.binding);
+    violations
 }
 
 /// What a planted defect means, or nothing.
@@ -127,23 +148,19 @@ fn plain(value: &Value) -> String {
 }
 
 /// The command that judges the run again.
-pub(super) fn check_command(manifest: &Manifest, run: &std::path::Path) -> String {
-    format!("{} check {}", program(manifest), shell(&run.display().to_string()))
+pub(super) fn check_command(run: &Path) -> String {
+    format!("zoobreak check {}", shell(&run.display().to_string()))
 }
 
 /// The command that runs the same operations and the same faults again: what was typed, and the
 /// seed where it was drawn.
 pub(super) fn run_command(manifest: &Manifest) -> String {
-    let mut words = vec![program(manifest)];
+    let mut words = vec!["zoobreak".to_owned()];
     words.extend(manifest.argv.iter().skip(1).map(|word| shell(word)));
     if !manifest.argv.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
         words.push(format!("--seed {}", manifest.settings.seed));
     }
     words.join(" ")
-}
-
-fn program(manifest: &Manifest) -> String {
-    shell(manifest.argv.first().map_or("zoobreak", String::as_str))
 }
 
 /// Quoted where a shell would read it otherwise.
