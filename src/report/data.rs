@@ -29,8 +29,8 @@ struct Data<'a> {
     final_from: usize,
     /// In the order of the page's violations.
     witnesses: Vec<Window<'a>>,
-    /// What the `key`, `node`, … columns point at.
-    names: Vec<&'a str>,
+    /// What the columns `key`, `node` and `session` point at.
+    names: Vec<String>,
     ops: Columns,
 }
 
@@ -84,7 +84,7 @@ struct Columns {
     label: Vec<String>,
     key: Vec<i64>,
     node: Vec<i64>,
-    session: Vec<String>,
+    session: Vec<i64>,
     zxid: Vec<String>,
 }
 
@@ -112,16 +112,11 @@ impl<'a> Data<'a> {
 }
 
 impl Columns {
-    fn push<'a>(
-        &mut self,
-        op: &'a Op<'_>,
-        clients: &[u64],
-        names: &mut Names<'a>,
-        previous: &mut (u64, u64),
-    ) {
+    fn push(&mut self, op: &Op<'_>, clients: &[u64], names: &mut Names, previous: &mut (u64, u64)) {
         let start = micros(op.invoke.time);
         let client = clients.binary_search(&op.client).expect("every process has a lane");
-        let hex = |hex: Option<history::Hex>| hex.map_or(String::new(), |hex| hex.to_string());
+        let session = op.done.and_then(|done| done.session).map(|session| session.to_string());
+        let zxid = op.done.and_then(|done| done.zxid).map(|zxid| zxid.to_string());
         self.index.push(difference(op.invoke.index, previous.0));
         self.start.push(difference(start, previous.1));
         self.took.push(op.end().map_or(-1, |end| difference(micros(end), start).max(0)));
@@ -130,26 +125,29 @@ impl Columns {
         self.label.push(words::label(op));
         self.key.push(names.number(op.invoke.key.as_deref()));
         self.node.push(names.number(op.node()));
-        self.session.push(hex(op.done.and_then(|done| done.session)));
-        self.zxid.push(hex(op.done.and_then(|done| done.zxid)));
+        self.session.push(names.number(session.as_deref()));
+        self.zxid.push(zxid.unwrap_or_default());
         *previous = (op.invoke.index, start);
     }
 }
 
 /// Numbers for texts that repeat.
 #[derive(Default)]
-struct Names<'a> {
-    list: Vec<&'a str>,
-    numbers: BTreeMap<&'a str, i64>,
+struct Names {
+    list: Vec<String>,
+    numbers: BTreeMap<String, i64>,
 }
 
-impl<'a> Names<'a> {
-    fn number(&mut self, name: Option<&'a str>) -> i64 {
+impl Names {
+    fn number(&mut self, name: Option<&str>) -> i64 {
         let Some(name) = name else { return -1 };
-        *self.numbers.entry(name).or_insert_with(|| {
-            self.list.push(name);
-            signed(self.list.len() as u64 - 1)
-        })
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = signed(self.list.len() as u64);
+        self.list.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
     }
 }
 

@@ -197,10 +197,16 @@ function drawRole(role, number, x0, x1, y) {
 
 function drawClient(part) {
   const { client, lane, y, height } = part;
-  const name = client >= data.final_from ? `final ${client - data.final_from + 1}` : `client ${client}`;
+  const name = client >= data.final_from ? `final ${oneNode(ops.lanes[lane])}` : `client ${client}`;
   const every = Math.ceil(13 / height);
   if (lane % every === 0) text(name, GUTTER - 12, y + Math.max(9, height / 2 + 4), { align: "right", font: NORMAL });
   inPlot(() => drawOps(ops.lanes[lane], y + 1, Math.max(2, height - 3)));
+}
+
+/** The server that a lane's operations asked, or as many as there are. */
+function oneNode(lane) {
+  const nodes = [...new Set(lane.map((at) => ops.node[at]))].filter((node) => node >= 0);
+  return nodes.map((node) => data.names[node]).join(" ");
 }
 
 function drawOps(lane, y, height) {
@@ -340,7 +346,7 @@ function rates() {
 function drawRate(part) {
   const { size, bins } = rates();
   const most = Math.max(1, ...[...bins.values()].map((counts) => counts[0] + counts[1] + counts[2]));
-  text("rate", 14, part.y + 10, { font: NORMAL, colour: colours.ink });
+  text("rate", 14, part.y + 26, { font: NORMAL, colour: colours.ink });
   if (bins.size) text(`${perSecond(most, size)} /s`, GUTTER - 8, part.y + 4, { align: "right" });
   text("0", GUTTER - 8, part.y + part.height, { align: "right" });
   inPlot(() => {

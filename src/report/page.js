@@ -7,6 +7,7 @@ window.addEventListener("error", (event) => {
   $("trouble").textContent = `The lanes could not be drawn (${event.message}). The rest of this page is complete without them.`;
 });
 
+$("chart").hidden = false;
 const data = JSON.parse($("data").textContent);
 const ops = decode(data.ops);
 const canvas = $("canvas");
@@ -106,6 +107,12 @@ function zoom(factor, around = (view.from + view.to) / 2) {
 function move(share) {
   const by = (view.to - view.from) * share;
   show(view.from + by, view.to + by);
+}
+
+/** The last moments, which the whole run is too wide to show. */
+function showFinalReads() {
+  const [, from] = data.phases.find(([name]) => name === "final reads");
+  show(from, data.phases.find(([name]) => name === "end")?.[1] ?? END);
 }
 
 function showWitness(witness) {
@@ -261,7 +268,7 @@ function explainOp(at) {
   const name = (number) => number < 0 ? "" : data.names[number];
   const took = ops.took[at] < 0 ? "no answer" : `took ${length(ops.took[at])}`;
   const where = [name(ops.key[at]), name(ops.node[at]) && `on ${name(ops.node[at])}`].filter(Boolean).join(" ");
-  const ids = [ops.session[at] && `session ${ops.session[at]}`, ops.zxid[at] && `zxid ${ops.zxid[at]}`].filter(Boolean).join("  ");
+  const ids = [name(ops.session[at]) && `session ${name(ops.session[at])}`, ops.zxid[at] && `zxid ${ops.zxid[at]}`].filter(Boolean).join("  ");
   const lines = [
     `client ${data.clients[ops.client[at]]}: ${ops.label[at]}`, where,
     `${KINDS[ops.kind[at]]}, ${took}, from ${clock(ops.start[at], 6)}`, ids, `event ${ops.index[at]}`,
@@ -307,6 +314,12 @@ for (const witness of data.witnesses) {
   button.className = "violation-button";
   button.textContent = `violation of ${witness.check}`;
   button.addEventListener("click", () => showWitness(witness));
+  $("buttons").append(" ", button);
+}
+if (data.phases.some(([name]) => name === "final reads")) {
+  const button = document.createElement("button");
+  button.textContent = "final reads";
+  button.addEventListener("click", showFinalReads);
   $("buttons").append(" ", button);
 }
 const entries = [

@@ -242,16 +242,27 @@ fn faults_within<'a>(timeline: &'a Timeline<'_>, ops: &[&Op<'_>]) -> Vec<&'a Fau
 
 fn draw_fault(out: &mut String, fault: &Fault, end: u64, axis: &Axis, y: f64, bottom: f64) {
     let (x0, x1) = (axis.x(fault.start()), axis.x(fault.stop(end)));
+    let x1 = x1.max(x0 + 4.0);
     let _ = write!(
         out,
         r#"<g class="fault {}"><rect class="behind" x="{x0:.1}" y="{y:.1}" width="{width:.1}" height="{:.1}"/><rect x="{x0:.1}" y="{y:.1}" width="{width:.1}" height="15" rx="2.5"/><text x="{:.1}" y="{:.1}">{}</text></g>"#,
         super::sections::fault_class(fault),
         bottom - y,
-        label_span(x0 + 6.0, &fault.what).0,
+        beside(x0, x1, &fault.what),
         y + 11.5,
         escape(&fault.what),
-        width = (x1 - x0).max(4.0),
+        width = x1 - x0,
     );
+}
+
+/// Where a band's label begins: within it, else behind it, else before it, wherever it has room.
+fn beside(x0: f64, x1: f64, label: &str) -> f64 {
+    let width = label.chars().count() as f64 * CHAR;
+    match () {
+        () if x0 + width + 10.0 <= x1 => x0 + 5.0,
+        () if x1 + width + 5.0 <= RIGHT => x1 + 5.0,
+        () => (x0 - width - 5.0).max(LEFT),
+    }
 }
 
 fn kind(kind: Kind) -> &'static str {
