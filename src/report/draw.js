@@ -74,7 +74,7 @@ function hatch(colour) {
   return pen.createPattern(tile, "repeat");
 }
 
-// --- Behind and in front of everything: phases, faults, the violation, the pointer.
+// --- Behind and in front of everything: phases, faults, the violation.
 
 function drawBehind() {
   const bottom = layout.height - 24;
@@ -99,14 +99,6 @@ function drawFront() {
     pen.fillStyle = colours.invalid;
     pen.fillRect(xOf(witness.from), 19, Math.max(2, xOf(witness.to) - xOf(witness.from)), 3);
   });
-  if (drag && !drag.move) {
-    pen.globalAlpha = 0.15;
-    pen.fillStyle = colours.ink;
-    pen.fillRect(Math.min(drag.from, drag.to), 0, Math.abs(drag.to - drag.from), layout.height);
-    pen.globalAlpha = 1;
-  } else if (pointer) {
-    line(Math.round(pointer.x) + 0.5, 20, Math.round(pointer.x) + 0.5, layout.height - 24, colours.dim, [1, 2]);
-  }
 }
 
 // --- The time axis.
@@ -216,7 +208,13 @@ function drawOps(lane, y, height) {
   for (const kind of [0, 1, 2]) {
     pen.fillStyle = colours[KINDS[kind]];
     pen.beginPath();
-    for (const at of visible) if (ops.kind[at] === kind) pen.rect(xOf(ops.start[at]), y, barWidth(at), height);
+    let drawn = -Infinity; // what lies within one pixel is drawn once
+    for (const at of visible) {
+      const x = xOf(ops.start[at]), w = barWidth(at);
+      if (ops.kind[at] !== kind || x + w < drawn + 0.5) continue;
+      pen.rect(x, y, w, height);
+      drawn = x + w;
+    }
     pen.fill();
   }
   visible.forEach((at, n) => { if (ops.kind[at] === 2) drawTail(at, visible[n + 1], y, height); });
@@ -279,39 +277,51 @@ function drawLatency(part) {
     line(GUTTER, y, width() - MARGIN, y, colours.line);
   }
   inPlot(() => {
-    const size = ops.n > 20000 ? 1.5 : 2;
-    for (const kind of [0, 1, 2]) {
-      pen.globalAlpha = kind === 2 ? 1 : 0.5;
-      pen.fillStyle = colours[KINDS[kind]];
-      pen.beginPath();
-      for (let at = 0; at < ops.n; at++) {
-        if (ops.kind[at] !== kind || ops.took[at] < 0 || ops.start[at] < view.from || ops.start[at] > view.to) continue;
-        pen.rect(xOf(ops.start[at]) - size / 2, latencyY(part, ops.took[at]) - size / 2, kind === 2 ? size + 1 : size, kind === 2 ? size + 1 : size);
-      }
-      pen.fill();
-    }
-    pen.globalAlpha = 1;
-    for (const [share, dash] of [[0.5, []], [0.99, [4, 3]]]) drawPercentile(part, share, dash);
+    for (const kind of [0, 1, 2]) drawPoints(part, kind);
+    const bins = latencyBins(binSize(20));
+    drawPercentile(part, bins, 0.5, []);
+    drawPercentile(part, bins, 0.99, [4, 3]);
   });
 }
 
-function drawPercentile(part, share, dash) {
-  const size = binSize(20), bins = new Map();
+/** A point per operation of one kind; those that would cover each other are drawn once. */
+function drawPoints(part, kind) {
+  const size = kind === 2 ? 3 : 2, covered = new Set();
+  pen.globalAlpha = kind === 2 ? 1 : 0.5;
+  pen.fillStyle = colours[KINDS[kind]];
+  pen.beginPath();
+  for (let at = 0; at < ops.n; at++) {
+    if (ops.kind[at] !== kind || ops.took[at] < 0 || ops.start[at] < view.from || ops.start[at] > view.to) continue;
+    const x = Math.round(xOf(ops.start[at])), y = Math.round(latencyY(part, ops.took[at]));
+    if (covered.size === covered.add(x * 4096 + y).size) continue;
+    pen.rect(x - 1, y - 1, size, size);
+  }
+  pen.fill();
+  pen.globalAlpha = 1;
+}
+
+/** Sorted latencies by the time at which they began, in order of time. */
+function latencyBins(size) {
+  const bins = new Map();
   for (let at = 0; at < ops.n; at++) {
     if (ops.took[at] < 0 || ops.start[at] < view.from - size || ops.start[at] > view.to + size) continue;
     const bin = Math.floor(ops.start[at] / size);
     if (!bins.has(bin)) bins.set(bin, []);
     bins.get(bin).push(ops.took[at]);
   }
+  const sorted = [...bins].sort((a, b) => a[0] - b[0]);
+  return { size, list: sorted.map(([bin, list]) => [bin, Float64Array.from(list).sort()]) };
+}
+
+function drawPercentile(part, { size, list }, share, dash) {
   pen.strokeStyle = colours.ink;
   pen.lineWidth = dash.length ? 1 : 1.6;
   pen.setLineDash(dash);
   pen.beginPath();
   let previous = NaN;
-  for (const [bin, list] of [...bins].sort((a, b) => a[0] - b[0])) {
-    if (list.length < 5) continue;
-    list.sort((a, b) => a - b);
-    const point = [xOf((bin + 0.5) * size), latencyY(part, list[Math.floor(share * (list.length - 1))])];
+  for (const [bin, sorted] of list) {
+    if (sorted.length < 5) continue;
+    const point = [xOf((bin + 0.5) * size), latencyY(part, sorted[Math.floor(share * (sorted.length - 1))])];
     if (bin === previous + 1) pen.lineTo(...point); else pen.moveTo(...point);
     previous = bin;
   }

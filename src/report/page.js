@@ -143,22 +143,23 @@ canvas.addEventListener("pointerdown", (event) => {
 canvas.addEventListener("pointermove", (event) => {
   const { x, y } = place(event);
   if (!drag) return hover(x, y);
-  drag.to = x;
+  drag.to = Math.max(GUTTER, Math.min(x, width() - MARGIN));
   if (drag.move) {
     const by = (drag.from - x) / plotWidth() * (drag.view.to - drag.view.from);
     show(drag.view.from + by, drag.view.to + by);
+  } else {
+    showCursor(Math.min(drag.from, drag.to), Math.abs(drag.to - drag.from));
   }
-  redraw();
 });
 canvas.addEventListener("pointerup", () => {
   if (!drag) return;
   const { from, to, move: moved } = drag;
   drag = null;
   if (!moved && Math.abs(to - from) > 4) show(timeOf(Math.min(from, to)), timeOf(Math.max(from, to)));
-  redraw();
+  $("cursor").hidden = true;
 });
-canvas.addEventListener("pointercancel", () => { drag = null; redraw(); });
-canvas.addEventListener("pointerleave", () => { $("tip").hidden = true; pointer = null; redraw(); });
+canvas.addEventListener("pointercancel", () => { drag = null; $("cursor").hidden = true; });
+canvas.addEventListener("pointerleave", () => { $("tip").hidden = $("cursor").hidden = true; });
 canvas.addEventListener("dblclick", () => show(0, END));
 canvas.addEventListener("wheel", (event) => {
   if (event.ctrlKey || event.metaKey) {
@@ -184,11 +185,17 @@ $("buttons").addEventListener("click", (event) => actions[event.target.dataset.d
 
 // --- Hover: what lies under the pointer, in words.
 
-let pointer = null;
+/** The line under the pointer, or the range that is being dragged. */
+function showCursor(x, range) {
+  $("cursor").hidden = false;
+  $("cursor").style.left = `${x}px`;
+  $("cursor").style.width = `${range}px`;
+}
 
 function hover(x, y) {
-  pointer = { x, y };
-  const text = x >= GUTTER && x <= width() - MARGIN ? explain(x, y) : "";
+  const inside = x >= GUTTER && x <= width() - MARGIN;
+  const text = inside ? explain(x, y) : "";
+  if (inside) showCursor(x, 0); else $("cursor").hidden = true;
   const tip = $("tip");
   tip.hidden = !text;
   tip.textContent = text;
@@ -197,7 +204,6 @@ function hover(x, y) {
     tip.style.left = `${right ? Math.max(0, x - 18 - tip.offsetWidth) : x + 18}px`;
     tip.style.top = `${y + 16}px`;
   }
-  redraw();
 }
 
 function explain(x, y) {

@@ -9,10 +9,10 @@ use super::words;
 
 /// Columns of a terminal. Only paths and commands are longer: they are there to be copied.
 const WIDTH: usize = 80;
-/// Lines of each part, so that the whole stays within 30.
+/// Lines of the whole. What the other parts leave belongs to the run's own facts: at least six.
+const LINES_MAX: usize = 30;
 const SENTENCE_MAX: usize = 4;
 const CHECKS_MAX: usize = 11;
-const FACTS_MAX: usize = 6;
 const FAULTS_MAX: usize = 2;
 
 /// What a run shows at its end: at most 30 lines, plain text, each line ending in a newline.
@@ -26,11 +26,13 @@ pub fn screen(manifest: &Manifest, verdict: &Verdict, run: &Path) -> String {
     lines.push(String::new());
     lines.extend(checks(&verdict.checks));
     lines.push(String::new());
-    lines.extend(soundness(&verdict.soundness));
-    lines.extend(faults(manifest));
-    lines.push(format!("report  {}", run.join("report.html").display()));
-    lines.push(format!("check   {}", words::check_command(run)));
-    lines.push(format!("again   {}", words::run_command(manifest)));
+    let mut last = faults(manifest);
+    last.push(format!("report  {}", run.join("report.html").display()));
+    last.push(format!("check   {}", words::check_command(run)));
+    last.push(format!("again   {}", words::run_command(manifest)));
+    let room = LINES_MAX - lines.len() - last.len();
+    lines.extend(soundness(&verdict.soundness, room));
+    lines.extend(last);
     lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
@@ -98,7 +100,7 @@ fn row(name: &str, outcome: &str, examined: &str, ms: &str, remark: &str) -> Str
     format!("  {:<25} {outcome:<7} {examined:>9} {ms:>8}  {remark}", cut(name, 25))
 }
 
-fn soundness(soundness: &Soundness) -> Vec<String> {
+fn soundness(soundness: &Soundness, lines_max: usize) -> Vec<String> {
     let (met, missed): (Vec<&Fact>, Vec<&Fact>) =
         soundness.facts.iter().partition(|fact| fact.holds());
     let mut lines = match missed.len() {
@@ -106,8 +108,8 @@ fn soundness(soundness: &Soundness) -> Vec<String> {
         n => vec![unsound(n, soundness.facts.len())],
     };
     lines.extend(missed.iter().map(|fact| missing(fact)));
-    lines.truncate(FACTS_MAX);
-    let left = FACTS_MAX - lines.len();
+    lines.truncate(lines_max);
+    let left = lines_max - lines.len();
     let met: Vec<String> = met.into_iter().map(counted).collect();
     if !met.is_empty() && left > 0 {
         let lead = if missed.is_empty() { "sound   " } else { "met     " };

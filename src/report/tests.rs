@@ -165,8 +165,14 @@ fn data_names_faults_roles_and_the_violation() {
 
 #[test]
 fn fifty_thousand_operations_stay_small() {
+    let page = render(&fake::manifest(), &fifty_thousand(), &fake::verdict());
+    assert!(page.len() < 6_000_000, "{} bytes", page.len());
+}
+
+/// The made-up run, one after the other.
+fn fifty_thousand() -> Vec<Event> {
     let once = fake::events();
-    let mut events = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
     let mut n_ops = 0;
     while n_ops < 50_000 {
         let shift = 50_000_000_000 * (events.len() / once.len()) as u64;
@@ -176,8 +182,7 @@ fn fifty_thousand_operations_stay_small() {
             events.push(Event { index, time: event.time + shift, ..event.clone() });
         }
     }
-    let page = render(&fake::manifest(), &events, &fake::verdict());
-    assert!(page.len() < 6_000_000, "{} bytes for {n_ops} operations", page.len());
+    events
 }
 
 #[test]
@@ -382,6 +387,7 @@ fn pages_for_the_eye() {
     let (mut manifest, mut events) = (fake::manifest(), fake::events());
     write("valid.html", render(&manifest, &events, &fake::verdict()));
     write("unsound.html", render(&manifest, &events, &unsound()));
+    write("large.html", render(&manifest, &fifty_thousand(), &fake::verdict()));
     write("empty.html", render(&manifest, &[], &fake::verdict()));
     manifest.settings.mutant = Some("X9".into());
     let verdict = fake::stale_read(&mut events);
