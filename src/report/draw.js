@@ -16,6 +16,7 @@ const painters = { axis: drawAxis, faults: drawFaults, node: drawNode, client: d
 
 function draw() {
   const scale = window.devicePixelRatio || 1;
+  measured = canvas.clientWidth;
   canvas.style.height = `${layout.height}px`;
   canvas.width = width() * scale;
   canvas.height = layout.height * scale;
@@ -207,15 +208,13 @@ function drawOps(lane, y, height) {
   // Unknown ones last, so that they are never hidden.
   for (const kind of [0, 1, 2]) {
     pen.fillStyle = colours[KINDS[kind]];
-    pen.beginPath();
     let drawn = -Infinity; // what lies within one pixel is drawn once
     for (const at of visible) {
       const x = xOf(ops.start[at]), w = barWidth(at);
       if (ops.kind[at] !== kind || x + w < drawn + 0.5) continue;
-      pen.rect(x, y, w, height);
+      pen.fillRect(x, y, w, height);
       drawn = x + w;
     }
-    pen.fill();
   }
   visible.forEach((at, n) => { if (ops.kind[at] === 2) drawTail(at, visible[n + 1], y, height); });
   for (const at of visible) if (marked.has(at)) drawMark(at, y, height);
@@ -289,14 +288,12 @@ function drawPoints(part, kind) {
   const size = kind === 2 ? 3 : 2, covered = new Set();
   pen.globalAlpha = kind === 2 ? 1 : 0.5;
   pen.fillStyle = colours[KINDS[kind]];
-  pen.beginPath();
   for (let at = 0; at < ops.n; at++) {
     if (ops.kind[at] !== kind || ops.took[at] < 0 || ops.start[at] < view.from || ops.start[at] > view.to) continue;
     const x = Math.round(xOf(ops.start[at])), y = Math.round(latencyY(part, ops.took[at]));
     if (covered.size === covered.add(x * 4096 + y).size) continue;
-    pen.rect(x - 1, y - 1, size, size);
+    pen.fillRect(x - 1, y - 1, size, size);
   }
-  pen.fill();
   pen.globalAlpha = 1;
 }
 

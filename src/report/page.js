@@ -72,7 +72,8 @@ function stack(faults) {
 let view = { from: 0, to: END };
 let drag = null;
 
-const width = () => canvas.clientWidth;
+let measured = canvas.clientWidth; // asked once per drawing: it costs a layout
+const width = () => measured;
 const plotWidth = () => Math.max(50, width() - GUTTER - MARGIN);
 const xOf = (time) => GUTTER + (time - view.from) / (view.to - view.from) * plotWidth();
 const timeOf = (x) => view.from + (x - GUTTER) / plotWidth() * (view.to - view.from);
