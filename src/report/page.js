@@ -48,7 +48,7 @@ function plan() {
   });
   y += 16;
   part("latency", 170);
-  y += 16;
+  y += 26;
   part("rate", 96);
   part("bottom", 24);
   return { parts, height: y };

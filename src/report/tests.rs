@@ -7,7 +7,7 @@ use history::{Event, Kind, Manifest, Process, RunDir, f};
 use serde_json::{Value, json};
 
 use super::timeline::Timeline;
-use super::{data, fake, html, page, screen, witness, words, write_html};
+use super::{fake, html, page, screen, witness, words, write_html};
 
 const RUN: &str = "results/register+kill+pause+partition/20261120T211658Z-7";
 
@@ -65,6 +65,18 @@ fn a_valid_run_shows_no_violation() {
 }
 
 #[test]
+fn the_broken_promise_comes_first_and_open() {
+    let mut events = fake::events();
+    let mut verdict = fake::stale_read(&mut events);
+    verdict.checks.swap(0, 2);
+    let page = render(&fake::manifest(), &events, &verdict);
+    let broken = page.find("<details class=\"violation\" open>").expect("one is open");
+    let reported = page.find("<details class=\"violation reported\">").expect("one is folded");
+    assert!(broken < reported);
+    assert_eq!(data_of(&page)["witnesses"][0]["check"], "linearizable");
+}
+
+#[test]
 fn an_unsound_run_is_not_called_valid() {
     let page = render(&fake::manifest(), &fake::events(), &unsound());
     let plain = without_scripts(&page);
@@ -100,6 +112,19 @@ fn nothing_from_a_run_becomes_markup() {
     assert_eq!(page.matches("</script>").count(), 2, "the data ends its script too early");
     let names = data_of(&page)["names"].as_array().expect("names").clone();
     assert!(names.contains(&json!(evil)), "what is escaped is still there");
+}
+
+#[test]
+fn the_page_needs_no_network() {
+    let mut events = fake::events();
+    let verdict = fake::stale_read(&mut events);
+    let page = render(&fake::manifest(), &events, &verdict);
+    for remote in ["http:", "https:", "src=", "@import", "fetch(", "\"//", "=//"] {
+        assert!(!page.contains(remote), "{remote} in the page");
+    }
+    assert!(page.contains("content=\"default-src 'none';"), "the browser is told so, too");
+    let fetched = page.matches("url(").count() - page.matches("url(#").count();
+    assert_eq!(fetched, 0, "only gradients of the page itself");
 }
 
 #[test]
@@ -166,7 +191,7 @@ fn data_names_faults_roles_and_the_violation() {
 #[test]
 fn fifty_thousand_operations_stay_small() {
     let page = render(&fake::manifest(), &fifty_thousand(), &fake::verdict());
-    assert!(page.len() < 6_000_000, "{} bytes", page.len());
+    assert!(page.len() < 4_000_000, "{} bytes", page.len());
 }
 
 /// The made-up run, one after the other.
@@ -362,6 +387,10 @@ fn the_screen_never_grows_beyond_thirty_lines() {
     let text = screen(&manifest, &verdict, Path::new(RUN));
     assert!(text.lines().count() <= 30, "{text}");
     assert!(text.contains("  … and "), "{text}");
+    let copied = ["report  ", "check   ", "again   "];
+    for line in text.lines().filter(|line| !copied.iter().any(|lead| line.starts_with(lead))) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
     assert!(text.lines().filter(|line| line.contains(" invalid ")).count() >= 10, "{text}");
 }
 
@@ -373,24 +402,4 @@ fn unsound() -> Verdict {
     partitions.count = 0;
     partitions.note = "3 indeterminate (no packet was dropped)".into();
     verdict
-}
-
-/// Writes pages for the eye: `cargo test --lib report::tests::pages -- --ignored`.
-#[test]
-#[ignore = "writes pages to look at into the temporary directory"]
-fn pages_for_the_eye() {
-    let out = std::env::temp_dir().join("zoobreak-report");
-    std::fs::create_dir_all(&out).expect("a temporary directory");
-    let write = |name: &str, html: String| {
-        std::fs::write(out.join(name), html).expect("the page can be written");
-    };
-    let (mut manifest, mut events) = (fake::manifest(), fake::events());
-    write("valid.html", render(&manifest, &events, &fake::verdict()));
-    write("unsound.html", render(&manifest, &events, &unsound()));
-    write("large.html", render(&manifest, &fifty_thousand(), &fake::verdict()));
-    write("empty.html", render(&manifest, &[], &fake::verdict()));
-    manifest.settings.mutant = Some("X9".into());
-    let verdict = fake::stale_read(&mut events);
-    write("invalid.html", render(&manifest, &events, &verdict));
-    assert!(data::json(&Timeline::of(&events), &manifest, &verdict).len() > 100_000);
 }
