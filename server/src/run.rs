@@ -71,6 +71,7 @@ pub enum ServerError {
 /// [`ServerError`], in words for the operator.
 pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerError> {
     log_to_stderr();
+    abort_on_panic();
     let config = Config::read(path)?;
     if let Some(found) = config.mutant
         && mutant != Some(found)
@@ -128,6 +129,15 @@ fn log_to_stderr() {
         .finish();
     // A program that runs a server in its own process may have a subscriber already.
     let _own = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// A server with a task missing must not go on as if nothing had happened.
+fn abort_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::abort();
+    }));
 }
 
 fn last(recovered: &crate::storage::Recovered<Txn>) -> zab::Zxid {

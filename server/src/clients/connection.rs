@@ -141,10 +141,12 @@ async fn session(
     let outbox = Outbox { frames: sender };
     let _stopping = events.send(ClientEvent::Connect { conn, request, outbox, from });
     let result = tokio::select! {
-        result = read(&mut frames, conn, &permits, events) => result,
-        _ = &mut writer => Ok(()),
+        result = read(&mut frames, conn, &permits, events) => Some(result),
+        // The engine has closed the connection, or the client does not take its replies.
+        _ = &mut writer => None,
     };
     let _stopping = events.send(ClientEvent::Gone { conn });
+    let Some(result) = result else { return Ok(()) };
     if timeout(FAREWELL, &mut writer).await.is_err() {
         writer.abort();
     }
