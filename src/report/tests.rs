@@ -36,7 +36,7 @@ fn the_page_says_what_matters_without_a_script() {
     let witness = verdict.checks[0].witness.as_ref().expect("it is invalid");
     for said in [
         "<h1 class=\"invalid\">invalid</h1>",
-        &html::escape(&witness.sentence),
+        &format!("<p class=\"sentence\">linearizable: {}</p>", html::escape(&witness.sentence)),
         "planted defect X9: this server is broken on purpose",
         "The run itself is sound: all 7 needs are met.",
         "2 installed, 1 skipped (no leader is known), 1 indeterminate",
@@ -82,6 +82,20 @@ fn an_unsound_run_is_not_called_valid() {
     let plain = without_scripts(&page);
     assert!(plain.contains("<h1 class=\"unsound\">not sound</h1>"));
     assert!(plain.contains("The run itself is not sound: 1 of 7 needs is not met."));
+}
+
+#[test]
+fn facts_are_folded_only_where_a_sound_run_is_broken() {
+    let mut events = fake::events();
+    let broken = fake::stale_read(&mut events);
+    let mut unsound = broken.clone();
+    unsound.soundness.facts[0].count = 0;
+    for (verdict, folded) in [(fake::verdict(), false), (unsound, false), (broken, true)] {
+        let page = render(&fake::manifest(), &events, &verdict);
+        let summary =
+            if folded { "<details><summary class" } else { "<details open><summary class" };
+        assert!(page.contains(summary), "{}", verdict.sentence);
+    }
 }
 
 #[test]
@@ -149,6 +163,14 @@ fn columns_hold_each_operation_once() {
     assert_eq!(summed(&ops["index"]), invoked.iter().map(|e| e.index as i64).collect::<Vec<_>>());
     let starts = invoked.iter().map(|e| (e.time / 1000) as i64);
     assert_eq!(summed(&ops["start"]), starts.collect::<Vec<_>>());
+    let first = clients(Kind::Ok).next().expect("it is busy");
+    let row = invoked.iter().position(|e| e.process == first.process).expect("it was invoked");
+    let named =
+        |column: &str| &data["names"][ops[column][row].as_u64().expect("it has a name") as usize];
+    assert_eq!(*named("session"), json!(first.session));
+    assert_eq!(*named("node"), json!(first.node));
+    assert_eq!(*named("key"), json!(first.key));
+    assert_eq!(ops["zxid"][row], json!(first.zxid));
 }
 
 fn summed(column: &Value) -> Vec<i64> {

@@ -272,3 +272,16 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Info => "info",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_drawn_where_it_has_room() {
+        assert_eq!(beside(200.0, 400.0, "kill n1"), 205.0, "within its band");
+        assert_eq!(beside(200.0, 210.0, "kill n1"), 215.0, "behind it");
+        let before = beside(1060.0, 1070.0, "kill n1");
+        assert!(before + 7.0 * CHAR < 1060.0, "before it, at the edge: {before}");
+    }
+}
