@@ -43,9 +43,12 @@ fn unknown(check: &Check, did: &str) -> String {
     format!("unknown: {}: {reason}; {did}.", title(check))
 }
 
-/// "C8 (durability)".
+/// "C8 (durability)"; a check whose id is a word needs no second one.
 fn title(check: &Check) -> String {
-    format!("{} ({})", check.id, check.name)
+    match check.id.ends_with(|last: char| last.is_ascii_digit()) {
+        true => format!("{} ({})", check.id, check.name),
+        false => check.name.clone(),
+    }
 }
 
 /// "14,203 operations on 10 znodes by 10 clients; 12 faults verified (5 kill, 3 pause, 4

@@ -86,19 +86,22 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         self.segments.last_mut().map_or(Ok(()), Segment::sync)
     }
 
-    /// Drops every entry after `after`.
+    /// Drops every entry after `after`, and every snapshot that holds one of them.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn truncate(&mut self, after: Zxid) -> Result<(), StorageError> {
         self.sync()?;
+        for (zxid, path) in listed(&self.directory(), "snapshot.")? {
+            if zxid > after {
+                remove(&path)?;
+            }
+        }
         while let Some(segment) = self.segments.last_mut() {
             if segment.first().is_some_and(|first| first <= after) {
                 return segment.truncate(after);
             }
-            let path = segment.path().to_owned();
-            fs::remove_file(&path).map_err(|error| StorageError::io(&path, error))?;
-            sync_parent(&path)?;
+            remove(segment.path())?;
             self.segments.pop();
         }
         Ok(())
@@ -215,11 +218,10 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         let Some(surplus) = names.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
         let oldest = names[surplus].0;
         for (_, path) in &names[..surplus] {
-            fs::remove_file(path).map_err(|error| StorageError::io(path, error))?;
+            remove(path)?;
         }
         while self.segments.len() > 1 && self.segments[0].last().is_none_or(|last| last <= oldest) {
-            let path = self.segments.remove(0).path().to_owned();
-            fs::remove_file(&path).map_err(|error| StorageError::io(&path, error))?;
+            remove(self.segments.remove(0).path())?;
         }
         Ok(())
     }
@@ -245,6 +247,11 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
 
 fn generation_name(generation: u64) -> String {
     format!("g{generation}")
+}
+
+fn remove(path: &Path) -> Result<(), StorageError> {
+    fs::remove_file(path).map_err(|error| StorageError::io(path, error))?;
+    sync_parent(path)
 }
 
 fn write_snapshot(directory: &Path, zxid: Zxid, bytes: &[u8]) -> Result<(), StorageError> {
@@ -314,6 +321,20 @@ mod tests {
         let (_, recovered) = open(dir.path());
         assert_eq!(recovered.snapshot, Some((Zxid::new(1, 19), vec![10])));
         assert_eq!(zxids(&recovered), [Zxid::new(2, 1)]);
+    }
+
+    #[test]
+    fn a_snapshot_beyond_a_truncation_goes_with_the_entries_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(dir.path());
+        for n in 1..=4 {
+            store.append(&entry(1, n)).unwrap();
+            store.snapshot(Zxid::new(1, n), &[n as u8]).unwrap();
+        }
+        store.truncate(Zxid::new(1, 3)).unwrap();
+        let (_, recovered) = open(dir.path());
+        assert_eq!(recovered.snapshot, Some((Zxid::new(1, 3), vec![3])));
+        assert_eq!(zxids(&recovered), []);
     }
 
     #[test]
