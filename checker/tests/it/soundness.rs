@@ -168,7 +168,7 @@ fn a_violation_outweighs_an_unsound_run() {
         history.operations.iter_mut().rev().find(|op| op.is_ok()).expect("some").read = Some(-1);
     });
     assert_eq!(verdict.exit(), Exit::Invalid);
-    assert!(verdict.sentence.ends_with("This breaks linearizable (linearizability)."));
+    assert!(verdict.sentence.ends_with("This breaks linearizability."));
 }
 
 #[test]
