@@ -34,11 +34,16 @@ pub(super) fn available(target: Target) -> Result<()> {
     Ok(())
 }
 
-/// The version in the jar's file name, `zookeeper-3.8.0.jar`.
+/// The version in the name of the link that Debian's package puts beside the jar.
 pub(super) fn zookeeper_version() -> Option<String> {
-    let jar = fs::canonicalize(ZOOKEEPER_JAR).ok()?;
-    let name = jar.file_stem()?.to_str()?;
-    name.strip_prefix("zookeeper-").map(str::to_owned)
+    let mut names = fs::read_dir(Path::new(ZOOKEEPER_JAR).parent()?).ok()?.flatten();
+    names.find_map(|entry| version_in(entry.file_name().to_str()?).map(str::to_owned))
+}
+
+/// `3.8.0` of `zookeeper-3.8.0.jar`.
+fn version_in(name: &str) -> Option<&str> {
+    let version = name.strip_prefix("zookeeper-")?.strip_suffix(".jar")?;
+    version.starts_with(|first: char| first.is_ascii_digit()).then_some(version)
 }
 
 /// Where clients reach a server.
@@ -146,6 +151,14 @@ mod tests {
         let (_, args) = command(&settings, Path::new("/d")).expect("a path");
         assert_eq!(args, ["server", "/d/zoo.cfg", "--mutant", "X9"]);
         assert!(!zoo_cfg(&defaults(), Path::new("/d")).contains("mutant"));
+    }
+
+    #[test]
+    fn the_version_is_in_the_name_of_one_jar_of_several() {
+        assert_eq!(version_in("zookeeper-3.8.0.jar"), Some("3.8.0"));
+        for other in ["zookeeper.jar", "zookeeper-jute-3.8.0.jar", "zookeeper-3.8.0.pom"] {
+            assert_eq!(version_in(other), None);
+        }
     }
 
     #[test]
