@@ -1,0 +1,147 @@
+//! A ZooKeeper client of a few lines: one request at a time, blocking, with a deadline.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use wire::{
+    Acl, ConnectRequest, ConnectResponse, CreateMode, ErrorCode, Request, Response, decode_reply,
+    encode_request, frame,
+};
+
+/// How long any answer may take.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// A connection with a session.
+pub(crate) struct Client {
+    stream: TcpStream,
+    xid: i32,
+}
+
+/// What a server answered: the zxid, and the body or the error.
+pub(crate) struct Answer {
+    pub(crate) zxid: i64,
+    pub(crate) result: Result<Option<Response>, ErrorCode>,
+}
+
+impl Client {
+    /// Opens a session. An error too if the server is not serving: it closes the connection.
+    pub(crate) fn connect(addr: SocketAddr) -> io::Result<Client> {
+        let mut client = Client { stream: dial(addr)?, xid: 0 };
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: 0,
+            timeout_ms: 20_000,
+            session_id: 0,
+            password: vec![0; 16],
+            read_only: Some(false),
+        };
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        client.stream.write_all(&bytes)?;
+        let response = ConnectResponse::decode(&client.receive()?).map_err(io::Error::other)?;
+        match response.session_id {
+            0 => Err(io::Error::other("the session was refused")),
+            _ => Ok(client),
+        }
+    }
+
+    pub(crate) fn call(&mut self, request: &Request) -> io::Result<Answer> {
+        self.xid += 1;
+        let mut bytes = Vec::new();
+        encode_request(self.xid, request, &mut bytes);
+        self.stream.write_all(&bytes)?;
+        let reply = self.receive()?;
+        let opcode = request.opcode();
+        let (header, body) = decode_reply(&reply, opcode).map_err(io::Error::other)?;
+        let result = match (header.err, ErrorCode::from_i32(header.err)) {
+            (0, _) => Ok(body),
+            (_, Some(code)) => Err(code),
+            (code, None) => return Err(io::Error::other(format!("error code {code}"))),
+        };
+        assert_eq!(header.xid, self.xid, "replies keep the order of requests");
+        Ok(Answer { zxid: header.zxid, result })
+    }
+
+    pub(crate) fn create(&mut self, path: &str, data: &[u8]) -> io::Result<Answer> {
+        self.call(&Request::Create {
+            path: path.to_owned(),
+            data: Some(data.into()),
+            acl: Acl::open(),
+            flags: CreateMode::Persistent.flags(),
+        })
+    }
+
+    pub(crate) fn set(&mut self, path: &str, data: &[u8]) -> io::Result<Answer> {
+        let data = Some(data.into());
+        self.call(&Request::SetData { path: path.to_owned(), data, version: -1 })
+    }
+
+    /// The data of a znode, as this server has it.
+    pub(crate) fn get(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let answer = self.call(&Request::GetData { path: path.to_owned(), watch: false })?;
+        match answer.result {
+            Ok(Some(Response::GetData { data, .. })) => Ok(data.unwrap_or_default().to_vec()),
+            other => Err(io::Error::other(format!("{path}: {other:?}"))),
+        }
+    }
+
+    /// Sends bytes as they are, and reads until the server closes the connection.
+    pub(crate) fn exchange(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        until_closed(self.stream, bytes)
+    }
+
+    fn receive(&mut self) -> io::Result<Vec<u8>> {
+        let mut len = [0; 4];
+        self.stream.read_exact(&mut len)?;
+        let len = usize::try_from(i32::from_be_bytes(len)).map_err(io::Error::other)?;
+        assert!(len <= frame::MAX_LEN_DEFAULT, "a frame of {len} bytes");
+        let mut payload = vec![0; len];
+        self.stream.read_exact(&mut payload)?;
+        Ok(payload)
+    }
+}
+
+/// The answer to a four-letter word.
+pub(crate) fn four_letters(addr: SocketAddr, word: &str) -> io::Result<String> {
+    let mut stream = dial(addr)?;
+    stream.write_all(word.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// `Mode` or `Zxid` of a server that is serving.
+pub(crate) fn srvr(addr: SocketAddr, field: &str) -> Option<String> {
+    let answer = four_letters(addr, "srvr").ok()?;
+    let lines = answer.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(name, _)| *name == field).map(|(_, value)| value.to_owned()).next()
+}
+
+/// Sends bytes as they are on a new connection, and reads until the server closes it.
+pub(crate) fn exchange(addr: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    until_closed(dial(addr)?, bytes)
+}
+
+/// What came before the server closed the connection, politely or not. An error: it did not.
+fn until_closed(mut stream: TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    let sent = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    match sent.and_then(|()| stream.read_to_end(&mut answer)) {
+        Err(error) if !is_closed(&error) => Err(error),
+        _ => Ok(answer),
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
+}
+
+fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&addr, WITHIN)?;
+    stream.set_read_timeout(Some(WITHIN))?;
+    stream.set_write_timeout(Some(WITHIN))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

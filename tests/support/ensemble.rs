@@ -1,0 +1,183 @@
+//! Servers on loopback: `zoobreak server zoo.cfg` processes, without a lab around them.
+
+use std::fmt::Write;
+use std::fs::{self, File, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::client::{Client, srvr};
+use super::harness::Said;
+use super::{end, scratch, seconds, text, until, wait};
+
+/// Servers 1 to n, each with a directory and a process. Everything goes when it is dropped.
+pub(crate) struct Ensemble {
+    members: Vec<Member>,
+    _directory: TempDir,
+}
+
+struct Member {
+    home: PathBuf,
+    addr: SocketAddr,
+    peer_addrs: [SocketAddr; 2],
+    process: Option<Child>,
+}
+
+impl Ensemble {
+    /// Writes the files of `n` servers and starts none; `extra` lines go into every `zoo.cfg`.
+    pub(crate) fn new(n: usize, extra: &str) -> Ensemble {
+        let directory = scratch();
+        let ports = free_ports(3 * n);
+        let listed: String = (1..=n).fold(String::new(), |mut lines, id| {
+            let at = 3 * (id - 1);
+            writeln!(lines, "server.{id}=127.0.0.1:{}:{}", ports[at], ports[at + 1])
+                .expect("a string takes everything");
+            lines
+        });
+        let member = |id: usize| {
+            let home = directory.path().join(format!("n{id}"));
+            let port = ports[3 * (id - 1) + 2];
+            fs::create_dir(&home).expect("a scratch directory");
+            fs::write(home.join("myid"), format!("{id}\n")).expect("a scratch directory");
+            let config = format!(
+                "tickTime=200\ninitLimit=20\nsyncLimit=4\ndataDir={}\n\
+                 clientPortAddress=127.0.0.1\nclientPort={port}\nmaxSessionTimeout=60000\n\
+                 {listed}{extra}",
+                home.display()
+            );
+            fs::write(home.join("zoo.cfg"), config).expect("a scratch directory");
+            let addr = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let peer_addrs = [ports[3 * (id - 1)], ports[3 * (id - 1) + 1]].map(addr);
+            Member { home, addr: addr(port), peer_addrs, process: None }
+        };
+        Ensemble { members: (1..=n).map(member).collect(), _directory: directory }
+    }
+
+    /// The same, with all servers started and agreed on a leader.
+    pub(crate) fn started(n: usize, extra: &str) -> Ensemble {
+        let mut ensemble = Ensemble::new(n, extra);
+        (1..=n).for_each(|id| ensemble.start(id));
+        ensemble.settle();
+        ensemble
+    }
+
+    pub(crate) fn start(&mut self, id: usize) {
+        let log = OpenOptions::new().create(true).append(true).open(self.home(id).join("log"));
+        let process = command(&self.config(id))
+            .stderr(log.expect("a scratch directory"))
+            .spawn()
+            .expect("cargo built it");
+        self.member(id).process = Some(process);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self, id: usize) {
+        let mut process = self.member(id).process.take().expect("it was started");
+        assert!(process.try_wait().expect("it is our child").is_none(), "{}", self.log(id));
+        end(&mut process);
+    }
+
+    /// Starts a server that is to end on its own.
+    pub(crate) fn refused(&self, id: usize) -> Said {
+        run_to_end(&self.config(id))
+    }
+
+    /// Where clients reach a server.
+    pub(crate) fn addr(&self, id: usize) -> SocketAddr {
+        self.members[id - 1].addr
+    }
+
+    /// Where other servers reach it: for learners, and for votes.
+    pub(crate) fn peer_addrs(&self, id: usize) -> [SocketAddr; 2] {
+        self.members[id - 1].peer_addrs
+    }
+
+    /// `host:port` of all servers, with commas, as clients take it.
+    pub(crate) fn addrs(&self) -> String {
+        self.members.iter().map(|m| m.addr.to_string()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Its directory, which is its `dataDir`.
+    pub(crate) fn home(&self, id: usize) -> PathBuf {
+        self.members[id - 1].home.clone()
+    }
+
+    pub(crate) fn config(&self, id: usize) -> PathBuf {
+        self.home(id).join("zoo.cfg")
+    }
+
+    /// What it has said on standard error, in all of its lives.
+    pub(crate) fn log(&self, id: usize) -> String {
+        fs::read_to_string(self.home(id).join("log")).unwrap_or_default()
+    }
+
+    /// Waits until every running server leads or follows; the leader.
+    pub(crate) fn settle(&mut self) -> usize {
+        let running: Vec<usize> =
+            (1..=self.members.len()).filter(|id| self.members[id - 1].process.is_some()).collect();
+        let leader = || {
+            let modes: Option<Vec<String>> =
+                running.iter().map(|id| srvr(self.addr(*id), "Mode")).collect();
+            let modes = modes?;
+            modes.iter().position(|mode| mode != "follower").map(|at| running[at])
+        };
+        until("every server leads or follows", seconds(20), leader)
+    }
+
+    /// A session on one server; waits until it serves.
+    pub(crate) fn client(&self, id: usize) -> Client {
+        until("the server gives a session", seconds(20), || Client::connect(self.addr(id)).ok())
+    }
+
+    /// The last transaction that a server has applied, as it prints it.
+    pub(crate) fn zxid(&self, id: usize) -> Option<String> {
+        srvr(self.addr(id), "Zxid")
+    }
+
+    /// The newest file of a server's transaction log.
+    pub(crate) fn newest_log_file(&self, id: usize) -> PathBuf {
+        let store = self.home(id).join("zoobreak");
+        let generations = fs::read_dir(store).expect("it has run").flatten();
+        let files = generations.filter_map(|entry| fs::read_dir(entry.path()).ok()).flatten();
+        let paths = files.flatten().map(|entry| entry.path());
+        let is_log =
+            |path: &PathBuf| path.file_name().is_some_and(|n| text(n.as_ref()).starts_with("log."));
+        paths.filter(is_log).max().expect("it has written a transaction")
+    }
+
+    fn member(&mut self, id: usize) -> &mut Member {
+        &mut self.members[id - 1]
+    }
+}
+
+impl Drop for Ensemble {
+    fn drop(&mut self) {
+        self.members.iter_mut().filter_map(|member| member.process.as_mut()).for_each(end);
+    }
+}
+
+/// Runs `zoobreak server` with a configuration that it is to refuse.
+pub(crate) fn run_to_end(config: &std::path::Path) -> Said {
+    let output = scratch();
+    let log = output.path().join("log");
+    let file = File::create(&log).expect("a scratch directory");
+    let mut child = command(config).stderr(file).spawn().expect("cargo built it");
+    let status = wait(&mut child, seconds(10));
+    let stderr = fs::read_to_string(log).expect("made above");
+    Said { code: status.code().expect("no signal ends it"), stdout: String::new(), stderr }
+}
+
+fn command(config: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zoobreak"));
+    command.arg("server").arg(config).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// Ports on which nobody listens. They are all held until the last is found, so they differ.
+fn free_ports(n: usize) -> Vec<u16> {
+    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
+    let held: Vec<TcpListener> = (0..n).map(bind).collect();
+    held.iter().map(|listener| listener.local_addr().expect("it is bound").port()).collect()
+}

@@ -1,0 +1,60 @@
+//! The second target: Apache ZooKeeper under the same workload, faults and checks.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::harness::{fact, json, latest, missing, zoobreak};
+use support::{alone, scratch, seconds, skip, text};
+
+const JAR: &str = "/usr/share/java/zookeeper.jar";
+
+#[test]
+fn apache_zookeeper_runs_to_a_verdict() {
+    let _alone = alone();
+    if let Some(why) = missing().or_else(no_zookeeper) {
+        return skip("apache_zookeeper_runs_to_a_verdict", &why);
+    }
+    let results = scratch();
+    let said = zoobreak(
+        &[
+            "test",
+            "--target",
+            "zookeeper",
+            "--time",
+            "10",
+            "--seed",
+            "3",
+            "--results",
+            text(results.path()),
+        ],
+        seconds(180),
+    );
+    println!("{}", said.stdout);
+    let run = latest(results.path());
+    let verdict = json(&run, "verdict.json");
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert_eq!(verdict["outcome"], "valid");
+    for kind in ["kill", "pause", "partition"] {
+        assert!(fact(&verdict, &format!("verified faults of kind {kind}")) >= 1, "{kind}");
+    }
+    for check in verdict["checks"].as_array().expect("a list of checks") {
+        // ZooKeeper's sync is no quorum operation: what rests on it is reported, not required.
+        let promised = check["id"] != "linearizable" && check["id"] != "C9";
+        assert_eq!(check["binding"], promised, "{}", check["id"]);
+    }
+    let manifest = json(&run, "manifest.json");
+    assert_eq!(manifest["settings"]["target"], "zookeeper");
+    assert!(manifest["machine"]["target_version"].is_string(), "{manifest}");
+}
+
+fn no_zookeeper() -> Option<String> {
+    if !Path::new(JAR).exists() {
+        return Some(format!("{JAR} is missing; apt-get install zookeeper"));
+    }
+    match Command::new("java").arg("-version").output() {
+        Ok(output) if output.status.success() => None,
+        _ => Some("java does not run; apt-get install default-jre-headless".to_owned()),
+    }
+}
