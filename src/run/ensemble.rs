@@ -14,8 +14,10 @@ use nemesis::{Host, Launch, NodeId};
 const CLIENT_PORT: u16 = 2181;
 /// Debian's package `zookeeper`; its manifest names the other jars.
 const ZOOKEEPER_JAR: &str = "/usr/share/java/zookeeper.jar";
-/// Jars that the manifest leaves to the packager: logging and metrics.
-const ZOOKEEPER_CLASSPATH: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/*";
+/// A logger, which the manifest leaves to the packager. With all jars of the directory there would be
+/// six, and the first of them writes nothing.
+const ZOOKEEPER_CLASSPATH: &str =
+    "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar";
 
 /// A snapshot every so many transactions, so that a run of seconds crosses the boundaries between
 /// DIFF, TRUNC and SNAP.
