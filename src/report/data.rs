@@ -20,7 +20,7 @@ pub(super) fn json(timeline: &Timeline<'_>, manifest: &Manifest, verdict: &Verdi
 struct Data<'a> {
     end: u64,
     /// Name and start.
-    phases: Vec<(&'static str, u64)>,
+    phases: Vec<(String, u64)>,
     faults: Vec<Band<'a>>,
     nodes: Vec<Lane<'a>>,
     /// Process numbers, in order of their lanes.
@@ -99,7 +99,7 @@ impl<'a> Data<'a> {
         }
         Data {
             end: micros(timeline.end),
-            phases: timeline.phases.iter().map(|(p, at)| (words::phase(*p), micros(*at))).collect(),
+            phases: timeline.phases.iter().map(|(p, at)| (p.to_string(), micros(*at))).collect(),
             faults: timeline.faults.iter().map(|fault| band(fault, timeline.end)).collect(),
             nodes: lanes(manifest.settings.nodes, timeline),
             clients,

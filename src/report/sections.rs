@@ -140,9 +140,8 @@ pub(super) fn phases(timeline: &Timeline<'_>) -> String {
         return String::new();
     }
     let phases = timeline.phases.iter();
-    let items: Vec<String> = phases
-        .map(|(phase, at)| format!("{} <span>{}</span>", words::phase(*phase), words::moment(*at)))
-        .collect();
+    let items: Vec<String> =
+        phases.map(|(phase, at)| format!("{phase} <span>{}</span>", words::moment(*at))).collect();
     format!("<p class=\"phases\">Phases: {}</p>", items.join(", "))
 }
 

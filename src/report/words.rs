@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use checker::{Check, Exit, Outcome, Verdict, Witness};
-use history::{Event, Kind, Manifest, Phase, f};
+use history::{Event, Kind, Manifest, f};
 use serde_json::Value;
 
 use super::timeline::Op;
@@ -87,19 +87,6 @@ pub(super) fn violations(verdict: &Verdict) -> Vec<(&Check, &Witness)> {
 pub(super) fn mutant(manifest: &Manifest) -> Option<String> {
     let mutant = manifest.settings.mutant.as_ref()?;
     Some(format!("planted defect {mutant}: this server is broken on purpose"))
-}
-
-/// A phase's name.
-pub(super) fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Boot => "boot",
-        Phase::Setup => "setup",
-        Phase::Load => "load",
-        Phase::Heal => "heal",
-        Phase::Settle => "settle",
-        Phase::FinalReads => "final reads",
-        Phase::End => "end",
-    }
 }
 
 /// An operation in a few words, without its znode: `write 3000017 → v7`, `read → 3000017 v7`,

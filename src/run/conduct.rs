@@ -176,7 +176,7 @@ impl Stage<'_> {
 
     fn phase(&self, phase: Phase) {
         self.recorder.phase(phase);
-        self.progress.phase(name(phase));
+        self.progress.phase(&phase.to_string());
     }
 
     fn workload(&self) -> Config {
@@ -192,18 +192,6 @@ impl Stage<'_> {
             rate: settings.rate,
             keys: plan::znodes(settings),
         }
-    }
-}
-
-fn name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Boot => "boot",
-        Phase::Setup => "setup",
-        Phase::Load => "load",
-        Phase::Heal => "heal",
-        Phase::Settle => "settle",
-        Phase::FinalReads => "final reads",
-        Phase::End => "end",
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use checker::{Exit, Outcome};
 use history::{FORMAT, Manifest, Recorder, RunDir, Settings};
 use nemesis::{Kind, Lab, Nemesis, Scheduled, contain};
@@ -28,9 +28,9 @@ use crate::cli;
 /// written. The run directory, where there is one already, keeps everything up to then.
 pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit> {
     let results = absolute(results).with_context(|| results.display().to_string())?;
-    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
     ensemble::available(settings.target)?;
-    contain::enter().map_err(|error| anyhow!("{error}\n{}", error.hint()))?;
+    contain::enter()?;
+    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
 
     let lab = Arc::new(Lab::new(settings.nodes).context("the lab")?);
     lab.enter_harness_ns().context("the lab")?;

@@ -257,3 +257,17 @@ pub enum Phase {
     /// The run is over; a history without it was cut short.
     End,
 }
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Boot => "boot",
+            Phase::Setup => "setup",
+            Phase::Load => "load",
+            Phase::Heal => "heal",
+            Phase::Settle => "settle",
+            Phase::FinalReads => "final reads",
+            Phase::End => "end",
+        })
+    }
+}
