@@ -5,10 +5,10 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
+use support::disguise::Disguise;
 use support::harness::{Running, Said, fact, history, json, latest, missing, zoobreak};
 use support::{alone, scratch, seconds, skip, text};
 
@@ -41,17 +41,44 @@ fn without_iptables_the_switch_makes_partitions_and_the_manifest_says_so() {
     if let Some(why) = missing() {
         return skip(test, &why);
     }
-    if let Some(why) = cannot_hide_programs() {
-        return skip(test, &why);
-    }
+    // The harness looks there even when `PATH` does not name them.
+    let poorer = match Disguise::without(&["/sbin", "/usr/sbin"]) {
+        Ok(poorer) if !is_in(&["/usr/bin", "/bin"]) => poorer,
+        Ok(_) => return skip(test, "iptables is among the users' programs here"),
+        Err(why) => return skip(test, &why),
+    };
     let results = scratch();
-    let mut command = without_system_programs();
-    command.args(["test", "--time", "10", "--seed", "4", "--results", text(results.path())]);
-    let said = Running::start(&mut command).finish(RUN_WITHIN);
+    let argv = ["test", "--time", "10", "--seed", "4", "--results", text(results.path())];
+    let said = Running::start(&mut poorer.zoobreak(&argv)).finish(RUN_WITHIN);
     let run = latest(results.path());
     assert_proven(&said, &run);
     let by = partitions_by(&run);
     assert!(by.starts_with("switch (`iptables` is neither in $PATH"), "{by}");
+}
+
+#[test]
+fn where_namespaces_are_forbidden_it_says_what_to_do_and_leaves_nothing() {
+    let poorer = match Disguise::without_namespaces() {
+        Ok(poorer) => poorer,
+        Err(why) => {
+            let test = "where_namespaces_are_forbidden_it_says_what_to_do_and_leaves_nothing";
+            return skip(test, &why);
+        }
+    };
+    let directory = scratch();
+    let results = directory.path().join("results");
+    let mut command = poorer.zoobreak(&["test", "--results", text(&results)]);
+    let said = Running::start(&mut command).finish(seconds(20));
+    assert_eq!(said.code, 3, "{}", said.all());
+    let expected = "zoobreak: cannot create a user namespace: ";
+    assert!(said.stderr.starts_with(expected), "{}", said.stderr);
+    assert_eq!(
+        said.stderr.matches("sysctl -w user.max_user_namespaces").count(),
+        1,
+        "{}",
+        said.stderr
+    );
+    assert!(!results.exists(), "something was left behind");
 }
 
 /// Exit code, screen, verdict and report agree; the faults bit; nobody planted anything.
@@ -70,6 +97,11 @@ fn assert_proven(said: &Said, run: &Path) {
     assert!(json(run, "manifest.json")["settings"].get("mutant").is_none());
     let report = fs::read_to_string(run.join("report.html")).expect("a run has a report");
     assert!(report.contains("</html>"));
+    for node in 1..=5 {
+        let log = fs::read_to_string(run.join(format!("nodes/n{node}/stderr.log")));
+        let log = log.expect("every server has a log");
+        assert!(log.contains("started") && !log.contains("panicked"), "n{node}: {log}");
+    }
 }
 
 /// A run's schedule is that of its dry run, and each client did what its dry run says, in order,
@@ -157,37 +189,12 @@ fn partitions_by(run: &Path) -> String {
     json(run, "manifest.json")["machine"]["partitions_by"].as_str().expect("a text").to_owned()
 }
 
+/// Where the harness finds iptables.
 fn iptables_is_there() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    folders.any(|folder| folder.join("iptables").is_file())
+    let path = std::env::var("PATH").unwrap_or_default();
+    is_in(&path.split(':').chain(["/usr/sbin", "/sbin"]).collect::<Vec<_>>())
 }
 
-/// Starts `zoobreak` where the directories of administrators' programs are empty: the harness
-/// looks there even when `PATH` does not name them.
-fn without_system_programs() -> Command {
-    let mut command = in_own_mounts(
-        "for d in /sbin /usr/sbin; do mount -t tmpfs none $d || exit 99; done; exec \"$@\"",
-    );
-    command.arg(env!("CARGO_BIN_EXE_zoobreak")).env("PATH", "/usr/bin:/bin");
-    command
-}
-
-fn cannot_hide_programs() -> Option<String> {
-    let in_path =
-        ["/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join("iptables").exists());
-    if in_path {
-        return Some("iptables is among the users' programs here".to_owned());
-    }
-    match in_own_mounts("mount -t tmpfs none /sbin").output() {
-        Ok(tried) if tried.status.success() => None,
-        Ok(tried) => Some(String::from_utf8_lossy(&tried.stderr).trim().to_owned()),
-        Err(error) => Some(format!("unshare: {error}; install util-linux")),
-    }
-}
-
-fn in_own_mounts(script: &str) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-    command
+fn is_in(directories: &[&str]) -> bool {
+    directories.iter().any(|directory| Path::new(directory).join("iptables").is_file())
 }

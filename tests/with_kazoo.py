@@ -4,6 +4,7 @@ Started by kazoo.rs: `with_kazoo.py host:port,host:port,...`. After each part it
 for one on standard input.
 """
 
+import logging
 import sys
 import time
 
@@ -12,6 +13,8 @@ from kazoo.exceptions import ConnectionLoss, NoNodeError, OperationTimeoutError,
 
 
 def main(hosts):
+    # It warns of each connection that it loses, which is what happens here.
+    logging.basicConfig(level=logging.ERROR)
     client = KazooClient(hosts=hosts, timeout=10)
     client.start(timeout=20)
     session = client.client_id[0]

@@ -5,7 +5,8 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use support::harness::{fact, json, latest, missing, zoobreak};
+use support::disguise::Disguise;
+use support::harness::{Running, fact, json, latest, missing, zoobreak};
 use support::{alone, scratch, seconds, skip, text};
 
 const JAR: &str = "/usr/share/java/zookeeper.jar";
@@ -47,6 +48,23 @@ fn apache_zookeeper_runs_to_a_verdict() {
     let manifest = json(&run, "manifest.json");
     assert_eq!(manifest["settings"]["target"], "zookeeper");
     assert!(manifest["machine"]["target_version"].is_string(), "{manifest}");
+}
+
+#[test]
+fn without_apache_zookeeper_it_says_what_to_install_and_leaves_nothing() {
+    let test = "without_apache_zookeeper_it_says_what_to_install_and_leaves_nothing";
+    let poorer = match Disguise::without(&["/usr/share"]) {
+        Ok(poorer) => poorer,
+        Err(why) => return skip(test, &why),
+    };
+    let directory = scratch();
+    let results = directory.path().join("results");
+    let argv = ["test", "--target", "zookeeper", "--results", text(&results)];
+    let said = Running::start(&mut poorer.zoobreak(&argv)).finish(seconds(20));
+    assert_eq!(said.code, 3, "{}", said.all());
+    let expected = format!("zoobreak: {JAR} is missing; install it: apt-get install zookeeper");
+    assert!(said.stderr.starts_with(&expected), "{}", said.stderr);
+    assert!(!results.exists(), "something was left behind");
 }
 
 fn no_zookeeper() -> Option<String> {

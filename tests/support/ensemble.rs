@@ -152,9 +152,14 @@ impl Ensemble {
     }
 }
 
+/// Ends the servers. A panic in any of them fails the test, whatever else it looked at.
 impl Drop for Ensemble {
     fn drop(&mut self) {
         self.members.iter_mut().filter_map(|member| member.process.as_mut()).for_each(end);
+        for id in 1..=self.members.len() {
+            let log = self.log(id);
+            assert!(std::thread::panicking() || !log.contains("panicked"), "server {id}: {log}");
+        }
     }
 }
 

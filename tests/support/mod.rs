@@ -3,10 +3,12 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod client;
+pub(crate) mod disguise;
 pub(crate) mod ensemble;
 pub(crate) mod harness;
 pub(crate) mod leftovers;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +29,8 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 pub(crate) fn skip(test: &str, why: &str) {
     let line = format!("skipped: {test}: {why}");
     assert!(std::env::var_os("ZOOBREAK_NO_SKIP").is_none_or(|value| value != "1"), "{line}");
-    println!("{line}");
+    // Not `eprintln!`, which the test runner keeps to itself.
+    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }
 
 /// Waits until `condition` gives a value.

@@ -1,0 +1,56 @@
+//! This machine made poorer: a command that finds less than there is. Needs `unshare` of
+//! util-linux, and mostly user namespaces; nothing of it is seen outside.
+
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+/// The start of a command line that runs the rest of it in a poorer machine.
+pub(crate) struct Disguise(Vec<String>);
+
+impl Disguise {
+    /// Where these directories are empty. `Err`: why that cannot be done here.
+    pub(crate) fn without(directories: &[&str]) -> Result<Disguise, String> {
+        let mounts = directories.iter().map(|d| format!("mount -t tmpfs none {d} && "));
+        let mounts: String = mounts.collect();
+        let flags: &[&str] = match geteuid().is_root() {
+            true => &["--mount"],
+            false => &["--map-root-user", "--mount"],
+        };
+        Disguise(unshare(flags, &format!("{mounts} exec \"$@\""))).tried()
+    }
+
+    /// Where no namespace can be made. `Err`: why that cannot be done here.
+    pub(crate) fn without_namespaces() -> Result<Disguise, String> {
+        let forbid = "echo 0 > /proc/sys/user/max_user_namespaces && \
+                      exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
+        // In a user namespace even for root, whose limit is this machine's.
+        Disguise(unshare(&["--map-root-user"], forbid)).tried()
+    }
+
+    /// `zoobreak` in it. Its `PATH` names no directory of administrators' programs.
+    pub(crate) fn zoobreak(&self, argv: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_zoobreak"));
+        command.args(argv).env("PATH", "/usr/bin:/bin");
+        command
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(&self.0[0]);
+        command.args(&self.0[1..]).arg(program);
+        command
+    }
+
+    fn tried(self) -> Result<Disguise, String> {
+        match self.command("true").output() {
+            Ok(tried) if tried.status.success() => Ok(self),
+            Ok(tried) => Err(String::from_utf8_lossy(&tried.stderr).trim().replace('\n', "; ")),
+            Err(error) => Err(format!("unshare: {error}; install util-linux")),
+        }
+    }
+}
+
+fn unshare(flags: &[&str], script: &str) -> Vec<String> {
+    let shell = ["sh", "-c", script, "sh"];
+    ["unshare"].iter().chain(flags).chain(&shell).map(ToString::to_string).collect()
+}
