@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use support::ensemble::Ensemble;
-use support::{alone, end, seconds, skip, until, wait};
+use support::{alone, end, seconds, skip, wait};
 
 #[test]
 fn kazoo_works_before_and_after_the_leader_is_killed() {
@@ -25,10 +25,7 @@ fn kazoo_works_before_and_after_the_leader_is_killed() {
     script.expect("after");
 
     ensemble.start(leader);
-    until("the restarted server catches up", seconds(20), || {
-        let zxids: Vec<_> = (1..=3).map(|id| ensemble.zxid(id)).collect();
-        zxids.iter().all(|zxid| zxid.is_some() && *zxid == zxids[0]).then_some(())
-    });
+    ensemble.wait_until_level();
     let mut client = ensemble.client(leader);
     for node in ["/app/before/kept", "/app/after/kept"] {
         assert_eq!(client.get(node).expect("it is there"), b"two", "{node}");

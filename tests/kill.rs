@@ -84,7 +84,7 @@ impl MidRun {
             is_partitioned(results.path()).then_some(())
         });
         let family = Family::of(harness.child.id(), results.path());
-        assert_eq!(family.servers(), 1 + 1 + 5, "the harness, contained, and its servers");
+        assert_eq!(family.n_marked(), 1 + 1 + 5, "the harness, contained, and its servers");
         assert!(family.members.len() >= 7 && family.namespaces.len() >= 5, "{family:?}");
         assert_eq!(Surroundings::now(), before, "a run is not seen from outside");
         MidRun { harness, results, before, family }

@@ -136,6 +136,41 @@ impl Ensemble {
         srvr(self.addr(id), "Zxid")
     }
 
+    /// One of three servers that is not the leader.
+    pub(crate) fn a_follower(&mut self) -> usize {
+        self.settle() % 3 + 1
+    }
+
+    /// Creates `/<prefix>0` and so on, each with its name as data, and has each acknowledged.
+    pub(crate) fn write_znodes(&self, prefix: &str, n: usize) {
+        let ids = 1..=self.members.len();
+        let serving = || ids.clone().find(|id| self.zxid(*id).is_some());
+        let mut client = self.client(until("a server serves", seconds(20), serving));
+        for i in 0..n {
+            let name = format!("{prefix}{i}");
+            let answer = client.create(&format!("/{name}"), name.as_bytes()).expect("it serves");
+            assert!(answer.result.is_ok(), "{name}: {:?}", answer.result);
+        }
+    }
+
+    /// Asked directly, without `sync`, the server has them all.
+    pub(crate) fn assert_serves_znodes(&self, id: usize, prefix: &str, n: usize) {
+        let mut client = self.client(id);
+        for i in 0..n {
+            let name = format!("{prefix}{i}");
+            assert_eq!(client.get(&format!("/{name}")).expect("it is there"), name.as_bytes());
+        }
+    }
+
+    /// Waits until all servers have applied the same last transaction.
+    pub(crate) fn wait_until_level(&self) {
+        until("all servers are level", seconds(20), || {
+            let zxids = (1..=self.members.len()).map(|id| self.zxid(id));
+            let zxids: Vec<String> = zxids.collect::<Option<_>>()?;
+            zxids.iter().all(|zxid| *zxid == zxids[0]).then_some(())
+        });
+    }
+
     /// The newest file of a server's transaction log.
     pub(crate) fn newest_log_file(&self, id: usize) -> PathBuf {
         let store = self.home(id).join("zoobreak");

@@ -29,7 +29,7 @@ impl Surroundings {
 /// The processes of a harness, found in three ways, and the namespaces that they live in.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// In every process' command line: the directory of the results.
+    /// In their command lines: the directory of the results.
     mark: String,
     pub(crate) members: BTreeSet<u32>,
     /// Not those of this test.
@@ -37,7 +37,7 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// Everything that descends from process `root`, whose servers have `mark` in their arguments.
+    /// Everything that descends from process `root`, which have `mark` in their arguments.
     pub(crate) fn of(root: u32, mark: &Path) -> Family {
         let mark = mark.display().to_string();
         let members = descendants(root);
@@ -47,8 +47,8 @@ impl Family {
         Family { mark, members, namespaces }
     }
 
-    /// Its servers.
-    pub(crate) fn servers(&self) -> usize {
+    /// How many processes have the mark.
+    pub(crate) fn n_marked(&self) -> usize {
         pids().filter(|pid| command_line(*pid).contains(&self.mark)).count()
     }
 
