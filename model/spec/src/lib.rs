@@ -4,7 +4,12 @@
 //! from any server's code, and describes one object: a history is split by object first.
 
 mod cas_register;
+pub mod counter;
+pub mod kv;
+pub mod lock;
+pub mod queue;
 mod register;
+pub mod set;
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -12,7 +17,12 @@ use std::hash::Hash;
 use stateright::semantics::SequentialSpec;
 
 pub use cas_register::CasRegister;
+pub use counter::Counter;
+pub use kv::Entry;
+pub use lock::Lock;
+pub use queue::Queue;
 pub use register::Register;
+pub use set::Set;
 
 /// Operations and results of the [`Register`].
 pub mod versioned {
