@@ -5,6 +5,7 @@
 //! them. Field names are Jepsen's, so that its tools can read an export.
 
 mod event;
+pub mod foreign;
 mod history;
 mod manifest;
 mod operation;

@@ -48,6 +48,12 @@ pub enum Problem {
         /// The parser's words.
         error: String,
     },
+    /// The text has not the form of a history.
+    #[error("no event ({error})")]
+    Form {
+        /// What is wrong with it.
+        error: String,
+    },
     /// A field is missing, or of the wrong type or shape.
     #[error("field `{field}`: {message}")]
     Field {

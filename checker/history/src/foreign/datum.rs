@@ -1,0 +1,151 @@
+//! Values of histories from elsewhere.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// A value in a history from elsewhere; written as EDN by `Display`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Datum {
+    /// `nil`, `null`.
+    #[default]
+    Nil,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction, an exponent or too many digits, as it was written.
+    Number(String),
+    /// A string.
+    Text(String),
+    /// A keyword, without its colon.
+    Keyword(String),
+    /// A symbol or a character, as it was written.
+    Symbol(String),
+    /// A vector, list or array.
+    List(Vec<Datum>),
+    /// A set, in order, each element once.
+    Set(Vec<Datum>),
+    /// A map or object, in the order of the file.
+    Map(Vec<(Datum, Datum)>),
+}
+
+impl Datum {
+    /// What a map holds under a name: a keyword, or a string as in JSON.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Datum> {
+        let Datum::Map(entries) = self else { return None };
+        entries.iter().find(|(key, _)| key.name() == Some(name)).map(|(_, value)| value)
+    }
+
+    /// The text of a keyword, symbol or string.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Datum::Keyword(name) | Datum::Text(name) | Datum::Symbol(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The whole number that it is.
+    #[must_use]
+    pub fn int(&self) -> Option<i64> {
+        match self {
+            Datum::Int(int) => Some(*int),
+            _ => None,
+        }
+    }
+
+    /// The elements of a vector, list or set.
+    #[must_use]
+    pub fn elements(&self) -> Option<&[Datum]> {
+        match self {
+            Datum::List(elements) | Datum::Set(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The same as JSON; keywords and symbols become strings.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Datum::Nil => Value::Null,
+            Datum::Bool(bool) => Value::Bool(*bool),
+            Datum::Int(int) => Value::from(*int),
+            Datum::Number(text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| text.clone().into())
+            }
+            Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => text.clone().into(),
+            Datum::List(all) | Datum::Set(all) => all.iter().map(Datum::to_json).collect(),
+            Datum::Map(entries) => {
+                let text = |key: &Datum| key.name().map_or_else(|| key.to_string(), str::to_owned);
+                entries.iter().map(|(key, value)| (text(key), value.to_json())).collect()
+            }
+        }
+    }
+}
+
+impl From<&Value> for Datum {
+    fn from(value: &Value) -> Datum {
+        match value {
+            Value::Null => Datum::Nil,
+            Value::Bool(bool) => Datum::Bool(*bool),
+            Value::Number(number) => {
+                number.as_i64().map_or_else(|| Datum::Number(number.to_string()), Datum::Int)
+            }
+            Value::String(text) => Datum::Text(text.clone()),
+            Value::Array(all) => Datum::List(all.iter().map(Datum::from).collect()),
+            Value::Object(entries) => Datum::Map(
+                entries
+                    .iter()
+                    .map(|(key, value)| (Datum::Text(key.clone()), value.into()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Datum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Datum::Nil => f.write_str("nil"),
+            Datum::Bool(bool) => write!(f, "{bool}"),
+            Datum::Int(int) => write!(f, "{int}"),
+            Datum::Number(text) | Datum::Symbol(text) => f.write_str(text),
+            Datum::Text(text) => quoted(f, text),
+            Datum::Keyword(name) => write!(f, ":{name}"),
+            Datum::List(all) => listed(f, "[", all, "]"),
+            Datum::Set(all) => listed(f, "#{", all, "}"),
+            Datum::Map(entries) => {
+                f.write_str("{")?;
+                for (n, (key, value)) in entries.iter().enumerate() {
+                    write!(f, "{}{key} {value}", if n > 0 { ", " } else { "" })?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for letter in text.chars() {
+        match letter {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            _ => write!(f, "{letter}")?,
+        }
+    }
+    f.write_str("\"")
+}
+
+fn listed(f: &mut fmt::Formatter<'_>, open: &str, all: &[Datum], close: &str) -> fmt::Result {
+    f.write_str(open)?;
+    for (n, one) in all.iter().enumerate() {
+        write!(f, "{}{one}", if n > 0 { " " } else { "" })?;
+    }
+    f.write_str(close)
+}

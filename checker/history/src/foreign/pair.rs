@@ -1,0 +1,114 @@
+//! Pairs events into deeds.
+
+use std::collections::BTreeMap;
+
+use super::record::Record;
+use super::{Datum, Deed, Foreign, own};
+use crate::event::Kind;
+use crate::operation::Status;
+use crate::reader::Problem;
+
+#[derive(Default)]
+pub(super) struct Pairing {
+    foreign: Foreign,
+    /// Position in `foreign.deeds` of each client's open operation.
+    open: BTreeMap<u64, usize>,
+    events: u64,
+    index: Option<i64>,
+    own: bool,
+}
+
+impl Pairing {
+    pub(super) fn take(&mut self, record: Record) -> Result<(), Problem> {
+        self.check_order(record.index)?;
+        self.own |= record.own;
+        match (record.process, record.kind) {
+            (None, _) => self.foreign.others += 1,
+            (Some(process), Kind::Invoke) => self.invoke(process, record)?,
+            (Some(process), _) => self.complete(process, record)?,
+        }
+        self.events += 1;
+        Ok(())
+    }
+
+    /// The history, and how many events it had.
+    pub(super) fn finish(self, cut: Option<String>) -> (Foreign, u64) {
+        let foreign = Foreign { cut, ..self.foreign };
+        (if self.own { own::without_versions(foreign) } else { foreign }, self.events)
+    }
+
+    /// Indices may be sparse or missing, as after a filter; but not out of order.
+    fn check_order(&mut self, index: Option<i64>) -> Result<(), Problem> {
+        let Some(found) = index else { return Ok(()) };
+        match self.index.replace(found) {
+            Some(before) if found <= before => Err(Problem::field(
+                "index",
+                format!("{found} after {before}: events are repeated or out of order; sort them"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn invoke(&mut self, process: u64, record: Record) -> Result<(), Problem> {
+        let deed = self.foreign.deeds.len();
+        if let Some(open) = self.open.insert(process, deed) {
+            let open = self.foreign.deeds[open].line;
+            let message = format!(
+                "client {process} invokes while its operation of line {open} is open; \
+                 a client has one operation at a time"
+            );
+            return Err(Problem::field("type", message));
+        }
+        self.foreign.deeds.push(Deed {
+            process,
+            f: record.f,
+            key: record.key,
+            asked: record.value,
+            answered: None,
+            status: Status::Unknown,
+            error: None,
+            invoke: self.events,
+            complete: None,
+            line: record.line,
+        });
+        Ok(())
+    }
+
+    fn complete(&mut self, process: u64, record: Record) -> Result<(), Problem> {
+        let open = self.open.remove(&process).ok_or(Problem::NoInvocation { process })?;
+        let deed = &mut self.foreign.deeds[open];
+        same(deed, "f", &deed.f, &record.f)?;
+        if let (Some(asked), Some(told)) = (&deed.key, &record.key) {
+            same(deed, "key", asked, told)?;
+        }
+        deed.status = match record.kind {
+            Kind::Ok => Status::Ok,
+            Kind::Fail => Status::Fail,
+            Kind::Info | Kind::Invoke => Status::Unknown,
+        };
+        deed.answered = (record.kind == Kind::Ok).then_some(record.value);
+        deed.error = record.error.filter(|_| record.kind != Kind::Ok);
+        deed.complete = Some(self.events);
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + ToString>(
+    deed: &Deed,
+    field: &'static str,
+    asked: &T,
+    told: &T,
+) -> Result<(), Problem> {
+    if asked == told {
+        return Ok(());
+    }
+    let (expected, found) = (asked.to_string(), told.to_string());
+    Err(Problem::OtherOperation { invoke: deed.invoke, field, expected, found })
+}
+
+impl Deed {
+    /// The result, where the form of the history tells it apart from the argument.
+    pub(super) fn told(&self) -> &Datum {
+        self.answered.as_ref().unwrap_or(&self.asked)
+    }
+}
