@@ -222,7 +222,14 @@ impl Work {
         for report in reports {
             self.record_healed(report)?;
         }
+        self.keep_losses()?;
         Ok(failure?)
+    }
+
+    /// Packets that no fault took: more than a few say that the machine was too busy for the run.
+    fn keep_losses(&self) -> Result<()> {
+        let losses = self.nemesis.losses()?;
+        self.keep("switch", &json!({ "lost_by_no_fault": losses }))
     }
 
     /// A server that ends on its own is in the history; nobody starts it again.
@@ -242,7 +249,11 @@ impl Work {
 
     /// `evidence/f7-inject.json`.
     fn keep_evidence(&self, step: &str, value: &Value, id: FaultId) -> Result<()> {
-        let path = self.evidence.join(format!("{id}-{step}.json"));
+        self.keep(&format!("{id}-{step}"), value)
+    }
+
+    fn keep(&self, name: &str, value: &Value) -> Result<()> {
+        let path = self.evidence.join(format!("{name}.json"));
         let text = serde_json::to_vec_pretty(value)?;
         fs::write(&path, text).with_context(|| path.display().to_string())
     }

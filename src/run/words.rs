@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use nemesis::fault::Grudge;
 use nemesis::{Fault, FaultSpec, Host, NodeId};
 
-/// `kill`, `pause` or `partition`.
+/// The first word of the kind: `kill`, `partition`, `link`, ….
 pub(super) fn family(spec: &FaultSpec) -> &'static str {
     match spec {
         FaultSpec::Kill { .. } => "kill",
         FaultSpec::Pause { .. } => "pause",
         FaultSpec::Partition { .. } => "partition",
+        FaultSpec::Link { .. } => "link",
     }
 }
 
@@ -20,7 +21,7 @@ pub(super) fn nodes(fault: &Fault) -> Vec<String> {
         Fault::Kill { nodes } | Fault::Pause { nodes } => {
             nodes.iter().map(ToString::to_string).collect()
         }
-        Fault::Partition { grudge, .. } => {
+        Fault::Partition { grudge, .. } | Fault::Link { links: grudge, .. } => {
             let hosts: BTreeSet<Host> = grudge.iter().map(|link| link.dst).collect();
             hosts.iter().map(ToString::to_string).collect()
         }
@@ -40,6 +41,7 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
         Fault::Kill { nodes } => format!("kill -9 {}", named(nodes)),
         Fault::Pause { nodes } => format!("SIGSTOP {}", named(nodes)),
         Fault::Partition { shape, grudge } => format!("{shape}: {}", divide(grudge)),
+        Fault::Link { weather, links, .. } => format!("{weather} links: {}", bad(links)),
     }
 }
 
@@ -69,13 +71,23 @@ fn divide(grudge: &Grudge) -> String {
     parts.join("; ")
 }
 
+/// `every link of n3` where one server is at the end of all, else `all links between n1 n2 n3`.
+fn bad(links: &Grudge) -> String {
+    let hosts: BTreeSet<Host> = links.iter().flat_map(|link| [link.src, link.dst]).collect();
+    let is_end = |host: &&Host| links.iter().all(|link| [link.src, link.dst].contains(*host));
+    match hosts.iter().find(is_end) {
+        Some(one) => format!("every link of {one}"),
+        None => format!("all links between {}", list(&hosts)),
+    }
+}
+
 fn list(hosts: &BTreeSet<Host>) -> String {
     hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
-    use nemesis::fault::{Shape, grudge};
+    use nemesis::fault::{Shape, Weather, grudge};
 
     use super::*;
 
@@ -95,6 +107,20 @@ mod tests {
             partition(Shape::OneWay, grudge::deaf(&nodes[..1], &nodes[1..3])),
             "one-way: n1 hear nothing from n2 n3"
         );
+    }
+
+    #[test]
+    fn bad_links_are_named_by_what_they_have_in_common() {
+        let nodes = NodeId::first(3);
+        let told = |links| {
+            let (weather, seed) = (Weather::Slow, 1);
+            describe(&Fault::Link { weather, quality: weather.quality(), links, seed }, None)
+        };
+        let of_one = grudge::isolate(NodeId(3), &nodes);
+        let with_clients = of_one.into_iter().chain(grudge::client_cut(&[NodeId(3)])).collect();
+        assert_eq!(told(with_clients), "slow links: every link of n3");
+        let all = grudge::deaf(&nodes, &nodes);
+        assert_eq!(told(all), "slow links: all links between n1 n2 n3");
     }
 
     #[test]

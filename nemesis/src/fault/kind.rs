@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FaultSpec, Shape, Target};
+use super::{FaultSpec, Shape, Target, Weather};
 
 /// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,16 +50,35 @@ const BRIDGE: FaultSpec = FaultSpec::Partition { shape: Shape::Bridge };
 const ONE: FaultSpec = FaultSpec::Partition { shape: Shape::One };
 const ONE_WAY: FaultSpec = FaultSpec::Partition { shape: Shape::OneWay };
 const CLIENT: FaultSpec = FaultSpec::Partition { shape: Shape::Client };
+const SLOW: FaultSpec = FaultSpec::Link { weather: Weather::Slow };
+const LOSSY: FaultSpec = FaultSpec::Link { weather: Weather::Lossy };
+const FLAKY: FaultSpec = FaultSpec::Link { weather: Weather::Flaky };
+const DUPLICATE: FaultSpec = FaultSpec::Link { weather: Weather::Duplicate };
+const REORDER: FaultSpec = FaultSpec::Link { weather: Weather::Reorder };
+const CORRUPT: FaultSpec = FaultSpec::Link { weather: Weather::Corrupt };
+const NARROW: FaultSpec = FaultSpec::Link { weather: Weather::Narrow };
 
 /// A name and the members it may draw, each with its weight. The first member is the foremost.
 type Entry = (&'static str, &'static [(usize, FaultSpec)]);
 
-const KINDS: [Entry; 16] = [
+const KINDS: &[Entry] = &[
     ("kill", &[(2, KILL_LEADER), (1, KILL_ONE), (1, KILL_MINORITY)]),
     ("pause", &[(2, PAUSE_LEADER), (1, PAUSE_ONE), (1, PAUSE_MINORITY)]),
     (
         "partition",
         &[(1, LEADER), (1, HALVES), (1, RING), (1, BRIDGE), (1, ONE), (1, ONE_WAY), (1, CLIENT)],
+    ),
+    (
+        "link",
+        &[
+            (2, SLOW),
+            (2, LOSSY),
+            (2, FLAKY),
+            (1, DUPLICATE),
+            (1, REORDER),
+            (1, CORRUPT),
+            (1, NARROW),
+        ],
     ),
     ("kill:leader", &[(1, KILL_LEADER)]),
     ("kill:one", &[(1, KILL_ONE)]),
@@ -74,6 +93,13 @@ const KINDS: [Entry; 16] = [
     ("partition:one", &[(1, ONE)]),
     ("partition:one-way", &[(1, ONE_WAY)]),
     ("partition:client", &[(1, CLIENT)]),
+    ("link:slow", &[(1, SLOW)]),
+    ("link:lossy", &[(1, LOSSY)]),
+    ("link:flaky", &[(1, FLAKY)]),
+    ("link:duplicate", &[(1, DUPLICATE)]),
+    ("link:reorder", &[(1, REORDER)]),
+    ("link:corrupt", &[(1, CORRUPT)]),
+    ("link:narrow", &[(1, NARROW)]),
 ];
 
 /// A name that is no kind of fault. The message lists what exists, the nearest name first.

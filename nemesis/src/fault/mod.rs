@@ -3,15 +3,19 @@
 pub mod grudge;
 mod kind;
 mod resolve;
+mod weather;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::NodeId;
+use crate::switch::{Link, Quality};
 pub use grudge::Grudge;
 pub use kind::{Kind, UnknownKind};
 pub use resolve::{Skip, View, resolve};
+pub use weather::Weather;
 
 /// Identity of one injected fault within a run; firewall rules carry it as `zoobreak-f7`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -42,6 +46,11 @@ pub enum FaultSpec {
     Partition {
         /// Between which.
         shape: Shape,
+    },
+    /// Links are bad: slow, lossy, ….
+    Link {
+        /// In which way.
+        weather: Weather,
     },
 }
 
@@ -98,6 +107,17 @@ pub enum Fault {
         /// Who drops whose packets.
         grudge: Grudge,
     },
+    /// See [`FaultSpec::Link`].
+    Link {
+        /// What was asked for.
+        weather: Weather,
+        /// What it means.
+        quality: Quality,
+        /// The bad links.
+        links: BTreeSet<Link>,
+        /// Seed of every packet's luck.
+        seed: u64,
+    },
 }
 
 impl fmt::Display for FaultSpec {
@@ -106,6 +126,7 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Kill { target } => write!(f, "kill:{target}"),
             FaultSpec::Pause { target } => write!(f, "pause:{target}"),
             FaultSpec::Partition { shape } => write!(f, "partition:{shape}"),
+            FaultSpec::Link { weather } => write!(f, "link:{weather}"),
         }
     }
 }

@@ -60,6 +60,12 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
         FaultSpec::Partition { shape } => {
             Ok(Fault::Partition { shape, grudge: partition(shape, view, rng)? })
         }
+        FaultSpec::Link { weather } => Ok(Fault::Link {
+            weather,
+            quality: weather.quality(),
+            links: bad_links(view, rng),
+            seed: rng.random(),
+        }),
     }
 }
 
@@ -107,6 +113,17 @@ fn partition(shape: Shape, view: &View, rng: &mut impl Rng) -> Result<Grudge, Sk
         Shape::OneWay => one_way(&order, rng),
         Shape::Client => grudge::client_cut(&some_of(&order, rng.random_range(1..=has), rng)),
     })
+}
+
+/// All links between the servers, or every link of one server, that to the clients included; in half of
+/// those cases it is the leader.
+fn bad_links(view: &View, rng: &mut impl Rng) -> Grudge {
+    if view.nodes.len() > 1 && rng.random() {
+        return grudge::deaf(&view.nodes, &view.nodes);
+    }
+    let one = shuffled(&view.nodes, rng)[0];
+    let one = if rng.random() { view.leader.unwrap_or(one) } else { one };
+    grudge::isolate(one, &view.nodes).into_iter().chain(grudge::client_cut(&[one])).collect()
 }
 
 fn fewest(shape: Shape) -> usize {
@@ -220,6 +237,24 @@ mod tests {
                 assert!(grudge.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
             }
         }
+    }
+
+    #[test]
+    fn bad_links_are_those_of_all_servers_or_of_one_with_its_clients() {
+        for seed in 0..50 {
+            let Ok(Fault::Link { links, quality, .. }) =
+                resolved("link:lossy", &view(5, Some(2), &[]), seed)
+            else {
+                panic!("link was not resolved")
+            };
+            let clients = links.iter().any(|link| [link.src, link.dst].contains(&Host::Clients));
+            assert_eq!(links.len(), if clients { 10 } else { 20 });
+            assert!(links.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
+            assert!(quality.loss > 0);
+        }
+        assert!(
+            matches!(resolved("link", &view(1, None, &[]), 1), Ok(Fault::Link { links, .. }) if links.len() == 2)
+        );
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod forwarder;
 mod memory;
 mod port;
+mod quality;
+mod special;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, PipeWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +16,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::FaultId;
 use crate::host::Host;
 use forwarder::Forwarder;
 pub use port::Port;
+pub use quality::{QUEUE_MAX, Quality, Tally};
 
 /// One direction between two hosts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -59,6 +63,27 @@ pub struct Losses {
     pub refused: u64,
 }
 
+impl std::ops::Sub for Losses {
+    type Output = Losses;
+
+    /// What was lost since `earlier`.
+    fn sub(self, earlier: Losses) -> Losses {
+        Losses {
+            overflow: self.overflow - earlier.overflow,
+            refused: self.refused - earlier.refused,
+        }
+    }
+}
+
+/// Links that are bad no more.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Unshaped {
+    /// What happened on each link.
+    pub tallies: BTreeMap<Link, Tally>,
+    /// Lost TCP segments that were sent once more.
+    pub n_replayed: usize,
+}
+
 /// The handle of a running switch. Dropping it stops the thread and closes the ports.
 #[derive(Debug)]
 pub struct Switch {
@@ -94,6 +119,30 @@ impl Switch {
         self.counters.links.get(&link).map(LinkCounters::read).unwrap_or_default()
     }
 
+    /// Makes links bad, from the moment this returns. Faults on the same link add up. The n-th packet of a
+    /// link meets the same luck whenever the seed is the same.
+    pub fn shape(
+        &self,
+        fault: FaultId,
+        links: &[Link],
+        quality: Quality,
+        seed: u64,
+    ) -> io::Result<()> {
+        let shaped = Shaped { fault, links: links.to_vec(), quality, seed };
+        self.ask(|reply| Request::Shape { shaped, reply })
+    }
+
+    /// Ends what [`Switch::shape`] began. Packets on their way arrive at once, and the last lost segments
+    /// of each TCP flow are sent once more.
+    pub fn unshape(&self, fault: FaultId) -> io::Result<Unshaped> {
+        self.ask(|reply| Request::Unshape { fault, reply })
+    }
+
+    /// The faults that make links bad at this moment.
+    pub fn shapers(&self) -> io::Result<BTreeSet<FaultId>> {
+        self.ask(|reply| Request::Shapers { reply })
+    }
+
     /// Packets lost so far by no fault's doing.
     pub fn losses(&self) -> io::Result<Losses> {
         self.ask(|reply| Request::Losses { reply })
@@ -118,7 +167,18 @@ impl Drop for Switch {
 /// What a handle may ask of the thread.
 enum Request {
     Set { links: Vec<Link>, policy: Policy, reply: Sender<usize> },
+    Shape { shaped: Shaped, reply: Sender<()> },
+    Unshape { fault: FaultId, reply: Sender<Unshaped> },
+    Shapers { reply: Sender<BTreeSet<FaultId>> },
     Losses { reply: Sender<Losses> },
+}
+
+/// Which links a fault makes bad, and how.
+struct Shaped {
+    fault: FaultId,
+    links: Vec<Link>,
+    quality: Quality,
+    seed: u64,
 }
 
 /// Written by the thread, read by anybody.

@@ -2,6 +2,7 @@
 //! this program is its own test runner: each scenario runs in a new process of the same program.
 
 mod containment;
+mod links;
 mod network;
 mod partitions;
 mod processes;
@@ -41,6 +42,10 @@ const TESTS: &[(&str, Test)] = &[
     ("a_partition_without_traffic_is_not_vouched_for", Inside(partitions::without_traffic)),
     ("a_foreign_rule_of_our_name_is_reported", Inside(partitions::a_leftover_rule_is_reported)),
     ("without_iptables_the_switch_takes_over", Inside(partitions::the_switch_takes_over)),
+    ("bad_links_bite_as_asked", Inside(links::bite_as_asked)),
+    ("bad_links_overlap_with_each_other_and_with_a_cut", Inside(links::overlap)),
+    ("a_bad_link_without_traffic_is_not_vouched_for", Inside(links::without_traffic)),
+    ("a_bad_link_repaired_by_another_is_noticed", Inside(links::repaired_by_another)),
     ("kill_and_restart", Inside(processes::kill_and_restart)),
     ("pause_and_resume", Inside(processes::pause_and_resume)),
     ("faults_on_dead_or_paused_nodes_are_skipped", Inside(processes::skipped)),

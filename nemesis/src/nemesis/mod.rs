@@ -1,5 +1,7 @@
 //! The nemesis: it owns the servers' processes, hurts them, repairs them, and proves both.
 
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use crate::lab::Lab;
 use crate::outcome::{NotHealed, Outcome, Report};
 use crate::partition::{Backend, Baseline, Mended};
 use crate::process::{self, Launch, ProcessError, Server};
+use crate::switch::{Losses, Quality};
 
 /// Injects and heals faults in a lab. Its methods block, usually for less than 30 ms; in an async program,
 /// keep it on a thread of its own.
@@ -30,6 +33,7 @@ enum Active {
     Kill { nodes: Vec<NodeId>, doubts: Vec<String> },
     Pause { pids: BTreeMap<NodeId, Vec<i32>>, doubts: Vec<String> },
     Partition { grudge: Grudge, baseline: Baseline },
+    Link { quality: Quality, lost_before: Losses },
 }
 
 impl Nemesis {
@@ -48,6 +52,11 @@ impl Nemesis {
     /// What makes the partitions: `iptables v1.8.9 (nf_tables)`, or `switch (why not iptables)`.
     pub fn partition_backend(&self) -> String {
         self.backend.to_string()
+    }
+
+    /// Packets that the lab lost so far by no fault's doing. Not zero: the machine was too busy.
+    pub fn losses(&self) -> std::io::Result<Losses> {
+        self.lab.switch().losses()
     }
 
     /// Starts a server in its node's namespace. What the node runs already is killed first.
@@ -95,6 +104,7 @@ impl Nemesis {
             Fault::Kill { nodes } => self.kill(id, nodes),
             Fault::Pause { nodes } => self.pause(id, nodes),
             Fault::Partition { shape, grudge } => self.partition(id, *shape, grudge),
+            Fault::Link { quality, links, seed, .. } => self.spoil(id, *quality, links, *seed),
         };
         evidence["took_ms"] = millis_since(start);
         report(id, outcome, evidence)
@@ -112,6 +122,7 @@ impl Nemesis {
             Active::Kill { nodes, doubts } => self.restart(nodes, doubts),
             Active::Pause { pids, doubts } => self.resume(pids, doubts),
             Active::Partition { grudge, baseline } => self.mend(id, grudge, baseline),
+            Active::Link { quality, lost_before } => self.clear(id, *quality, *lost_before),
         };
         match healed {
             Ok((outcome, mut evidence)) => {
@@ -285,13 +296,14 @@ impl Nemesis {
     fn grudges(&self) -> Grudge {
         let grudges = self.active.values().filter_map(|active| match active {
             Active::Partition { grudge, .. } => Some(grudge),
-            Active::Kill { .. } | Active::Pause { .. } => None,
+            Active::Kill { .. } | Active::Pause { .. } | Active::Link { .. } => None,
         });
         grudges.flatten().copied().collect()
     }
 
     fn leftovers(&self) -> Vec<String> {
         let mut left = self.backend.leftovers(&self.lab).unwrap_or_else(|e| vec![e]);
+        left.extend(self.bad_links());
         for node in self.lab.nodes() {
             match process::stopped(self.lab.namespace(node.into())) {
                 Ok(pids) if pids.is_empty() => {}

@@ -1,0 +1,178 @@
+//! Bad links: what programs feel of them, and what the evidence says if they do not.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nemesis::fault::{Grudge, Weather, grudge};
+use nemesis::switch::Quality;
+use nemesis::{Fault, FaultId, Host, Lab, Nemesis, NodeId, Outcome, Report};
+use serde_json::Value;
+
+use crate::support::{PORT, answers, connect, ensemble, until};
+
+const N1: NodeId = NodeId(1);
+const N2: NodeId = NodeId(2);
+const N3: NodeId = NodeId(3);
+const F1: FaultId = FaultId(1);
+const F2: FaultId = FaultId(2);
+
+/// Each kind on the links between n1 and n2: n1 asks n2 by UDP, and what it hears is counted.
+pub(crate) fn bite_as_asked() {
+    let (lab, mut nemesis) = ensemble(3, Nemesis::without_iptables);
+    let weathers = [
+        Weather::Slow,
+        Weather::Lossy,
+        Weather::Flaky,
+        Weather::Duplicate,
+        Weather::Reorder,
+        Weather::Corrupt,
+        Weather::Narrow,
+    ];
+    for weather in weathers {
+        let injected = nemesis.inject(F1, &bad(weather.quality(), &pair()));
+        assert_eq!(injected.outcome, Outcome::Installed, "{weather}");
+        let felt = feel(&lab, N2, 400);
+        let others = feel(&lab, N3, 50);
+        let healed = nemesis.heal(F1).expect("it can be healed");
+        assert_eq!(healed.outcome, Outcome::Installed, "{weather} {healed:?}");
+        println!("  {weather}: {felt:?}, {}", healed.evidence["total"]);
+        assert!(bites(weather, &felt), "{weather} {felt:?}");
+        assert_eq!((others.lost, others.twice, others.late), (0, 0, 0), "{weather} {others:?}");
+        assert!(others.fastest < Duration::from_millis(20), "{weather} {others:?}");
+        let after = feel(&lab, N2, 50);
+        assert_eq!((after.lost, after.twice, after.late), (0, 0, 0), "after {weather} {after:?}");
+    }
+    assert_eq!(nemesis.heal_all(), Ok(vec![]));
+}
+
+pub(crate) fn overlap() {
+    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let late = |ms| Quality { delay_ms: ms, ..Quality::default() };
+    let mut stream = connect(&lab, Host::Node(N1), N2);
+    let mut round_trip = || {
+        let start = Instant::now();
+        stream.write_all(b"x").expect("the connection is open");
+        stream.read_exact(&mut [0]).expect("the server answers");
+        start.elapsed()
+    };
+    nemesis.inject(F1, &bad(late(40), &pair()));
+    nemesis.inject(F2, &bad(late(100), &pair()));
+    assert!(round_trip() >= Duration::from_millis(280));
+    assert_eq!(nemesis.heal(F2).expect("it can be healed").outcome, Outcome::Installed);
+    let one = round_trip();
+    assert!(one >= Duration::from_millis(80), "{one:?}");
+
+    let cut = Fault::Partition { shape: nemesis::fault::Shape::Halves, grudge: pair() };
+    assert_eq!(nemesis.inject(F2, &cut).outcome, Outcome::Installed);
+    assert!(!answers(&lab, Host::Node(N1), N2));
+    assert_eq!(nemesis.heal(F2).expect("it can be healed").outcome, Outcome::Installed);
+    until("n2 answers n1", || answers(&lab, Host::Node(N1), N2));
+    assert!(round_trip() >= Duration::from_millis(80), "the delay outlives the cut");
+    assert_eq!(nemesis.heal(F1).expect("it can be healed").outcome, Outcome::Installed);
+    until("the delay is over", || round_trip() < Duration::from_millis(20));
+}
+
+pub(crate) fn without_traffic() {
+    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let injected = nemesis.inject(F1, &bad(Weather::Lossy.quality(), &pair()));
+    assert_eq!(injected.outcome, Outcome::Installed);
+    assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was lost");
+    for nothing in [bad(Quality::default(), &pair()), bad(Weather::Slow.quality(), &Grudge::new())]
+    {
+        let report = nemesis.inject(F1, &nothing);
+        assert!(matches!(report.outcome, Outcome::Skipped { .. }), "{report:?}");
+    }
+}
+
+pub(crate) fn repaired_by_another() {
+    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    nemesis.inject(F1, &bad(Weather::Slow.quality(), &pair()));
+    lab.switch().unshape(F1).expect("the switch runs");
+    assert!(answers(&lab, Host::Node(N1), N2));
+    assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was delayed");
+
+    let links: Vec<_> = pair().into_iter().collect();
+    lab.switch().shape(F2, &links, Weather::Slow.quality(), 1).expect("the switch runs");
+    let problems = nemesis.heal_all().expect_err("a link is bad").problems;
+    assert!(problems[0].contains("makes links bad for f2"), "{problems:?}");
+}
+
+fn pair() -> Grudge {
+    grudge::split(&[N1], &[N2])
+}
+
+fn bad(quality: Quality, links: &Grudge) -> Fault {
+    Fault::Link { weather: Weather::Slow, quality, links: links.clone(), seed: 7 }
+}
+
+/// What a program noticed that sent many numbered datagrams.
+#[derive(Debug)]
+struct Felt {
+    lost: usize,
+    twice: usize,
+    /// Heard after one that was sent later.
+    late: usize,
+    fastest: Duration,
+}
+
+/// One datagram of 800 bytes each millisecond, to and fro.
+fn feel(lab: &Lab, to: NodeId, n_sent: u32) -> Felt {
+    let talk = || {
+        let socket = UdpSocket::bind((Host::Node(N1).addr(), 0)).expect("a port is free");
+        socket.connect((Host::Node(to).addr(), PORT)).expect("an address");
+        let (mut heard, mut sent) = (Vec::new(), Vec::new());
+        let mut buffer = [0; 800];
+        socket.set_nonblocking(true).expect("a socket takes its options");
+        let mut listen = |limit: Duration, sent: &[Instant]| {
+            let end = Instant::now() + limit;
+            while Instant::now() < end {
+                while socket.recv(&mut buffer).is_ok() {
+                    let number = u32::from_be_bytes(buffer[..4].try_into().expect("four bytes"));
+                    heard.push((number, sent[number as usize].elapsed()));
+                }
+                thread::sleep(Duration::from_micros(200));
+            }
+        };
+        for number in 0..n_sent {
+            let mut datagram = [0; 800];
+            datagram[..4].copy_from_slice(&number.to_be_bytes());
+            sent.push(Instant::now());
+            socket.send(&datagram).expect("the kernel takes it");
+            listen(Duration::from_millis(1), &sent);
+        }
+        // Longer than every delay both ways, and long enough for a full queue to move.
+        listen(Duration::from_millis(300), &sent);
+        heard
+    };
+    let heard = lab.namespace(Host::Node(N1)).run(talk).expect("the namespace can be entered");
+    let numbers: BTreeSet<u32> = heard.iter().map(|(number, _)| *number).collect();
+    Felt {
+        lost: n_sent as usize - numbers.len(),
+        twice: heard.len() - numbers.len(),
+        late: heard.windows(2).filter(|pair| pair[0].0 > pair[1].0).count(),
+        fastest: heard.iter().map(|(_, took)| *took).min().unwrap_or_default(),
+    }
+}
+
+fn bites(weather: Weather, felt: &Felt) -> bool {
+    match weather {
+        Weather::Slow => felt.fastest >= Duration::from_millis(60) && felt.lost == 0,
+        Weather::Lossy => (15..90).contains(&felt.lost),
+        Weather::Flaky => felt.lost > 20,
+        Weather::Duplicate => felt.twice > 60 && felt.lost == 0,
+        Weather::Reorder => felt.late > 20 && felt.lost == 0,
+        Weather::Corrupt => (5..60).contains(&felt.lost),
+        Weather::Narrow => felt.fastest >= Duration::from_millis(20) && felt.lost > 100,
+    }
+}
+
+fn assert_reason(report: &Report, part: &str) {
+    match &report.outcome {
+        Outcome::Indeterminate { reason } if reason.contains(part) => {}
+        other => panic!("expected indeterminate because `{part}`, got {other:?}"),
+    }
+    assert_ne!(report.evidence, Value::Null);
+}
