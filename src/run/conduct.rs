@@ -16,9 +16,9 @@ use crate::cli::progress::{Progress, Snapshot};
 use crate::plan;
 
 /// How long the ensemble may take to agree on a leader, at first and after the faults.
-const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+const SETTLE_WITHIN: Duration = Duration::from_secs(15);
 const SETUP_WITHIN: Duration = Duration::from_secs(20);
-const FINAL_READS_WITHIN: Duration = Duration::from_secs(20);
+const FINAL_READS_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at each server's role.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
