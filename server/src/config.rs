@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wire::frame::FourLetter;
 use zab::ServerId;
 
 use crate::Mutant;
@@ -39,6 +40,20 @@ pub struct Config {
     pub commit_log_count: usize,
     /// `jute.maxbuffer`: the largest request, bytes.
     pub max_buffer: usize,
+    /// `maxClientCnxns`: connections from one address; 60, and 0 is no limit.
+    pub max_client_cnxns: usize,
+    /// `globalOutstandingLimit`: requests of all clients that may wait for an answer; 1000. Past
+    /// it, no more are read.
+    pub max_outstanding: usize,
+    /// `4lw.commands.whitelist`: names with commas, or `*` for all. `srvr`, `mntr` and `ruok` are
+    /// answered always (ZooKeeper: only `srvr`).
+    pub four_letter_words: BTreeSet<FourLetter>,
+    /// `admin.serverAddress` and `admin.serverPort` (every address, 8080), if
+    /// `admin.enableServer=true`; off by default (as in ZooKeeper from 3.10 on).
+    pub admin: Option<(String, u16)>,
+    /// `metricsProvider.httpHost` (every address) and `metricsProvider.httpPort`; without a port,
+    /// and without the Prometheus provider as `metricsProvider.className` (7000 then), off.
+    pub metrics: Option<(String, u16)>,
     /// `mutant`: a planted defect; refused unless the command line names it too.
     pub mutant: Option<Mutant>,
     /// Keys that mean something to ZooKeeper but nothing here, with their lines.
@@ -129,6 +144,11 @@ impl Config {
             snap_count: lines.number("snapCount", 100_000, 2..=1 << 40)?,
             commit_log_count: lines.number("commitLogCount", 500, 1..=1 << 30)? as usize,
             max_buffer: lines.number("jute.maxbuffer", 0xf_ffff, 1024..=1 << 30)? as usize,
+            max_client_cnxns: lines.number("maxClientCnxns", 60, 0..=1 << 30)? as usize,
+            max_outstanding: lines.number("globalOutstandingLimit", 1000, 1..=1 << 30)? as usize,
+            four_letter_words: lines.four_letter_words()?,
+            admin: lines.admin()?,
+            metrics: lines.metrics()?,
             mutant: lines.mutant()?,
             ignored: lines.ignored(),
         };
@@ -172,6 +192,15 @@ const KNOWN: &[&str] = &[
     "snapCount",
     "commitLogCount",
     "jute.maxbuffer",
+    "maxClientCnxns",
+    "globalOutstandingLimit",
+    "4lw.commands.whitelist",
+    "admin.enableServer",
+    "admin.serverAddress",
+    "admin.serverPort",
+    "metricsProvider.className",
+    "metricsProvider.httpHost",
+    "metricsProvider.httpPort",
     "mutant",
 ];
 
@@ -220,6 +249,54 @@ impl<'a> Lines<'a> {
     fn mutant(&self) -> Result<Option<Mutant>, ConfigError> {
         let Some((line, value)) = self.entries.get("mutant") else { return Ok(None) };
         value.parse().map(Some).map_err(|error| self.at(*line, format!("mutant: {error}")))
+    }
+
+    fn four_letter_words(&self) -> Result<BTreeSet<FourLetter>, ConfigError> {
+        let mut words = BTreeSet::from([FourLetter::Srvr, FourLetter::Mntr, FourLetter::Ruok]);
+        let Some((line, value)) = self.entries.get("4lw.commands.whitelist") else {
+            return Ok(words);
+        };
+        for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match FourLetter::ALL.iter().find(|word| word.word() == name) {
+                _ if name == "*" => words.extend(FourLetter::ALL),
+                Some(word) => _ = words.insert(*word),
+                None => {
+                    let all: Vec<&str> = FourLetter::ALL.iter().map(|word| word.word()).collect();
+                    let all = all.join(", ");
+                    let what =
+                        format!("4lw.commands.whitelist: no {name:?}; there are {all} and *");
+                    return Err(self.at(*line, what));
+                }
+            }
+        }
+        Ok(words)
+    }
+
+    fn admin(&self) -> Result<Option<(String, u16)>, ConfigError> {
+        let port = self.number("admin.serverPort", 8080, 1..=65_535)? as u16;
+        let host = self.get("admin.serverAddress").unwrap_or("0.0.0.0");
+        Ok(self.flag("admin.enableServer")?.then(|| (host.to_owned(), port)))
+    }
+
+    fn metrics(&self) -> Result<Option<(String, u16)>, ConfigError> {
+        let port = self.number("metricsProvider.httpPort", 7000, 1..=65_535)? as u16;
+        let host = self.get("metricsProvider.httpHost").unwrap_or("0.0.0.0");
+        let class = self.get("metricsProvider.className");
+        let asked = match class {
+            Some(class) => class.ends_with("PrometheusMetricsProvider"),
+            None => self.get("metricsProvider.httpPort").is_some(),
+        };
+        Ok(asked.then(|| (host.to_owned(), port)))
+    }
+
+    /// `true` or `false`; false when absent.
+    fn flag(&self, key: &str) -> Result<bool, ConfigError> {
+        let Some((line, value)) = self.entries.get(key) else { return Ok(false) };
+        match *value {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.at(*line, format!("{key}: expected true or false, found {value:?}"))),
+        }
     }
 
     fn servers(&self) -> Result<BTreeMap<ServerId, ServerAddress>, ConfigError> {
@@ -363,6 +440,8 @@ mod tests {
             ("server.1=h:1:0", "electionPort: expected a port"),
             ("server.1=h:1:2:observer", "observers are not supported yet"),
             ("mutant=X99", "no mutant is called"),
+            ("admin.enableServer=yes", "zoo.cfg:2: admin.enableServer: expected true or false"),
+            ("4lw.commands.whitelist=stat,sta", "zoo.cfg:2: 4lw.commands.whitelist: no \"sta\""),
         ] {
             let error = parse(&format!("dataDir=/d\n{line}\n")).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
@@ -374,6 +453,23 @@ mod tests {
     fn keys_of_zookeeper_that_mean_nothing_here_are_listed() {
         let config = parse("dataDir=/d\nautopurge.purgeInterval=1\n").unwrap();
         assert_eq!(config.ignored, [(2, "autopurge.purgeInterval".to_owned())]);
+    }
+
+    #[test]
+    fn what_operators_reach_is_configured_as_in_zookeeper() {
+        let config = parse("dataDir=/d\n").unwrap();
+        assert_eq!((config.max_client_cnxns, config.max_outstanding), (60, 1000));
+        assert_eq!((&config.admin, &config.metrics), (&None, &None));
+        assert_eq!(config.four_letter_words.len(), 3);
+        let text = "dataDir=/d\n4lw.commands.whitelist=stat, wchs\nadmin.enableServer=true\n\
+            admin.serverPort=81\nmetricsProvider.httpPort=70\nmaxClientCnxns=0\n";
+        let config = parse(text).unwrap();
+        assert_eq!(config.admin, Some(("0.0.0.0".to_owned(), 81)));
+        assert_eq!(config.metrics, Some(("0.0.0.0".to_owned(), 70)));
+        assert_eq!((config.max_client_cnxns, config.four_letter_words.len()), (0, 5));
+        assert_eq!(config.ignored, []);
+        let all = parse("dataDir=/d\n4lw.commands.whitelist=*\n").unwrap();
+        assert_eq!(all.four_letter_words.len(), FourLetter::ALL.len());
     }
 
     #[test]

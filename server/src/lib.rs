@@ -11,15 +11,17 @@
 
 mod clients;
 mod config;
+mod desk;
 mod engine;
 mod links;
+mod metrics;
 mod mutant;
 mod proposal;
 mod run;
 mod sessions;
 pub mod storage;
+mod summary;
 mod timers;
-mod words;
 
 pub use config::{Config, ConfigError, ServerAddress};
 pub use mutant::Mutant;

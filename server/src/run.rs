@@ -7,7 +7,10 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::mpsc::unbounded_channel;
 use tracing::{info, warn};
 
-use crate::clients::accept_clients;
+use std::sync::Arc;
+
+use crate::clients::{Front, Registry, accept_clients};
+use crate::desk::{Desk, serve_admin, serve_metrics};
 use crate::engine::{Engine, Events, Parts};
 use crate::links::{accept_channels, accept_votes};
 use crate::proposal::Txn;
@@ -108,7 +111,16 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     }
     let host = config.client_address.as_deref().unwrap_or("0.0.0.0");
     let listener = listen(host, config.client_port).await?;
-    tokio::spawn(accept_clients(listener, config.max_buffer, clients));
+    let registry = Registry::new(config.max_client_cnxns, config.max_outstanding);
+    let desk = Desk::new(&config, registry.clone(), clients.clone());
+    if let Some((host, port)) = &config.admin {
+        tokio::spawn(serve_admin(listen(host, *port).await?, desk.clone()));
+    }
+    if let Some((host, port)) = &config.metrics {
+        tokio::spawn(serve_metrics(listen(host, *port).await?, desk.clone()));
+    }
+    let front = Front { max_buffer: config.max_buffer, registry, desk, events: clients };
+    tokio::spawn(accept_clients(listener, Arc::new(front)));
     info!(id = config.id, client_port = config.client_port, zxid = %last(&recovered), "started");
 
     let first_session = first_session(config.id);

@@ -61,6 +61,11 @@ impl Sessions {
         expired
     }
 
+    /// When a session expires unless it is heard from.
+    pub(crate) fn deadline(&self, id: i64) -> Option<Millis> {
+        self.live.get(&id).map(|live| live.deadline)
+    }
+
     /// The session's client is connected to `server` from now on.
     pub(crate) fn claim(&mut self, id: i64, server: ServerId) {
         self.owners.insert(id, server);

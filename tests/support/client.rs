@@ -91,6 +91,12 @@ impl Client {
         until_closed(self.stream, bytes)
     }
 
+    /// Sends bytes as they are, and reads nothing. The connection is open until it is dropped.
+    pub(crate) fn send_only(mut self, bytes: &[u8]) -> Client {
+        self.stream.write_all(bytes).expect("the server reads");
+        self
+    }
+
     fn receive(&mut self) -> io::Result<Vec<u8>> {
         let mut len = [0; 4];
         self.stream.read_exact(&mut len)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +15,9 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 use wire::frame::{FourLetter, four_letter_word};
 use wire::{ConnectRequest, Request, RequestHeader};
+
+use super::registry::{Registry, Visit};
+use crate::desk::{Desk, Question};
 
 /// Names a connection for as long as the process lives.
 pub(crate) type ConnId = u64;
@@ -36,14 +39,15 @@ pub(crate) enum ClientEvent {
     Request { conn: ConnId, header: RequestHeader, request: Request },
     /// The connection is gone.
     Gone { conn: ConnId },
-    /// A four-letter word.
-    Word { word: FourLetter, answer: tokio::sync::oneshot::Sender<String> },
+    /// An operator's question.
+    Ask(Question),
 }
 
 /// Where replies go. Dropping it closes the connection after what was sent.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     frames: UnboundedSender<Outgoing>,
+    visit: Arc<Visit>,
 }
 
 #[derive(Debug)]
@@ -56,26 +60,37 @@ struct Outgoing {
 impl Outbox {
     /// Sends the reply to a request, a whole frame.
     pub(crate) fn reply(&self, bytes: Vec<u8>) {
-        let _gone = self.frames.send(Outgoing { bytes, answer: true });
+        self.visit.answered(&bytes);
+        self.send(Outgoing { bytes, answer: true });
     }
 
     /// Sends what no request asked for: a watch event, the answer to the connect request.
     pub(crate) fn tell(&self, bytes: Vec<u8>) {
-        let _gone = self.frames.send(Outgoing { bytes, answer: false });
+        self.send(Outgoing { bytes, answer: false });
+    }
+
+    fn send(&self, outgoing: Outgoing) {
+        if self.visit.stats.queue(outgoing.bytes.len()) {
+            let _gone = self.frames.send(outgoing);
+        }
     }
 }
 
+/// What every connection needs.
+#[derive(Debug)]
+pub(crate) struct Front {
+    /// `jute.maxbuffer`.
+    pub(crate) max_buffer: usize,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) desk: Desk,
+    pub(crate) events: UnboundedSender<ClientEvent>,
+}
+
 /// Accepts clients.
-pub(crate) async fn accept_clients(
-    listener: TcpListener,
-    max_buffer: usize,
-    events: UnboundedSender<ClientEvent>,
-) {
+pub(crate) async fn accept_clients(listener: TcpListener, front: Arc<Front>) {
     loop {
         match listener.accept().await {
-            Ok((stream, from)) => {
-                tokio::spawn(serve(stream, from, max_buffer, events.clone()));
-            }
+            Ok((stream, from)) => welcome(stream, from, &front),
             Err(error) => {
                 warn!(%error, "client port");
                 sleep(Duration::from_millis(100)).await;
@@ -84,66 +99,63 @@ pub(crate) async fn accept_clients(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    from: SocketAddr,
-    max_buffer: usize,
-    events: UnboundedSender<ClientEvent>,
-) {
-    if let Err(error) = greet(stream, from, max_buffer, &events).await {
-        debug!(%from, %error, "client");
-    }
+fn welcome(stream: TcpStream, from: SocketAddr, front: &Arc<Front>) {
+    let Some(visit) = front.registry.admit(from) else {
+        let limit = front.registry.max_per_address;
+        return warn!(%from, limit, "too many connections from this address (maxClientCnxns)");
+    };
+    let front = front.clone();
+    tokio::spawn(async move {
+        if let Err(error) = greet(stream, visit, &front).await {
+            debug!(%from, %error, "client");
+        }
+    });
 }
 
-async fn greet(
-    mut stream: TcpStream,
-    from: SocketAddr,
-    max_buffer: usize,
-    events: &UnboundedSender<ClientEvent>,
-) -> io::Result<()> {
+async fn greet(mut stream: TcpStream, visit: Visit, front: &Front) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut first = [0; 4];
     timeout(GREETING, stream.read_exact(&mut first)).await??;
     match four_letter_word(first) {
-        Some(word) => answer_word(stream, word, events).await,
-        None => session(stream, from, first, max_buffer, events).await,
+        Some(word) => answer_word(stream, word, front).await,
+        None => session(stream, first, visit, front).await,
     }
 }
 
-async fn answer_word(
-    mut stream: TcpStream,
-    word: FourLetter,
-    events: &UnboundedSender<ClientEvent>,
-) -> io::Result<()> {
-    let (answer, text) = tokio::sync::oneshot::channel();
-    let _stopping = events.send(ClientEvent::Word { word, answer });
-    let text = text.await.map_err(io::Error::other)?;
+async fn answer_word(mut stream: TcpStream, word: FourLetter, front: &Front) -> io::Result<()> {
+    let mut argument = [0; 8];
+    if word == FourLetter::Stmk {
+        timeout(GREETING, stream.read_exact(&mut argument)).await??;
+    }
+    let text = front.desk.word(word, i64::from_be_bytes(argument)).await;
     stream.write_all(text.as_bytes()).await?;
     stream.shutdown().await
 }
 
-async fn session(
-    stream: TcpStream,
-    from: SocketAddr,
-    first: [u8; 4],
-    max_buffer: usize,
-    events: &UnboundedSender<ClientEvent>,
-) -> io::Result<()> {
-    static IDS: AtomicU64 = AtomicU64::new(1);
-    let conn = IDS.fetch_add(1, Ordering::Relaxed);
+async fn session(stream: TcpStream, first: [u8; 4], visit: Visit, front: &Front) -> io::Result<()> {
+    let Front { max_buffer, events, .. } = front;
+    let (conn, visit) = (visit.conn, Arc::new(visit));
     let (read_half, write_half) = stream.into_split();
-    let mut frames = Frames { half: read_half, buffer: first.to_vec(), start: 0, max_buffer };
+    let mut frames =
+        Frames { half: read_half, buffer: first.to_vec(), start: 0, max_buffer: *max_buffer };
     let hello = timeout(GREETING, frames.next()).await??;
     let request = ConnectRequest::decode(&hello).map_err(invalid)?;
+    front.registry.counts.connection_requests.fetch_add(1, Ordering::Relaxed);
     let (sender, queue) = unbounded_channel();
     let permits = Arc::new(Semaphore::new(OUTSTANDING));
-    let mut writer = tokio::spawn(write(write_half, queue, permits.clone()));
-    let outbox = Outbox { frames: sender };
+    let mut writer = tokio::spawn(write(write_half, queue, permits.clone(), visit.clone()));
+    let outbox = Outbox { frames: sender, visit: visit.clone() };
+    let from = visit.stats.from;
     let _stopping = events.send(ClientEvent::Connect { conn, request, outbox, from });
     let result = tokio::select! {
-        result = read(&mut frames, conn, &permits, events) => Some(result),
+        result = read(&mut frames, &visit, &permits, events) => Some(result),
         // The engine has closed the connection, or the client does not take its replies.
         _ = &mut writer => None,
+        () = visit.stats.ending() => {
+            warn!(%from, "a client that does not read its replies is cut off");
+            writer.abort();
+            None
+        }
     };
     let _stopping = events.send(ClientEvent::Gone { conn });
     let Some(result) = result else { return Ok(()) };
@@ -155,7 +167,7 @@ async fn session(
 
 async fn read(
     frames: &mut Frames,
-    conn: ConnId,
+    visit: &Visit,
     permits: &Semaphore,
     events: &UnboundedSender<ClientEvent>,
 ) -> io::Result<()> {
@@ -163,7 +175,9 @@ async fn read(
         let frame = frames.next().await?;
         let (header, request) = wire::decode_request(&frame).map_err(invalid)?;
         permits.acquire().await.map_err(io::Error::other)?.forget();
-        if events.send(ClientEvent::Request { conn, header, request }).is_err() {
+        visit.stats.room().await;
+        visit.ask(header, frame.len()).await;
+        if events.send(ClientEvent::Request { conn: visit.conn, header, request }).is_err() {
             return Ok(());
         }
     }
@@ -174,6 +188,7 @@ async fn write(
     mut half: OwnedWriteHalf,
     mut queue: UnboundedReceiver<Outgoing>,
     permits: Arc<Semaphore>,
+    visit: Arc<Visit>,
 ) -> io::Result<()> {
     let mut bytes = Vec::new();
     while let Some(first) = queue.recv().await {
@@ -186,6 +201,7 @@ async fn write(
         }
         half.write_all(&bytes).await?;
         permits.add_permits(answers);
+        visit.stats.written(bytes.len());
     }
     half.shutdown().await
 }

@@ -2,6 +2,10 @@
 
 mod connection;
 mod queue;
+mod registry;
+mod stats;
 
-pub(crate) use connection::{ClientEvent, ConnId, Outbox, accept_clients};
+pub(crate) use connection::{ClientEvent, ConnId, Front, Outbox, accept_clients};
 pub(crate) use queue::{Queue, Step};
+pub(crate) use registry::{Latencies, Registry};
+pub(crate) use stats::{Counters, Stats};

@@ -25,6 +25,7 @@ impl Engine {
         touched.into_iter().for_each(|id| self.sessions.touch(id, now));
         for id in self.sessions.expired(now) {
             info!(session = format!("{id:#x}"), "session expired");
+            self.metrics.expired += 1;
             let origin = self.next_origin();
             self.submit(origin, tree::Txn::CloseSession { id });
         }

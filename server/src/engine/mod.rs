@@ -2,6 +2,7 @@
 //! time, and carries out what they say.
 
 mod deliver;
+mod facts;
 mod housekeeping;
 mod requests;
 mod sessions;
@@ -21,11 +22,12 @@ use zab::{Role, ServerId, Zxid};
 
 use crate::clients::{ClientEvent, ConnId};
 use crate::links::{self, Channel, Frame, LinkEvent, Voters};
+use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, Proposal, State, Txn};
 use crate::sessions::{Millis, Sessions};
 use crate::storage::{Op, Recovered, Report, StorageError, Worker};
+use crate::summary::Summary;
 use crate::timers::Timers;
-use crate::words::{Latency, Status};
 use crate::{Config, Mutant, ServerAddress, ServerError};
 
 use requests::{Client, Waiting};
@@ -73,7 +75,9 @@ pub(crate) struct Engine {
     started: Instant,
     received: u64,
     sent: u64,
-    latency: Latency,
+    /// Of writes and syncs.
+    latency: Summary,
+    metrics: Metrics,
 }
 
 /// What the engine listens to.
@@ -148,7 +152,8 @@ impl Engine {
             started: Instant::now(),
             received: 0,
             sent: 0,
-            latency: Latency::default(),
+            latency: Summary::default(),
+            metrics: Metrics::new(Instant::now()),
             config,
             mutant,
         })
@@ -181,8 +186,14 @@ impl Engine {
 
     fn report(&mut self, report: Report) -> Result<(), StorageError> {
         match report {
-            Report::Stored(ops) => self.input(Input::Stored { ops }),
-            Report::Snapshot(zxid) => self.snapshot_done(zxid),
+            Report::Stored { ops, fsync } => {
+                self.metrics.fsync.add(fsync);
+                self.input(Input::Stored { ops });
+            }
+            Report::Snapshot { zxid, took } => {
+                self.metrics.snapshot.add(took);
+                self.snapshot_done(zxid);
+            }
             Report::Failed(error) => return Err(error),
         }
         Ok(())
@@ -259,6 +270,7 @@ impl Engine {
     }
 
     fn carry_out_one(&mut self, output: Output) {
+        self.metrics.output(&output, self.role);
         match output {
             Output::Send { to, message: vote @ zab::Message::Notification { .. } } => {
                 self.voters.send(to, vote);
@@ -270,7 +282,10 @@ impl Engine {
             Output::Store(op) => self.worker.submit(Op::Protocol(op)),
             Output::SetTimer { timer, ms } => self.timers.set(timer, ms),
             Output::CancelTimer(timer) => self.timers.cancel(timer),
-            Output::Deliver(entry) => self.deliver(&entry),
+            Output::Deliver(entry) => {
+                self.deliver(&entry);
+                self.metrics.digest(entry.zxid.0, self.tree.digest());
+            }
             Output::Reset { zxid, state } => self.reset(zxid, state),
             Output::Role(role) => self.change_role(role),
             Output::SyncDone { token } => self.sync_done(token),
@@ -301,6 +316,7 @@ impl Engine {
 
     fn change_role(&mut self, role: Role) {
         info!(?role, "role");
+        self.metrics.role(self.role, role, Instant::now());
         let served = self.role.serving();
         self.role = role;
         if served && !role.serving() {
@@ -317,37 +333,6 @@ impl Engine {
 
     fn now(&self) -> Millis {
         Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
-    }
-
-    fn status(&self) -> Status {
-        Status {
-            mode: self.mode(),
-            zxid: self.tree.last_zxid(),
-            epoch: self.peer.epochs().current,
-            node_count: self.tree.node_count(),
-            ephemerals: self.tree.ephemeral_count(),
-            data_size: self.tree.data_size(),
-            watches: self.watches.count(),
-            connections: self.clients.len(),
-            outstanding: self.clients.values().map(Client::outstanding).sum(),
-            sessions: self.tree.sessions().count(),
-            received: self.received,
-            sent: self.sent,
-            digest: self.tree.digest(),
-            uptime: self.started.elapsed(),
-            latency: self.latency.clone(),
-        }
-    }
-
-    fn mode(&self) -> Option<&'static str> {
-        match self.role {
-            Role::Leading { serving: true, .. } if self.config.servers.is_empty() => {
-                Some("standalone")
-            }
-            Role::Leading { serving: true, .. } => Some("leader"),
-            Role::Following { serving: true, .. } => Some("follower"),
-            _ => None,
-        }
     }
 }
 

@@ -16,7 +16,6 @@ use super::{Engine, origin_of, refuse};
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
 use crate::links::Frame;
 use crate::proposal::{Input, Origin, Proposal, Txn};
-use crate::words;
 
 /// A connection with a session.
 #[derive(Debug)]
@@ -61,9 +60,7 @@ impl Engine {
             }
             ClientEvent::Request { conn, header, request } => self.request(conn, header, request),
             ClientEvent::Gone { conn } => self.drop_client(conn),
-            ClientEvent::Word { word, answer } => {
-                let _gone = answer.send(words::answer(word, &self.status()));
-            }
+            ClientEvent::Ask(question) => self.ask(question),
         }
     }
 

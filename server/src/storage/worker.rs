@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,9 +32,19 @@ pub enum Op<T> {
 #[derive(Debug)]
 pub enum Report {
     /// The oldest so many protocol operations are durable.
-    Stored(usize),
-    /// The snapshot up to here is durable.
-    Snapshot(Zxid),
+    Stored {
+        /// How many.
+        ops: usize,
+        /// How long the log's write and fsync took.
+        fsync: Duration,
+    },
+    /// A snapshot of the server's own is durable.
+    Snapshot {
+        /// The zxid of the state.
+        zxid: Zxid,
+        /// How long it took to write.
+        took: Duration,
+    },
     /// The disk refused; nothing more will be written.
     Failed(StorageError),
 }
@@ -93,14 +104,16 @@ fn write<T: Serialize + DeserializeOwned>(
                 waiting += 1;
             }
             Op::Snapshot { zxid, bytes } => {
+                let start = Instant::now();
                 store.snapshot(zxid, &bytes)?;
-                report(Report::Snapshot(zxid));
+                report(Report::Snapshot { zxid, took: start.elapsed() });
             }
         }
     }
+    let start = Instant::now();
     store.sync()?;
     if waiting > 0 {
-        report(Report::Stored(waiting));
+        report(Report::Stored { ops: waiting, fsync: start.elapsed() });
     }
     Ok(())
 }
@@ -120,7 +133,6 @@ fn perform<T: Serialize + DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use zab::Entry;
 
     fn append(counter: u32) -> Op<u64> {
@@ -139,7 +151,7 @@ mod tests {
         let mut stored = 0;
         while stored < 100 {
             match next() {
-                Report::Stored(ops) => stored += ops,
+                Report::Stored { ops, .. } => stored += ops,
                 other => panic!("{other:?}"),
             }
         }

@@ -78,6 +78,16 @@ impl Watches {
         self.children.drop_connection(conn);
     }
 
+    /// The paths that each connection watches, in whichever way.
+    #[must_use]
+    pub fn by_connection(&self) -> BTreeMap<u64, BTreeSet<String>> {
+        let mut paths = self.data.by_conn.clone();
+        for (conn, more) in &self.children.by_conn {
+            paths.entry(*conn).or_default().extend(more.iter().cloned());
+        }
+        paths
+    }
+
     /// Number of watches (`zk_watch_count`).
     #[must_use]
     pub fn count(&self) -> usize {

@@ -1,0 +1,109 @@
+//! What the engine tells operators of itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zab::{Role, ServerId};
+
+use super::Engine;
+use crate::clients::ConnId;
+use crate::desk::{ClientFacts, Facts, Leading, Question, SessionFacts};
+
+impl Engine {
+    pub(super) fn ask(&mut self, question: Question) {
+        let Question { want, answer } = question;
+        let mut facts = self.facts();
+        if want.clients {
+            facts.clients = self.client_facts();
+        }
+        if want.sessions {
+            facts.sessions = self.session_facts();
+        }
+        if want.watches {
+            facts.watches = self.watches.by_connection();
+        }
+        if want.reset {
+            (self.received, self.sent, self.latency) = Default::default();
+        }
+        let _gone = answer.send(Box::new(facts));
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            mode: self.mode(),
+            leader: self.leader(),
+            zxid: self.tree.last_zxid(),
+            epoch: self.peer.epochs().current,
+            node_count: self.tree.node_count(),
+            ephemerals: self.tree.ephemeral_count(),
+            data_size: self.tree.data_size(),
+            n_watches: self.watches.count(),
+            connections: self.clients.len(),
+            outstanding: self.clients.values().map(super::Client::outstanding).sum(),
+            n_sessions: self.tree.sessions().count(),
+            received: self.received,
+            sent: self.sent,
+            digest: self.tree.digest(),
+            uptime: self.started.elapsed(),
+            updates: self.latency.clone(),
+            leading: self.leading_facts(),
+            metrics: self.metrics.clone(),
+            ..Facts::default()
+        }
+    }
+
+    fn mode(&self) -> Option<&'static str> {
+        match self.role {
+            Role::Leading { serving: true, .. } if self.config.servers.is_empty() => {
+                Some("standalone")
+            }
+            Role::Leading { serving: true, .. } => Some("leader"),
+            Role::Following { serving: true, .. } => Some("follower"),
+            _ => None,
+        }
+    }
+
+    fn leader(&self) -> Option<ServerId> {
+        match self.role {
+            Role::Following { leader, .. } => Some(leader),
+            Role::Leading { .. } => Some(self.config.id),
+            Role::Looking => None,
+        }
+    }
+
+    fn leading_facts(&self) -> Option<Leading> {
+        let since = self.metrics.leading_since?;
+        let synced = self.metrics.synced.iter().filter(|id| self.channels.contains_key(id));
+        Some(Leading {
+            quorum_size: self.peer.voters().len(),
+            learners: self.channels.len(),
+            synced: synced.count(),
+            uptime: Instant::now() - since,
+        })
+    }
+
+    fn client_facts(&self) -> BTreeMap<ConnId, ClientFacts> {
+        let facts = |(conn, client): (&ConnId, &super::Client)| {
+            let session = client.session;
+            let timeout_ms = self.tree.session(session).map_or(0, |open| open.timeout_ms);
+            (*conn, ClientFacts { session, queued: client.outstanding(), timeout_ms })
+        };
+        self.clients.iter().map(facts).collect()
+    }
+
+    fn session_facts(&self) -> Vec<SessionFacts> {
+        let now = self.now();
+        let expires_in = |id| {
+            let left = self.sessions.deadline(id)?.saturating_sub(now);
+            self.leading().then(|| Duration::from_millis(left))
+        };
+        let facts = |(id, session): (i64, &tree::Session)| SessionFacts {
+            id,
+            timeout_ms: session.timeout_ms,
+            expires_in: expires_in(id),
+            ephemerals: session.ephemerals.iter().map(ToString::to_string).collect(),
+        };
+        self.tree.sessions().map(facts).collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! What operators see of a running server: four-letter words, commands and metrics over HTTP,
+//! limits.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+
+use serde_json::Value;
+use wire::Request;
+
+use support::client::{Client, exchange, four_letters};
+use support::ensemble::Ensemble;
+use support::{alone, seconds, until};
+
+#[test]
+fn every_four_letter_word_is_answered_once_it_is_allowed() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, "4lw.commands.whitelist=*\n");
+    let mut client = ensemble.client(1);
+    client.create("/a", b"x").expect("it serves");
+    client.call(&Request::GetData { path: "/a".to_owned(), watch: true }).expect("it serves");
+    let ask = |word: &str| four_letters(ensemble.addr(1), word).expect("it answers");
+    let expected = [
+        ("conf", "tickTime=200\nmaxClientCnxns=60\n"),
+        ("cons", ",lop=GETD,est="),
+        ("crst", "Connection stats reset.\n"),
+        ("dirs", "datadir_size: "),
+        ("dump", "Session Sets (1)/(1):\n1 expire at "),
+        ("envi", "zookeeper.version=3.8.0-zoobreak-"),
+        ("gtmk", "306"),
+        ("hash", "100000002: "),
+        ("isro", "rw"),
+        ("mntr", "zk_cnt_fsynctime\t"),
+        ("ruok", "imok"),
+        ("srvr", "Zxid: 0x100000002\n"),
+        ("stat", "Clients:\n /127.0.0.1:"),
+        ("wchc", "\n\t/a\n"),
+        ("wchp", "/a\n\t0x"),
+        ("wchs", "1 connections watching 1 paths\nTotal watches:1\n"),
+        ("srst", "Server stats reset.\n"),
+    ];
+    for (word, part) in expected {
+        let said = ask(word);
+        assert!(said.contains(part), "{word}: {said}");
+    }
+    assert!(ask("cons").contains("recved=0,sent=0"), "crst came before");
+    assert!(ask("srvr").contains("Received: 0\nSent: 0\n"), "srst came before");
+    let answer = exchange(ensemble.addr(1), b"stmk\0\0\0\0\0\0\0\x05").expect("it answers");
+    assert_eq!((answer, ask("gtmk")), (b"5".to_vec(), "5".to_owned()));
+}
+
+#[test]
+fn words_outside_the_whitelist_are_not_answered() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, "4lw.commands.whitelist=wchs\n");
+    let ask = |word: &str| four_letters(ensemble.addr(1), word).expect("it answers");
+    assert_eq!(ask("envi"), "envi is not executed because it is not in the whitelist.\n");
+    assert!(ask("wchs").starts_with("0 connections watching"));
+    assert!(ask("srvr").contains("Mode: leader"));
+}
+
+#[test]
+fn servers_without_a_quorum_say_so() {
+    let mut ensemble = Ensemble::new(3, "4lw.commands.whitelist=*\n");
+    ensemble.start(1);
+    let ask = |word: &str| four_letters(ensemble.addr(1), word).ok();
+    until("it answers", seconds(20), || ask("ruok").filter(|said| said == "imok"));
+    assert!(ask("stat").is_some_and(|said| said.contains("not currently serving requests")));
+    assert_eq!(ask("isro").as_deref(), Some("null"));
+}
+
+#[test]
+fn figures_of_the_leader_and_of_followers_are_served_over_http() {
+    let _alone = alone();
+    let ports = free_ports();
+    let extra = format!(
+        "admin.enableServer=true\nadmin.serverAddress=127.0.0.1\nadmin.serverPort={}\n\
+         metricsProvider.httpHost=127.0.0.1\nmetricsProvider.httpPort={}\n",
+        ports[0].port(),
+        ports[1].port()
+    );
+    let mut ensemble = Ensemble::new(3, "");
+    let config = ensemble.config(1);
+    let text = std::fs::read_to_string(&config).expect("it is there");
+    std::fs::write(&config, text + &extra).expect("a scratch directory");
+    (1..=3).for_each(|id| ensemble.start(id));
+    let leader = ensemble.settle();
+    let mut client = ensemble.client(1);
+    for n in 0..20 {
+        client.create(&format!("/n{n}"), b"x").expect("it serves");
+    }
+    client.get("/n0").expect("it serves");
+
+    let page = get(ports[1], "/metrics");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    let figure = |name: &str| -> f64 {
+        let prefix = format!("{name} ");
+        let value = page.lines().find_map(|line| line.strip_prefix(&prefix));
+        value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().expect("a number")
+    };
+    assert!(figure("znode_count") >= 24.0);
+    assert!(figure("fsynctime_count") >= 20.0 && figure("fsynctime_sum") > 0.0);
+    assert!(figure("election_time_count") >= 1.0);
+    assert!(figure("updatelatency_count") >= 20.0 && figure("readlatency_count") >= 1.0);
+    let applied = ["commit_count", "learner_commit_received_count"].map(figure);
+    assert!(applied[0] + applied[1] >= 21.0, "{applied:?}");
+
+    let answer = |name: &str| -> Value {
+        let page = get(ports[0], &format!("/commands/{name}"));
+        let (head, body) = page.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains("200 OK") && head.contains("application/json"), "{head}");
+        serde_json::from_str(body).expect("JSON")
+    };
+    for (name, canonical, member) in [
+        ("ruok", "ruok", "error"),
+        ("srvr", "server_stats", "server_stats"),
+        ("stats", "stats", "connections"),
+        ("mntr", "monitor", "znode_count"),
+        ("conf", "configuration", "client_port"),
+        ("cons", "connections", "connections"),
+        ("dump", "dump", "session_id_to_ephemeral_paths"),
+        ("watch_summary", "watch_summary", "num_total_watches"),
+        ("hash", "hash", "digests"),
+        ("is_read_only", "is_read_only", "read_only"),
+        ("voting_view", "voting_view", "current_config"),
+    ] {
+        let answer = answer(name);
+        assert_eq!(answer["command"], canonical, "{answer}");
+        assert_eq!(answer["error"], Value::Null, "{answer}");
+        assert!(answer.get(member).is_some(), "{name}: {answer}");
+    }
+    assert_eq!(answer("leader")["leader_id"], leader);
+    assert_eq!(answer("cons")["connections"][0]["last_operation"], "GETD");
+    assert_eq!(answer("nonsense")["error"], "Unknown command: nonsense");
+    assert!(get(ports[0], "/elsewhere").starts_with("HTTP/1.1 404"));
+    for garbage in [&b"\xff\xff\r\n\r\n"[..], &[b'a'; 20_000]] {
+        let answer = exchange(ports[0], garbage).expect("it closes the connection");
+        assert!(!answer.windows(6).any(|part| part == b"200 OK"));
+    }
+    assert!(get(ports[0], "/commands").contains("/commands/monitor"));
+}
+
+#[test]
+fn an_address_has_only_so_many_connections() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, "maxClientCnxns=3\n");
+    let addr = ensemble.addr(1);
+    let connect = || TcpStream::connect(addr).expect("the system accepts");
+    let first = until("three places are free", seconds(10), || Client::connect(addr).ok());
+    let held: Vec<Client> = (0..2).map(|_| ensemble.client(1)).collect();
+    let mut end = [0];
+    assert_eq!(connect().read(&mut end).expect("it is closed"), 0, "the fourth");
+    assert!(ensemble.log(1).contains("maxClientCnxns"), "{}", ensemble.log(1));
+    drop(first);
+    let mut next = until("a place is free", seconds(10), || Client::connect(addr).ok());
+    next.create("/a", b"x").expect("it serves");
+    drop(held);
+}
+
+#[test]
+fn a_client_that_never_reads_takes_bounded_memory_and_hurts_nobody() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, "");
+    let mut client = ensemble.client(1);
+    client.create("/big", &[7; 1_000_000]).expect("it serves");
+    let memory = || -> f64 {
+        let said = four_letters(ensemble.addr(1), "mntr").expect("it answers");
+        let line = said.lines().find_map(|l| l.strip_prefix("zk_process_resident_memory_bytes\t"));
+        line.expect("Linux tells it").parse().expect("a number")
+    };
+    let before = memory();
+    let greedy = ensemble.client(1);
+    let mut requests = Vec::new();
+    for xid in 1..=900 {
+        let request = Request::GetData { path: "/big".to_owned(), watch: false };
+        wire::encode_request(xid, &request, &mut requests);
+    }
+    let greedy = greedy.send_only(&requests);
+    let received = || -> u64 {
+        let said = four_letters(ensemble.addr(1), "srvr").expect("it answers");
+        let line = said.lines().find_map(|line| line.strip_prefix("Received: "));
+        line.expect("it is serving").parse().expect("a number")
+    };
+    let mut last = 0;
+    until("the server has taken in what it will", seconds(20), || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let now = received();
+        (std::mem::replace(&mut last, now) == now && now > 3).then_some(())
+    });
+    assert!(memory() - before < 300e6, "{} MB more", (memory() - before) / 1e6);
+    assert_eq!(client.get("/big").expect("others are served").len(), 1_000_000);
+    drop(greedy);
+}
+
+fn get(addr: SocketAddr, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut stream = TcpStream::connect(addr).expect("it listens");
+    stream.set_read_timeout(Some(seconds(10))).expect("a duration");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+fn free_ports() -> [SocketAddr; 2] {
+    let held = [0, 1].map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("free ports"));
+    held.map(|listener| listener.local_addr().expect("it is bound"))
+}
