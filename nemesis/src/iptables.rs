@@ -17,7 +17,7 @@ use crate::fault::FaultId;
 use crate::namespace::Namespace;
 use crate::switch::Link;
 
-/// A rule that drops what one host sends to another, in the namespace of the latter.
+/// A rule against what one host sends to another, in the namespace of the latter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct Rule {
     /// The fault that the rule belongs to; it is part of the rule, so equal cuts do not get mixed up.
@@ -25,6 +25,38 @@ pub struct Rule {
     /// Whose packets to whom.
     #[serde(flatten)]
     pub link: Link,
+    /// Which packets, and what becomes of them.
+    pub action: Action,
+}
+
+/// What a rule does to the packets of its link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Drops all.
+    #[default]
+    Drop,
+    /// Drops TCP segments to this port.
+    DropTo(u16),
+    /// Drops TCP segments from this port.
+    DropFrom(u16),
+    /// Answers TCP segments with a reset. Resets pass: else each side would swallow the other's answers.
+    Reset,
+}
+
+impl Action {
+    /// The matches of the rule and its target, as iptables prints them.
+    fn spec(self) -> (String, &'static str) {
+        match self {
+            Action::Drop => (String::new(), "DROP"),
+            Action::DropTo(port) => (format!("-p tcp -m tcp --dport {port} "), "DROP"),
+            Action::DropFrom(port) => (format!("-p tcp -m tcp --sport {port} "), "DROP"),
+            Action::Reset => {
+                let no_reset = "-p tcp -m tcp ! --tcp-flags RST RST ".to_owned();
+                (no_reset, "REJECT --reject-with tcp-reset")
+            }
+        }
+    }
 }
 
 /// A rule as the kernel has it.
@@ -32,7 +64,7 @@ pub struct Rule {
 pub struct Counted {
     /// Its specification, as iptables prints it.
     pub spec: String,
-    /// Packets that it dropped.
+    /// Packets that met it.
     pub packets: u64,
 }
 
@@ -104,7 +136,11 @@ impl Iptables {
 
     fn rehearse(&self, ns: &Namespace) -> Result<(), IptablesError> {
         use crate::host::Host::{Clients, Observer};
-        let rule = Rule { fault: FaultId(0), link: Link { src: Observer, dst: Clients } };
+        let rule = Rule {
+            fault: FaultId(0),
+            link: Link { src: Observer, dst: Clients },
+            action: Action::Drop,
+        };
         self.add(ns, &[rule])?;
         let added = self.list(ns)?;
         self.remove(ns, &[rule])?;
@@ -125,8 +161,9 @@ impl fmt::Display for Rule {
     /// The specification, in the order in which iptables prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (src, dst) = (self.link.src.addr(), self.link.dst.addr());
-        let fault = self.fault;
-        write!(f, "INPUT -s {src}/32 -d {dst}/32 -m comment --comment {TAG}{fault} -j DROP")
+        let (fault, (matches, target)) = (self.fault, self.action.spec());
+        let comment = format!("-m comment --comment {TAG}{fault}");
+        write!(f, "INPUT -s {src}/32 -d {dst}/32 {matches}{comment} -j {target}")
     }
 }
 
@@ -214,8 +251,11 @@ mod tests {
     use super::*;
     use crate::host::{Host, NodeId};
 
-    const RULE: Rule =
-        Rule { fault: FaultId(7), link: Link { src: Host::Node(NodeId(3)), dst: Host::Clients } };
+    const RULE: Rule = Rule {
+        fault: FaultId(7),
+        link: Link { src: Host::Node(NodeId(3)), dst: Host::Clients },
+        action: Action::Drop,
+    };
 
     #[test]
     fn a_listed_rule_is_recognised_by_its_whole_specification() {

@@ -5,9 +5,9 @@ use std::thread;
 
 use serde::Serialize;
 
-use crate::fault::{FaultId, Grudge};
+use crate::fault::{Cut, FaultId, Grudge};
 use crate::host::Host;
-use crate::iptables::{Counted, Iptables, IptablesError, Rule};
+use crate::iptables::{Action, Counted, Iptables, IptablesError, Rule};
 use crate::lab::Lab;
 use crate::switch::{Link, Policy};
 
@@ -17,6 +17,14 @@ pub(crate) enum Backend {
     Iptables(Iptables),
     /// With the reason why it is not iptables.
     Switch(String),
+}
+
+/// A partition, as its rules need to know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Rift {
+    pub(crate) fault: FaultId,
+    pub(crate) grudge: Grudge,
+    pub(crate) cut: Cut,
 }
 
 /// A partition that ended: what each link lost, and what cannot be vouched for.
@@ -32,6 +40,7 @@ pub(crate) struct Mended {
 pub(crate) struct Dropped {
     #[serde(flatten)]
     link: Link,
+    action: Action,
     pub(crate) packets: u64,
 }
 
@@ -51,21 +60,25 @@ impl Backend {
     pub(crate) fn cut(
         &self,
         lab: &Lab,
-        fault: FaultId,
-        grudge: &Grudge,
+        rift: &Rift,
         others: &Grudge,
     ) -> Result<Baseline, (String, bool)> {
-        let links: Vec<_> = grudge.iter().copied().collect();
+        let links: Vec<_> = rift.grudge.iter().copied().collect();
         let baseline =
             links.iter().map(|&link| (link, lab.switch().traffic(link).dropped)).collect();
         let Backend::Iptables(iptables) = self else {
+            if rift.cut != Cut::Everything {
+                return Err((format!("{self} cuts whole links only; this needs iptables"), true));
+            }
             let cut = lab.switch().set(&links, Policy::Cut);
             return cut.map(|_| baseline).map_err(|e| (e.to_string(), true));
         };
-        let hold = lab.switch().set(&links, Policy::Hold);
-        hold.map_err(|e| (e.to_string(), true))?;
-        add_rules(iptables, lab, fault, grudge).map(|()| baseline).map_err(|reason| {
-            match self.mend(lab, fault, grudge, others, &Baseline::new()) {
+        if rift.cut != Cut::Reset {
+            let hold = lab.switch().set(&links, Policy::Hold);
+            hold.map_err(|e| (e.to_string(), true))?;
+        }
+        add_rules(iptables, lab, rift).map(|()| baseline).map_err(|reason| {
+            match self.mend(lab, rift, others, &Baseline::new()) {
                 Ok(_) => (reason, true),
                 Err(left) => (format!("{reason}; and {left}"), false),
             }
@@ -76,16 +89,15 @@ impl Backend {
     pub(crate) fn mend(
         &self,
         lab: &Lab,
-        fault: FaultId,
-        grudge: &Grudge,
+        rift: &Rift,
         others: &Grudge,
         baseline: &Baseline,
     ) -> Result<Mended, String> {
         let mut mended = match self {
-            Backend::Iptables(iptables) => remove_rules(iptables, lab, fault, grudge)?,
-            Backend::Switch(_) => count_in_switch(lab, grudge, baseline),
+            Backend::Iptables(iptables) => remove_rules(iptables, lab, rift)?,
+            Backend::Switch(_) => count_in_switch(lab, &rift.grudge, baseline),
         };
-        let free: Vec<_> = grudge.difference(others).copied().collect();
+        let free: Vec<_> = rift.grudge.difference(others).copied().collect();
         mended.n_replayed = lab.switch().set(&free, Policy::Forward).map_err(|e| e.to_string())?;
         Ok(mended)
     }
@@ -118,18 +130,16 @@ fn count_in_switch(lab: &Lab, grudge: &Grudge, baseline: &Baseline) -> Mended {
     let since = |link| {
         lab.switch().traffic(link).dropped - baseline.get(&link).copied().unwrap_or_default()
     };
-    let dropped = grudge.iter().map(|&link| Dropped { link, packets: since(link) }).collect();
+    let dropped = grudge
+        .iter()
+        .map(|&link| Dropped { link, action: Action::Drop, packets: since(link) })
+        .collect();
     Mended { dropped, ..Mended::default() }
 }
 
 /// The namespaces are changed at the same time, to keep the moment short in which only some are.
-fn add_rules(
-    iptables: &Iptables,
-    lab: &Lab,
-    fault: FaultId,
-    grudge: &Grudge,
-) -> Result<(), String> {
-    let added = in_each_namespace(fault, grudge, |host, rules| {
+fn add_rules(iptables: &Iptables, lab: &Lab, rift: &Rift) -> Result<(), String> {
+    let added = in_each_namespace(rift, |host, rules| {
         let ns = lab.namespace(host);
         iptables.add(ns, rules).map_err(|e| e.to_string())?;
         let listed = iptables.list(ns).map_err(|e| e.to_string())?;
@@ -139,13 +149,8 @@ fn add_rules(
     added.into_iter().collect()
 }
 
-fn remove_rules(
-    iptables: &Iptables,
-    lab: &Lab,
-    fault: FaultId,
-    grudge: &Grudge,
-) -> Result<Mended, String> {
-    let removed = in_each_namespace(fault, grudge, |host, rules| {
+fn remove_rules(iptables: &Iptables, lab: &Lab, rift: &Rift) -> Result<Mended, String> {
+    let removed = in_each_namespace(rift, |host, rules| {
         remove_from(iptables, lab, host, rules).map_err(|e| format!("{host}: {e}"))
     });
     let mut all = Mended::default();
@@ -181,24 +186,31 @@ fn remove_from(
     Ok(Mended { dropped, doubts: doubts.collect(), n_replayed: 0 })
 }
 
+/// A port is one end of a connection, and its packets go both ways.
+fn actions(cut: Cut) -> Vec<Action> {
+    match cut {
+        Cut::Everything => vec![Action::Drop],
+        Cut::Port(port) => vec![Action::DropTo(port), Action::DropFrom(port)],
+        Cut::Reset => vec![Action::Reset],
+    }
+}
+
 fn present(rule: &Rule, listed: &[Counted]) -> bool {
     listed.iter().any(|counted| rule.is(counted))
 }
 
 fn dropped(rule: &Rule, listed: &[Counted]) -> Dropped {
     let counters = listed.iter().filter(|counted| rule.is(counted)).map(|c| c.packets);
-    Dropped { link: rule.link, packets: counters.sum() }
+    Dropped { link: rule.link, action: rule.action, packets: counters.sum() }
 }
 
 /// Rules live where the packets arrive. One result per receiving host.
-fn in_each_namespace<T: Send>(
-    fault: FaultId,
-    grudge: &Grudge,
-    work: impl Fn(Host, &[Rule]) -> T + Sync,
-) -> Vec<T> {
+fn in_each_namespace<T: Send>(rift: &Rift, work: impl Fn(Host, &[Rule]) -> T + Sync) -> Vec<T> {
     let mut by_receiver = BTreeMap::<Host, Vec<Rule>>::new();
-    for &link in grudge {
-        by_receiver.entry(link.dst).or_default().push(Rule { fault, link });
+    for &link in &rift.grudge {
+        let rules =
+            actions(rift.cut).into_iter().map(|action| Rule { fault: rift.fault, link, action });
+        by_receiver.entry(link.dst).or_default().extend(rules);
     }
     let work = &work;
     thread::scope(|scope| {

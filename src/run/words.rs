@@ -40,7 +40,7 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
     match fault {
         Fault::Kill { nodes } => format!("kill -9 {}", named(nodes)),
         Fault::Pause { nodes } => format!("SIGSTOP {}", named(nodes)),
-        Fault::Partition { shape, grudge } => format!("{shape}: {}", divide(grudge)),
+        Fault::Partition { shape, grudge, .. } => format!("{shape}: {}", divide(grudge)),
         Fault::Link { weather, links, .. } => format!("{weather} links: {}", bad(links)),
     }
 }
@@ -87,12 +87,12 @@ fn list(hosts: &BTreeSet<Host>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nemesis::fault::{Shape, Weather, grudge};
+    use nemesis::fault::{Cut, Shape, Weather, grudge};
 
     use super::*;
 
     fn partition(shape: Shape, grudge: Grudge) -> String {
-        describe(&Fault::Partition { shape, grudge }, None)
+        describe(&Fault::Partition { shape, grudge, cut: Cut::default() }, None)
     }
 
     #[test]

@@ -16,8 +16,8 @@ use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getgid, getuid};
 
 pub use error::{ContainError, Step};
@@ -38,8 +38,8 @@ pub struct Contained {
 ///
 /// Returns only in the inner process, which is pid 1, sees its own `/proc` and an empty `/run`, and has
 /// no network but what it builds. The calling process waits for it and passes its exit status on (128 +
-/// signal if it was killed). It ignores SIGINT, which the inner process gets too and may handle; any
-/// other death of either process kills everything.
+/// signal if it was killed). SIGINT, SIGTERM and SIGHUP are passed to the inner process, which, being pid 1,
+/// gets only those it has a handler for; the death of either process kills everything.
 pub fn enter() -> Result<Contained, ContainError> {
     let user_namespace = isolate()?;
     let (life, lifeline) = std::io::pipe().map_err(|e| Step::Fork.failed(&e))?;
@@ -111,12 +111,16 @@ fn status_field(name: &str, radix: u32) -> Result<u64, ContainError> {
 /// `lifeline` is closed by our death alone; the inner process looks at the other end once.
 fn supervise(inner: Pid, life: OwnedFd, lifeline: OwnedFd) -> ! {
     drop(life);
-    // SAFETY: ignoring a signal installs no handler. Failure would only cost an orderly ctrl-C.
-    let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
+    let signals =
+        SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
+    let passing = signals.thread_block();
     let status = loop {
-        match waitpid(inner, None) {
+        // Where signals cannot be waited for, they keep their usual effect and nothing is passed on.
+        let flags = passing.is_ok().then_some(WaitPidFlag::WNOHANG);
+        match waitpid(inner, flags) {
             Ok(WaitStatus::Exited(_, code)) => break code,
             Ok(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
+            Ok(WaitStatus::StillAlive) => pass_on(inner, &signals),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => {
                 eprintln!("the contained process was lost: {errno}");
@@ -126,6 +130,16 @@ fn supervise(inner: Pid, life: OwnedFd, lifeline: OwnedFd) -> ! {
     };
     drop(lifeline);
     exit(status)
+}
+
+/// Waits for a signal. What asks this process to end is for the inner one, which may end in order.
+fn pass_on(inner: Pid, signals: &SigSet) {
+    if let Ok(asked) = signals.wait()
+        && asked != Signal::SIGCHLD
+    {
+        // It fails only if the inner process has ended, which the next look tells.
+        let _ = kill(inner, asked);
+    }
 }
 
 /// The signal covers a parent that dies from now on, the closed pipe one that has died already.

@@ -50,6 +50,9 @@ const BRIDGE: FaultSpec = FaultSpec::Partition { shape: Shape::Bridge };
 const ONE: FaultSpec = FaultSpec::Partition { shape: Shape::One };
 const ONE_WAY: FaultSpec = FaultSpec::Partition { shape: Shape::OneWay };
 const CLIENT: FaultSpec = FaultSpec::Partition { shape: Shape::Client };
+const QUORUM_PORT: FaultSpec = FaultSpec::Partition { shape: Shape::QuorumPort };
+const ELECTION_PORT: FaultSpec = FaultSpec::Partition { shape: Shape::ElectionPort };
+const RESET: FaultSpec = FaultSpec::Partition { shape: Shape::Reset };
 const SLOW: FaultSpec = FaultSpec::Link { weather: Weather::Slow };
 const LOSSY: FaultSpec = FaultSpec::Link { weather: Weather::Lossy };
 const FLAKY: FaultSpec = FaultSpec::Link { weather: Weather::Flaky };
@@ -93,6 +96,9 @@ const KINDS: &[Entry] = &[
     ("partition:one", &[(1, ONE)]),
     ("partition:one-way", &[(1, ONE_WAY)]),
     ("partition:client", &[(1, CLIENT)]),
+    ("partition:quorum-port", &[(1, QUORUM_PORT)]),
+    ("partition:election-port", &[(1, ELECTION_PORT)]),
+    ("partition:reset", &[(1, RESET)]),
     ("link:slow", &[(1, SLOW)]),
     ("link:lossy", &[(1, LOSSY)]),
     ("link:flaky", &[(1, FLAKY)]),

@@ -84,6 +84,42 @@ pub enum Shape {
     OneWay,
     /// The clients and some servers do not hear each other; the servers do.
     Client,
+    /// Two sides hear each other except on the port of the quorum: an election may be won, and the
+    /// followers do not find the leader.
+    QuorumPort,
+    /// The reverse: the ensemble works until the leader is missed, and nobody can be elected.
+    ElectionPort,
+    /// Two sides; who speaks to the other has the connection reset instead of silence.
+    Reset,
+}
+
+/// What is cut on the links of a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// Every packet is dropped.
+    #[default]
+    Everything,
+    /// TCP segments from or to this port are dropped.
+    Port(u16),
+    /// TCP segments are answered with a reset. Other packets pass.
+    Reset,
+}
+
+/// Where servers talk to each other, the same on each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ports {
+    /// Where followers connect to their leader.
+    pub quorum: u16,
+    /// Where votes go.
+    pub election: u16,
+}
+
+impl Default for Ports {
+    /// As in the examples of the ZooKeeper Administrator's Guide: `server.1=zoo1:2888:3888`.
+    fn default() -> Ports {
+        Ports { quorum: 2888, election: 3888 }
+    }
 }
 
 /// A fault whose targets are known: what the nemesis injects and what the history records.
@@ -106,6 +142,9 @@ pub enum Fault {
         shape: Shape,
         /// Who drops whose packets.
         grudge: Grudge,
+        /// Which of them.
+        #[serde(default)]
+        cut: Cut,
     },
     /// See [`FaultSpec::Link`].
     Link {
@@ -151,6 +190,9 @@ impl fmt::Display for Shape {
             Shape::Bridge => "bridge",
             Shape::OneWay => "one-way",
             Shape::Client => "client",
+            Shape::QuorumPort => "quorum-port",
+            Shape::ElectionPort => "election-port",
+            Shape::Reset => "reset",
         })
     }
 }

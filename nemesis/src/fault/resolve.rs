@@ -6,7 +6,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, FaultSpec, Grudge, Shape, Target, grudge};
+use super::{Cut, Fault, FaultSpec, Grudge, Ports, Shape, Target, grudge};
 use crate::host::NodeId;
 
 /// The ensemble as it stands at the moment of an injection.
@@ -18,6 +18,8 @@ pub struct View {
     pub leader: Option<NodeId>,
     /// Servers without a process, and paused ones.
     pub down: BTreeSet<NodeId>,
+    /// Where the servers talk to each other.
+    pub ports: Ports,
 }
 
 /// Why a fault makes no sense at this moment.
@@ -58,7 +60,8 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
         FaultSpec::Kill { target } => Ok(Fault::Kill { nodes: targets(target, view, rng)? }),
         FaultSpec::Pause { target } => Ok(Fault::Pause { nodes: targets(target, view, rng)? }),
         FaultSpec::Partition { shape } => {
-            Ok(Fault::Partition { shape, grudge: partition(shape, view, rng)? })
+            let cut = cut(shape, view.ports);
+            Ok(Fault::Partition { shape, grudge: partition(shape, view, rng)?, cut })
         }
         FaultSpec::Link { weather } => Ok(Fault::Link {
             weather,
@@ -112,7 +115,25 @@ fn partition(shape: Shape, view: &View, rng: &mut impl Rng) -> Result<Grudge, Sk
         Shape::Bridge => grudge::bridge(&order),
         Shape::OneWay => one_way(&order, rng),
         Shape::Client => grudge::client_cut(&some_of(&order, rng.random_range(1..=has), rng)),
+        Shape::QuorumPort | Shape::ElectionPort | Shape::Reset => two_sides(&order, view, rng),
     })
+}
+
+fn cut(shape: Shape, ports: Ports) -> Cut {
+    match shape {
+        Shape::QuorumPort => Cut::Port(ports.quorum),
+        Shape::ElectionPort => Cut::Port(ports.election),
+        Shape::Reset => Cut::Reset,
+        _ => Cut::Everything,
+    }
+}
+
+/// Halves, or the leader and the others; without a known leader, any server and the others.
+fn two_sides(order: &[NodeId], view: &View, rng: &mut impl Rng) -> Grudge {
+    match rng.random() {
+        true => grudge::halves(order),
+        false => grudge::isolate(view.leader.unwrap_or(order[0]), order),
+    }
 }
 
 /// All links between the servers, or every link of one server, that to the clients included; in half of
@@ -129,9 +150,9 @@ fn bad_links(view: &View, rng: &mut impl Rng) -> Grudge {
 fn fewest(shape: Shape) -> usize {
     match shape {
         Shape::Client => 1,
-        Shape::Halves | Shape::One | Shape::Leader | Shape::OneWay => 2,
         Shape::Bridge => 3,
         Shape::Ring => 5,
+        _ => 2,
     }
 }
 
@@ -165,7 +186,7 @@ mod tests {
 
     fn view(n_nodes: u8, leader: Option<u8>, down: &[u8]) -> View {
         let down = down.iter().copied().map(NodeId).collect();
-        View { nodes: NodeId::first(n_nodes), leader: leader.map(NodeId), down }
+        View { nodes: NodeId::first(n_nodes), leader: leader.map(NodeId), down, ..View::default() }
     }
 
     fn resolved(kind: &str, view: &View, seed: u64) -> Result<Fault, Skip> {
@@ -237,6 +258,18 @@ mod tests {
                 assert!(grudge.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
             }
         }
+    }
+
+    #[test]
+    fn a_port_partition_cuts_its_port_and_no_other() {
+        let cut_of = |kind| match resolved(kind, &view(5, Some(2), &[]), 3) {
+            Ok(Fault::Partition { cut, .. }) => cut,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(cut_of("partition:quorum-port"), Cut::Port(2888));
+        assert_eq!(cut_of("partition:election-port"), Cut::Port(3888));
+        assert_eq!(cut_of("partition:reset"), Cut::Reset);
+        assert_eq!(cut_of("partition:halves"), Cut::Everything);
     }
 
     #[test]

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::fault::{Fault, FaultId, Grudge, Shape, View};
+use crate::fault::{Fault, FaultId, Grudge, Ports, Shape, View};
 use crate::host::{Host, NodeId};
 use crate::lab::Lab;
 use crate::outcome::{NotHealed, Outcome, Report};
-use crate::partition::{Backend, Baseline, Mended};
+use crate::partition::{Backend, Baseline, Mended, Rift};
 use crate::process::{self, Launch, ProcessError, Server};
 use crate::switch::{Losses, Quality};
 
@@ -25,6 +25,7 @@ pub struct Nemesis {
     backend: Backend,
     servers: BTreeMap<NodeId, Server>,
     active: BTreeMap<FaultId, Active>,
+    ports: Ports,
 }
 
 /// A fault in force, with what is needed to end it and to judge whether it lasted.
@@ -32,7 +33,7 @@ pub struct Nemesis {
 enum Active {
     Kill { nodes: Vec<NodeId>, doubts: Vec<String> },
     Pause { pids: BTreeMap<NodeId, Vec<i32>>, doubts: Vec<String> },
-    Partition { grudge: Grudge, baseline: Baseline },
+    Partition { rift: Rift, baseline: Baseline },
     Link { quality: Quality, lost_before: Losses },
 }
 
@@ -40,13 +41,22 @@ impl Nemesis {
     /// Finds out by trying whether iptables works here.
     pub fn new(lab: Arc<Lab>) -> Nemesis {
         let backend = Backend::detect(&lab);
-        Nemesis { lab, backend, servers: BTreeMap::new(), active: BTreeMap::new() }
+        Nemesis::by(lab, backend)
     }
 
     /// Lets the switch make the partitions even where iptables works.
     pub fn without_iptables(lab: Arc<Lab>) -> Nemesis {
-        let backend = Backend::Switch("iptables was not wanted".into());
-        Nemesis { lab, backend, servers: BTreeMap::new(), active: BTreeMap::new() }
+        Nemesis::by(lab, Backend::Switch("iptables was not wanted".into()))
+    }
+
+    fn by(lab: Arc<Lab>, backend: Backend) -> Nemesis {
+        let (servers, active) = (BTreeMap::new(), BTreeMap::new());
+        Nemesis { lab, backend, servers, active, ports: Ports::default() }
+    }
+
+    /// Where the servers talk to each other, if not at [`Ports::default`].
+    pub fn use_ports(&mut self, ports: Ports) {
+        self.ports = ports;
     }
 
     /// What makes the partitions: `iptables v1.8.9 (nf_tables)`, or `switch (why not iptables)`.
@@ -91,7 +101,7 @@ impl Nemesis {
                 down.insert(node);
             }
         }
-        Ok(View { nodes, leader, down })
+        Ok(View { nodes, leader, down, ports: self.ports })
     }
 
     /// Puts a fault in force. The id must be new; the report says what happened.
@@ -103,7 +113,9 @@ impl Nemesis {
         let (outcome, mut evidence) = match fault {
             Fault::Kill { nodes } => self.kill(id, nodes),
             Fault::Pause { nodes } => self.pause(id, nodes),
-            Fault::Partition { shape, grudge } => self.partition(id, *shape, grudge),
+            Fault::Partition { shape, grudge, cut } => {
+                self.partition(*shape, Rift { fault: id, grudge: grudge.clone(), cut: *cut })
+            }
             Fault::Link { quality, links, seed, .. } => self.spoil(id, *quality, links, *seed),
         };
         evidence["took_ms"] = millis_since(start);
@@ -121,7 +133,7 @@ impl Nemesis {
         let healed = match &active {
             Active::Kill { nodes, doubts } => self.restart(nodes, doubts),
             Active::Pause { pids, doubts } => self.resume(pids, doubts),
-            Active::Partition { grudge, baseline } => self.mend(id, grudge, baseline),
+            Active::Partition { rift, baseline } => self.mend(rift, baseline),
             Active::Link { quality, lost_before } => self.clear(id, *quality, *lost_before),
         };
         match healed {
@@ -247,35 +259,34 @@ impl Nemesis {
         Ok((Outcome::unless(&doubts), json!({ "resumed_pids": pids })))
     }
 
-    fn partition(&mut self, id: FaultId, shape: Shape, grudge: &Grudge) -> (Outcome, Value) {
-        let mut evidence =
-            json!({ "backend": self.partition_backend(), "shape": shape, "links": grudge.len() });
-        if grudge.is_empty() {
+    fn partition(&mut self, shape: Shape, rift: Rift) -> (Outcome, Value) {
+        let mut evidence = json!({
+            "backend": self.partition_backend(),
+            "shape": shape,
+            "cut": rift.cut,
+            "links": rift.grudge.len(),
+        });
+        if rift.grudge.is_empty() {
             return (Outcome::skipped("it cuts no link"), evidence);
         }
-        match self.backend.cut(&self.lab, id, grudge, &self.grudges()) {
+        match self.backend.cut(&self.lab, &rift, &self.grudges()) {
             Ok(baseline) => {
                 evidence["rules_present"] = json!(true);
-                self.active.insert(id, Active::Partition { grudge: grudge.clone(), baseline });
+                self.active.insert(rift.fault, Active::Partition { rift, baseline });
                 (Outcome::Installed, evidence)
             }
             Err((reason, true)) => (Outcome::skipped(reason), evidence),
             Err((reason, false)) => {
                 let baseline = Baseline::new();
-                self.active.insert(id, Active::Partition { grudge: grudge.clone(), baseline });
+                self.active.insert(rift.fault, Active::Partition { rift, baseline });
                 (Outcome::Indeterminate { reason }, evidence)
             }
         }
     }
 
-    fn mend(
-        &self,
-        id: FaultId,
-        grudge: &Grudge,
-        baseline: &Baseline,
-    ) -> Result<(Outcome, Value), String> {
+    fn mend(&self, rift: &Rift, baseline: &Baseline) -> Result<(Outcome, Value), String> {
         let Mended { dropped, mut doubts, n_replayed } =
-            self.backend.mend(&self.lab, id, grudge, &self.grudges(), baseline)?;
+            self.backend.mend(&self.lab, rift, &self.grudges(), baseline)?;
         let n_dropped: u64 = dropped.iter().map(|link| link.packets).sum();
         if n_dropped == 0 {
             doubts.push("no packet was dropped: nobody felt it".into());
@@ -295,7 +306,7 @@ impl Nemesis {
     /// The links cut by all partitions in force.
     fn grudges(&self) -> Grudge {
         let grudges = self.active.values().filter_map(|active| match active {
-            Active::Partition { grudge, .. } => Some(grudge),
+            Active::Partition { rift, .. } => Some(&rift.grudge),
             Active::Kill { .. } | Active::Pause { .. } | Active::Link { .. } => None,
         });
         grudges.flatten().copied().collect()

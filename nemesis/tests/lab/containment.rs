@@ -126,7 +126,8 @@ fn hold() -> ExitCode {
     let (_lab, mut nemesis) = ensemble(5, Nemesis::new);
     let nodes = NodeId::first(5);
     let grudge = grudge::halves(&nodes);
-    let partition = Fault::Partition { shape: Shape::Halves, grudge };
+    let cut = nemesis::fault::Cut::Everything;
+    let partition = Fault::Partition { shape: Shape::Halves, grudge, cut };
     assert_eq!(nemesis.inject(FaultId(1), &partition).outcome, Outcome::Installed);
     let pause = Fault::Pause { nodes: vec![NodeId(1)] };
     assert_eq!(nemesis.inject(FaultId(2), &pause).outcome, Outcome::Installed);

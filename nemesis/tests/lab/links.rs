@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nemesis::fault::{Grudge, Weather, grudge};
+use nemesis::fault::{Cut, Grudge, Shape, Weather, grudge};
 use nemesis::switch::Quality;
 use nemesis::{Fault, FaultId, Host, Lab, Nemesis, NodeId, Outcome, Report};
 use serde_json::Value;
@@ -65,7 +65,8 @@ pub(crate) fn overlap() {
     let one = round_trip();
     assert!(one >= Duration::from_millis(80), "{one:?}");
 
-    let cut = Fault::Partition { shape: nemesis::fault::Shape::Halves, grudge: pair() };
+    let (shape, cut) = (Shape::Halves, Cut::Everything);
+    let cut = Fault::Partition { shape, grudge: pair(), cut };
     assert_eq!(nemesis.inject(F2, &cut).outcome, Outcome::Installed);
     assert!(!answers(&lab, Host::Node(N1), N2));
     assert_eq!(nemesis.heal(F2).expect("it can be healed").outcome, Outcome::Installed);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nemesis::fault::{Grudge, Shape, grudge};
+use nemesis::fault::{Cut, Grudge, Shape, grudge};
+use nemesis::iptables::{Action, Rule};
 use nemesis::switch::Link;
 use nemesis::{Fault, FaultId, Host, Lab, Nemesis, NodeId, Outcome, Report};
 
@@ -16,6 +17,8 @@ use crate::support::{LIMIT, PORT, answers, connect, ensemble, until};
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
 const N3: NodeId = NodeId(3);
+/// Longer than a handshake in the lab, shorter than a retransmission.
+const SOON: Duration = Duration::from_millis(300);
 const F1: FaultId = FaultId(1);
 const F2: FaultId = FaultId(2);
 
@@ -41,6 +44,64 @@ pub(crate) fn tcp_recovers_at_once() {
 
 pub(crate) fn tcp_recovers_at_once_by_switch() {
     check_recovery(Nemesis::without_iptables);
+}
+
+/// The echo server's port is cut; its datagrams, which use another protocol, pass.
+pub(crate) fn a_port_is_cut_and_no_other() {
+    let (lab, mut nemesis) = ensemble(3, by_iptables);
+    let speaks = |from, to| {
+        let open = || TcpStream::connect_timeout(&(Host::Node(to).addr(), PORT).into(), SOON);
+        lab.namespace(Host::Node(from)).run(open).expect("the namespace can be entered").is_ok()
+    };
+    for (port, bites) in [(PORT, true), (PORT + 1, false)] {
+        let grudge = grudge::split(&[N1], &[N2]);
+        let fault = Fault::Partition { shape: Shape::QuorumPort, grudge, cut: Cut::Port(port) };
+        assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
+        assert!(answers(&lab, Host::Node(N1), N2));
+        assert_eq!(speaks(N1, N2), !bites);
+        assert_eq!(speaks(N2, N1), !bites);
+        assert!(speaks(N1, N3));
+        let healed = nemesis.heal(F1).expect("it can be healed");
+        match bites {
+            true => assert_eq!(healed.outcome, Outcome::Installed),
+            false => assert_reason(&healed, "no packet was dropped"),
+        }
+        assert!(speaks(N1, N2) && speaks(N2, N1));
+    }
+    assert_eq!(nemesis.heal_all(), Ok(vec![]));
+}
+
+pub(crate) fn a_reset_is_heard_at_once() {
+    let (lab, mut nemesis) = ensemble(3, by_iptables);
+    let mut old = connect(&lab, Host::Node(N1), N2);
+    round_trip(&mut old);
+    let grudge = grudge::split(&[N1], &[N2]);
+    let fault = Fault::Partition { shape: Shape::Reset, grudge, cut: Cut::Reset };
+    assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
+    old.set_read_timeout(Some(LIMIT)).expect("a socket takes its options");
+    old.write_all(b"x").expect("the kernel buffers it");
+    let error = old.read(&mut [0]).expect_err("the connection was reset").kind();
+    assert_eq!(error, std::io::ErrorKind::ConnectionReset);
+    let open = |to| {
+        let open = || TcpStream::connect((Host::Node(to).addr(), PORT)).map_err(|e| e.kind());
+        lab.namespace(Host::Node(N1)).run(open).expect("the namespace can be entered")
+    };
+    assert_eq!(open(N2).expect_err("refused"), std::io::ErrorKind::ConnectionRefused);
+    assert!(open(N3).is_ok());
+    assert_eq!(nemesis.heal(F1).expect("it can be healed").outcome, Outcome::Installed);
+    assert!(open(N2).is_ok());
+    assert_eq!(nemesis.heal_all(), Ok(vec![]));
+}
+
+/// The switch does not look into packets.
+pub(crate) fn ports_need_iptables() {
+    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    for cut in [Cut::Port(PORT), Cut::Reset] {
+        let grudge = grudge::split(&[N1], &[N2]);
+        let report = nemesis.inject(F1, &Fault::Partition { shape: Shape::Reset, grudge, cut });
+        let told = matches!(&report.outcome, Outcome::Skipped { reason } if reason.ends_with("needs iptables"));
+        assert!(told, "{report:?}");
+    }
 }
 
 pub(crate) fn a_stolen_rule_is_noticed() {
@@ -222,7 +283,7 @@ fn unbound_back_off(lab: &Lab) {
 }
 
 fn cut(grudge: &Grudge) -> Fault {
-    Fault::Partition { shape: Shape::Halves, grudge: grudge.clone() }
+    Fault::Partition { shape: Shape::Halves, grudge: grudge.clone(), cut: Cut::Everything }
 }
 
 fn assert_reason(report: &Report, part: &str) {
@@ -237,7 +298,7 @@ fn delete_rule(lab: &Lab, id: FaultId, link: Link) {
 }
 
 fn iptables(lab: &Lab, verb: &str, id: FaultId, link: Link) {
-    let spec = nemesis::iptables::Rule { fault: id, link }.to_string();
+    let spec = Rule { fault: id, link, action: Action::Drop }.to_string();
     let run = || Command::new("/usr/sbin/iptables").arg(verb).args(spec.split(' ')).status();
     let status = lab.namespace(link.dst).run(run).expect("the namespace can be entered");
     assert!(status.expect("iptables is there").success());
