@@ -11,7 +11,8 @@ use wire::Request;
 
 use support::client::{Client, exchange, four_letters};
 use support::ensemble::Ensemble;
-use support::{alone, seconds, until};
+use support::harness::zoobreak;
+use support::{alone, seconds, text, until};
 
 #[test]
 fn every_four_letter_word_is_answered_once_it_is_allowed() {
@@ -191,6 +192,44 @@ fn a_client_that_never_reads_takes_bounded_memory_and_hurts_nobody() {
     assert!(memory() - before < 300e6, "{} MB more", (memory() - before) / 1e6);
     assert_eq!(client.get("/big").expect("others are served").len(), 1_000_000);
     drop(greedy);
+}
+
+#[test]
+fn inspect_tells_what_a_start_then_does() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::started(3, "snapCount=20\n");
+    let leader = ensemble.settle();
+    let mut client = ensemble.client(leader);
+    for n in 0..50 {
+        client.create(&format!("/n{n}"), b"twelve bytes").expect("it serves");
+    }
+    until("a snapshot is on disk", seconds(10), || {
+        let directory = std::fs::read_dir(ensemble.home(leader).join("zoobreak/g0")).ok()?;
+        let names = directory.flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| name.into_string().ok()).find(|n| n.starts_with("snapshot."))
+    });
+    ensemble.kill(leader);
+    let home = ensemble.home(leader);
+    let inspect = || zoobreak(&["server", "inspect", text(&home)], seconds(20));
+    let sound = inspect();
+    assert_eq!(sound.code, 0, "{}", sound.all());
+    for part in ["create /n49, Persistent, 12 bytes of data", "load snapshot.", "fine: everything"]
+    {
+        assert!(sound.stdout.contains(part), "{part} in {}", sound.all());
+    }
+
+    let log = ensemble.newest_log_file(leader);
+    let whole = std::fs::read(&log).expect("it is there");
+    std::fs::write(&log, &whole[..whole.len() - 5]).expect("a scratch directory");
+    let torn = inspect();
+    assert_eq!(torn.code, 3, "{}", torn.all());
+    let start = torn.stdout.find("at byte ").expect("it says where") + 8;
+    let digits: String = torn.stdout[start..].chars().take_while(char::is_ascii_digit).collect();
+    ensemble.start(leader);
+    ensemble.settle();
+    let said = ensemble.log(leader);
+    assert!(said.contains(&format!("cut a torn tail at byte {digits}: ")), "{digits}: {said}");
+    assert_eq!(zoobreak(&["server", "inspect", "/nowhere"], seconds(20)).code, 64);
 }
 
 fn get(addr: SocketAddr, path: &str) -> String {

@@ -13,6 +13,7 @@ mod clients;
 mod config;
 mod desk;
 mod engine;
+mod inspect;
 mod links;
 mod metrics;
 mod mutant;
@@ -24,5 +25,6 @@ mod summary;
 mod timers;
 
 pub use config::{Config, ConfigError, ServerAddress};
+pub use inspect::{Health, InspectError, inspect};
 pub use mutant::Mutant;
 pub use run::{ServerError, run_from_file};

@@ -140,6 +140,27 @@ pub(super) fn file_name(first: Zxid) -> String {
     format!("log.{:016x}", first.0)
 }
 
+/// An entry and where it stands in its file.
+pub(super) struct Record<T> {
+    pub(super) entry: Entry<T>,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Damage: where it begins, what it is, and whether nothing readable follows it.
+type Damage = (usize, &'static str, bool);
+
+/// What a log file holds, and what is wrong after that.
+pub(super) fn examine<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<Record<T>>, Option<Damage>) {
+    let (found, damage) = scan::<T>(bytes);
+    let mut start = HEADER.len();
+    let record = |(entry, end)| Record { entry, start: std::mem::replace(&mut start, end), end };
+    let records: Vec<Record<T>> = found.into_iter().map(record).collect();
+    let whole = records.last().map_or(HEADER.len(), |record| record.end);
+    let damage = damage.map(|what| (whole, what, !continues::<T>(bytes, whole)));
+    (records, damage)
+}
+
 fn checksum(length: u32, payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&length.to_le_bytes());

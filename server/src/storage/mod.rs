@@ -12,11 +12,13 @@
 //! old one; the switch is the replacement of `state`; only then is the old one deleted.
 
 mod file;
+mod inspect;
 mod log;
 mod state;
 mod store;
 mod worker;
 
+pub use inspect::{Damage, Inspection, SegmentFile, SnapshotFile};
 pub use store::{Recovered, Store};
 pub use worker::{Op, Report, Worker};
 

@@ -195,16 +195,11 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         let names = listed(&self.directory(), "snapshot.")?;
         let mut damaged = None;
         for (zxid, path) in names.iter().rev() {
-            let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-            match bytes.split_last_chunk::<4>() {
-                Some((body, crc)) if crc32fast::hash(body) == u32::from_le_bytes(*crc) => {
-                    return Ok(Some((*zxid, body.to_vec())));
-                }
-                _ => {
-                    notes.push(format!("{}: wrong checksum, passed over", path.display()));
-                    damaged = Some(path);
-                }
+            if let Some(body) = read_snapshot(path)? {
+                return Ok(Some((*zxid, body)));
             }
+            notes.push(format!("{}: wrong checksum, passed over", path.display()));
+            damaged = Some(path);
         }
         match damaged {
             Some(path) => Err(StorageError::damaged(path, 0, "no snapshot is readable")),
@@ -228,24 +223,32 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
 
     /// Deletes what an interrupted or finished switch left behind.
     fn remove_other_generations(&self) -> Result<(), StorageError> {
-        let keep = generation_name(self.state.generation);
-        let entries =
-            fs::read_dir(&self.root).map_err(|error| StorageError::io(&self.root, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| StorageError::io(&self.root, error))?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let generation = name.strip_prefix('g').is_some_and(|n| n.parse::<u64>().is_ok());
-            if generation && name != keep {
-                let path = entry.path();
-                fs::remove_dir_all(&path).map_err(|error| StorageError::io(&path, error))?;
-            }
+        for path in Self::other_generations(&self.root, &self.directory())? {
+            fs::remove_dir_all(&path).map_err(|error| StorageError::io(&path, error))?;
         }
         Ok(())
     }
+
+    /// The generations that are not in force.
+    pub(super) fn other_generations(
+        root: &Path,
+        in_force: &Path,
+    ) -> Result<Vec<PathBuf>, StorageError> {
+        let mut others = Vec::new();
+        for entry in fs::read_dir(root).map_err(|error| StorageError::io(root, error))? {
+            let entry = entry.map_err(|error| StorageError::io(root, error))?;
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix('g'));
+            let is_generation = number.is_some_and(|number| number.parse::<u64>().is_ok());
+            if is_generation && entry.path() != in_force {
+                others.push(entry.path());
+            }
+        }
+        Ok(others)
+    }
 }
 
-fn generation_name(generation: u64) -> String {
+pub(super) fn generation_name(generation: u64) -> String {
     format!("g{generation}")
 }
 
@@ -259,8 +262,17 @@ fn write_snapshot(directory: &Path, zxid: Zxid, bytes: &[u8]) -> Result<(), Stor
     replace(&path, &[bytes, &crc32fast::hash(bytes).to_le_bytes()])
 }
 
+/// The state in a snapshot; `None` if its checksum is wrong.
+pub(super) fn read_snapshot(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
+    let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
+    let state = bytes.split_last_chunk::<4>().and_then(|(body, crc)| {
+        (crc32fast::hash(body) == u32::from_le_bytes(*crc)).then(|| body.to_vec())
+    });
+    Ok(state)
+}
+
 /// The files `<prefix><zxid>` of a directory, by zxid.
-fn listed(directory: &Path, prefix: &str) -> Result<Vec<(Zxid, PathBuf)>, StorageError> {
+pub(super) fn listed(directory: &Path, prefix: &str) -> Result<Vec<(Zxid, PathBuf)>, StorageError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| StorageError::io(directory, error))? {
         let entry = entry.map_err(|error| StorageError::io(directory, error))?;

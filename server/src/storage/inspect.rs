@@ -1,0 +1,118 @@
+//! Looks at a store without touching it: what is there, what is damaged, what recovery would do.
+//!
+//! The rules are those of [`Store::open`](super::Store::open), which see; here nothing is written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use zab::{Entry, Zxid};
+
+use super::log::{self, Record};
+use super::state::State;
+use super::store::{generation_name, listed, read_snapshot};
+use super::{StorageError, Store};
+
+/// What the files under a data directory hold.
+#[derive(Debug)]
+pub struct Inspection<T> {
+    /// `acceptedEpoch`.
+    pub accepted_epoch: u32,
+    /// `currentEpoch`.
+    pub current_epoch: u32,
+    /// The directory in force.
+    pub directory: PathBuf,
+    /// Directories that a start would delete: what an interrupted switch left behind.
+    pub leftovers: Vec<PathBuf>,
+    /// Oldest first.
+    pub snapshots: Vec<SnapshotFile>,
+    /// Oldest first.
+    pub segments: Vec<SegmentFile<T>>,
+}
+
+/// One snapshot.
+#[derive(Debug)]
+pub struct SnapshotFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The zxid of the state.
+    pub zxid: Zxid,
+    /// The state; `None` where the checksum is wrong.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// One file of the log.
+#[derive(Debug)]
+pub struct SegmentFile<T> {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub length: usize,
+    /// Its whole entries, each with its first byte and its length in the file.
+    pub entries: Vec<(Entry<T>, usize, usize)>,
+    /// What follows them.
+    pub damage: Option<Damage>,
+}
+
+/// Where a log file stops being readable.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The first byte that is not understood.
+    pub at: usize,
+    /// What is wrong.
+    pub what: &'static str,
+    /// It may be the tail that a crash tears: a start cuts it off. Otherwise a start is refused.
+    pub torn: bool,
+}
+
+impl<T: DeserializeOwned> Inspection<T> {
+    /// Reads everything under `data_dir`. `None` if no server has ever used it.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the `state` file is damaged, without which nothing else has a
+    /// meaning.
+    pub fn read(data_dir: &Path) -> Result<Option<Inspection<T>>, StorageError> {
+        let root = data_dir.join("zoobreak");
+        let Some(state) = State::read(&root.join("state"))? else {
+            return match root.exists() {
+                true => Self::read_generation(&root, State::default()).map(Some),
+                false => Ok(None),
+            };
+        };
+        Self::read_generation(&root, state).map(Some)
+    }
+
+    fn read_generation(root: &Path, state: State) -> Result<Inspection<T>, StorageError> {
+        let directory = root.join(generation_name(state.generation));
+        let (mut snapshots, mut segments) = (Vec::new(), Vec::new());
+        if directory.exists() {
+            for (zxid, path) in listed(&directory, "snapshot.")? {
+                snapshots.push(SnapshotFile { zxid, bytes: read_snapshot(&path)?, path });
+            }
+            let names = listed(&directory, "log.")?;
+            for (n, (_, path)) in names.iter().enumerate() {
+                segments.push(read_segment(path, n + 1 == names.len())?);
+            }
+        }
+        Ok(Inspection {
+            accepted_epoch: state.accepted_epoch,
+            current_epoch: state.current_epoch,
+            leftovers: Store::<()>::other_generations(root, &directory)?,
+            directory,
+            snapshots,
+            segments,
+        })
+    }
+}
+
+fn read_segment<T: DeserializeOwned>(
+    path: &Path,
+    newest: bool,
+) -> Result<SegmentFile<T>, StorageError> {
+    let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
+    let (records, damage) = log::examine::<T>(&bytes);
+    let damage = damage.map(|(at, what, ends)| Damage { at, what, torn: newest && ends });
+    let entry = |Record { entry, start, end }| (entry, start, end - start);
+    let entries = records.into_iter().map(entry).collect();
+    Ok(SegmentFile { path: path.to_owned(), length: bytes.len(), entries, damage })
+}
