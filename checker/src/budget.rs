@@ -45,6 +45,12 @@ impl Budget {
         Budget { deadline: Instant::now() + limits.time, limits, steps: 0 }
     }
 
+    /// One of `n` equal parts of the memory, with the same deadline: for as many threads.
+    pub(crate) fn shared_by(&self, n: usize) -> Budget {
+        let bytes = self.limits.bytes / n.max(1);
+        Budget { limits: Limits { bytes, ..self.limits }, ..self.clone() }
+    }
+
     /// Called at every step, with the bytes held; the clock is read at every 64th.
     pub(crate) fn step(&mut self, bytes: usize) -> Result<(), Exhausted> {
         if bytes > self.limits.bytes {

@@ -4,6 +4,7 @@ mod budget;
 mod check;
 pub mod engine;
 mod excerpt;
+mod foreign;
 mod guarantees;
 mod sentence;
 mod smallest;
@@ -13,4 +14,5 @@ mod words;
 
 pub use budget::{Budget, Exhausted, Limits};
 pub use check::{Error, check, check_history, check_run, check_within};
+pub use foreign::{SPECS, Senseless, Spec, check_foreign};
 pub use verdict::{Check, Exit, Fact, Outcome, Soundness, Verdict, Witness};

@@ -8,7 +8,7 @@ use stateright::semantics::SequentialSpec;
 
 /// The truth: is there an order of these calls, leaving out any without end, that extends real
 /// time and that the specification accepts?
-fn brute_force<S: Searchable>(state: &S, left: &[Call<S>]) -> bool {
+pub(crate) fn brute_force<S: Searchable>(state: &S, left: &[Call<S>]) -> bool {
     if left.iter().all(|call| call.end.is_none()) {
         return true;
     }

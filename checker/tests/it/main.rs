@@ -2,6 +2,8 @@
 
 mod cluster;
 mod engine;
+mod engines;
+mod foreign;
 mod guarantees;
 mod runs;
 mod soundness;

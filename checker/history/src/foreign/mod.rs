@@ -16,7 +16,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub use datum::Datum;
-pub use write::write;
+pub use write::{writable, write};
 
 use crate::operation::Status;
 use crate::reader::ReadError;

@@ -8,16 +8,25 @@ use super::record::MARKER;
 use super::{Datum, Deed, Foreign, Format};
 use crate::operation::Status;
 
-/// Writes a history in another form. Deeds by several keys become Jepsen's pairs of key and value
-/// in EDN, a field `key` elsewhere; failures repeat what was invoked, as Knossos wants; open
-/// invocations stay open.
+/// Can the form say what the history says?
+///
+/// # Errors
+/// When it cannot: why, and which form can.
+pub fn writable(foreign: &Foreign, format: Format) -> Result<(), String> {
+    if format == Format::Log && foreign.deeds.iter().any(|deed| deed.key.is_some()) {
+        return Err("the form log has one register and no keys; say --to edn or kv".to_owned());
+    }
+    Ok(())
+}
+
+/// Writes a history in another form, one that is [`writable`]. Deeds by several keys become
+/// Jepsen's pairs of key and value in EDN, a field `key` elsewhere; failures repeat what was
+/// invoked, as Knossos wants; open invocations stay open.
 ///
 /// # Errors
 /// When a line cannot be written, or the form cannot say what the history says.
 pub fn write(foreign: &Foreign, format: Format, out: &mut dyn Write) -> io::Result<()> {
-    if format == Format::Log && foreign.deeds.iter().any(|deed| deed.key.is_some()) {
-        return Err(io::Error::other("the form `log` has one register and no keys; use edn or kv"));
-    }
+    writable(foreign, format).map_err(io::Error::other)?;
     for (index, (_, deed, invoked)) in events(foreign).into_iter().enumerate() {
         write_event(out, format, index, deed, invoked)?;
     }

@@ -1,0 +1,150 @@
+//! Histories from elsewhere against a specification: object by object, on all processors, within
+//! one budget.
+
+mod object;
+mod read;
+mod specs;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use history::FORMAT;
+use history::foreign::{Datum, Deed, Foreign};
+
+use crate::budget::{Budget, Limits};
+use crate::verdict::{Check, Outcome, Soundness, Verdict, Witness};
+use crate::words::{count, grouped};
+
+pub use specs::{SPECS, Spec};
+
+/// A deed that its specification cannot make sense of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: field `{field}`: {message}")]
+pub struct Senseless {
+    /// The line of its invocation.
+    pub line: u64,
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong with it, and what to do.
+    pub message: String,
+}
+
+/// What was found about one object.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Finding {
+    pub(crate) examined: usize,
+    pub(crate) engine: &'static str,
+    pub(crate) undecided: Option<String>,
+    pub(crate) broken: Option<Witness>,
+}
+
+/// Decides whether each object of a history is linearizable. The limits are for all together.
+///
+/// # Errors
+/// When an operation, its argument or its result is none of the specification's.
+pub fn check_foreign(foreign: &Foreign, spec: Spec, limits: Limits) -> Result<Verdict, Senseless> {
+    let start = Instant::now();
+    let mut objects: BTreeMap<Option<&Datum>, Vec<&Deed>> = BTreeMap::new();
+    for deed in &foreign.deeds {
+        objects.entry(deed.key.as_ref()).or_default().push(deed);
+    }
+    let objects: Vec<Vec<&Deed>> = objects.into_values().collect();
+    let findings = examine(&objects, spec, limits)?;
+    let check = sum_up(spec, &findings, start);
+    let sentence = sentence(&check, foreign, &findings);
+    Ok(Verdict {
+        format: FORMAT,
+        outcome: check.outcome,
+        sentence,
+        checks: vec![check],
+        soundness: Soundness { facts: Vec::new() },
+    })
+}
+
+/// Each object is one thread's work; whoever is free takes the next. The first violation or
+/// senseless deed ends the work.
+fn examine(objects: &[Vec<&Deed>], spec: Spec, limits: Limits) -> Result<Vec<Finding>, Senseless> {
+    let n_threads =
+        thread::available_parallelism().map_or(1, usize::from).min(objects.len().max(1));
+    let budget = Budget::new(limits).shared_by(n_threads);
+    let (next, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let found = Mutex::new(Vec::new());
+    let work = || {
+        while !ended.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(deeds) = objects.get(number) else { break };
+            let finding = (spec.examine)(deeds, &mut budget.clone());
+            if finding.as_ref().map_or(true, |finding| finding.broken.is_some()) {
+                ended.store(true, Ordering::Relaxed);
+            }
+            found.lock().expect("no thread panics").push((number, finding));
+        }
+    };
+    thread::scope(|scope| {
+        (1..n_threads).for_each(|_| {
+            scope.spawn(work);
+        });
+        work();
+    });
+    let mut found = found.into_inner().expect("no thread panics");
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn sum_up(spec: Spec, findings: &[Finding], start: Instant) -> Check {
+    let witness = findings.iter().find_map(|finding| finding.broken.clone());
+    let examined = findings.iter().map(|finding| finding.examined).sum::<usize>() as u64;
+    let undecided = findings.iter().find_map(|finding| finding.undecided.clone());
+    let nothing = (examined == 0).then(|| "nothing to examine".to_owned());
+    let reason = undecided.or(nothing).filter(|_| witness.is_none());
+    Check {
+        id: "linearizable".to_owned(),
+        name: format!("linearizability of each {}", spec.object),
+        promise: format!(
+            "Operations on each {} take effect in one order that agrees with real \
+                          time.",
+            spec.object
+        ),
+        source: "Herlihy and Wing, \"Linearizability\" (1990)".to_owned(),
+        binding: true,
+        outcome: match (&witness, &reason) {
+            (Some(_), _) => Outcome::Invalid,
+            (None, Some(_)) => Outcome::Unknown,
+            (None, None) => Outcome::Valid,
+        },
+        reason,
+        examined,
+        millis: start.elapsed().as_secs_f64() * 1e3,
+        witness,
+    }
+}
+
+fn sentence(check: &Check, foreign: &Foreign, findings: &[Finding]) -> String {
+    let mut notes = String::new();
+    for left_out in foreign.left_out.iter().chain(&foreign.cut) {
+        notes += &format!("; left out: {left_out}");
+    }
+    let examined = count(check.examined, "operation");
+    match (&check.witness, &check.reason) {
+        (Some(witness), _) => format!("invalid: {}{notes}.", witness.sentence),
+        (None, Some(reason)) => format!("unknown: {reason}; {examined} examined{notes}."),
+        (None, None) => {
+            let objects = count(findings.len() as u64, "object");
+            let engines = engines(findings);
+            format!("valid: {examined} on {objects}, decided by {engines}{notes}.")
+        }
+    }
+}
+
+/// "zones (98), search (2)".
+fn engines(findings: &[Finding]) -> String {
+    let mut engines: BTreeMap<&str, u64> = BTreeMap::new();
+    for finding in findings {
+        *engines.entry(finding.engine).or_default() += 1;
+    }
+    let each = engines.iter().map(|(engine, n)| format!("{engine} ({})", grouped(*n)));
+    each.collect::<Vec<_>>().join(", ")
+}
