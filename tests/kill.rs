@@ -36,13 +36,26 @@ fn kill_9_of_the_harness_leaves_nothing_but_a_history_that_can_be_judged() {
 
 #[test]
 fn ctrl_c_heals_judges_what_there_is_and_leaves_nothing() {
+    // A terminal sends it to the whole foreground process group.
+    ends_in_order("ctrl_c_heals_judges_what_there_is_and_leaves_nothing", |run| {
+        run.signal(-run.pid(), Signal::SIGINT);
+    });
+}
+
+#[test]
+fn sigterm_to_the_harness_alone_does_the_same() {
+    ends_in_order("sigterm_to_the_harness_alone_does_the_same", |run| {
+        run.signal(run.pid(), Signal::SIGTERM);
+    });
+}
+
+fn ends_in_order(test: &str, ask: impl Fn(&MidRun)) {
     let _alone = alone();
     if let Some(why) = missing() {
-        return skip("ctrl_c_heals_judges_what_there_is_and_leaves_nothing", &why);
+        return skip(test, &why);
     }
     let mut run = MidRun::start();
-    // A terminal sends it to the whole foreground process group.
-    run.signal(-run.pid(), Signal::SIGINT);
+    ask(&run);
     let code = support::wait(&mut run.harness.child, seconds(60)).code();
     run.assert_gone_within(seconds(1));
     let directory = run.directory();

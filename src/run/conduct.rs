@@ -72,6 +72,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn conduct(&self, mut nemesis: Nemesis, schedule: &[Scheduled]) -> Result<()> {
         let config = Arc::new(self.workload());
+        let mut interrupts = Interrupts::new()?;
         self.phase(Phase::Boot);
         for node in NodeId::first(self.settings.nodes as u8) {
             nemesis.start(node, prepare(self.settings, self.run, node)?)?;
@@ -79,17 +80,13 @@ impl Stage<'_> {
         let observer = Some(Host::Observer.addr().into());
         let watcher = watch_roles(&config.servers, observer, PROBE_EVERY, self.recorder);
         let mut roles = watcher.view();
-        let booted = self.until_settled(&mut roles).await;
-        if let Err(error) = booted {
-            bail!("{error}{}", exits(&mut nemesis)?);
-        }
+        let clients = tokio::select! {
+            clients = self.prepare_load(&config, &mut roles, &mut nemesis) => clients?,
+            () = interrupts.next() => bail!("interrupted before the load began"),
+        };
 
-        self.phase(Phase::Setup);
-        setup(&config, SETUP_WITHIN).await?;
-        let clients =
-            Clients::open(Arc::clone(&config), self.recorder.clone(), SETUP_WITHIN).await?;
-
-        let (mut nemesis, healed) = self.load(nemesis, schedule, &roles, &clients).await?;
+        let loaded = self.load(nemesis, schedule, &roles, &clients, &mut interrupts).await;
+        let (mut nemesis, healed) = loaded?;
         self.phase(Phase::Settle);
         clients.stop().await?;
         let settled = self.until_settled(&mut roles).await;
@@ -111,6 +108,22 @@ impl Stage<'_> {
         healed
     }
 
+    /// Waits for a leader, creates the znodes, opens the sessions.
+    async fn prepare_load(
+        &self,
+        config: &Arc<Config>,
+        roles: &mut RoleView,
+        nemesis: &mut Nemesis,
+    ) -> Result<Clients> {
+        if let Err(error) = self.until_settled(roles).await {
+            bail!("{error}{}", exits(nemesis)?);
+        }
+        self.phase(Phase::Setup);
+        setup(config, SETUP_WITHIN).await?;
+        let recorder = self.recorder.clone();
+        Ok(Clients::open(Arc::clone(config), recorder, SETUP_WITHIN).await?)
+    }
+
     /// The load and the faults, and the end of both. A failed heal ends the load early; it is
     /// returned beside the nemesis, for the history goes on without it.
     async fn load(
@@ -119,6 +132,7 @@ impl Stage<'_> {
         schedule: &[Scheduled],
         roles: &RoleView,
         clients: &Clients,
+        interrupts: &mut Interrupts,
     ) -> Result<(Nemesis, Result<()>)> {
         self.phase(Phase::Load);
         let breaker = Breaker::start(
@@ -129,25 +143,23 @@ impl Stage<'_> {
             self.run.evidence(),
         )?;
         clients.go();
-        self.watch(&breaker, roles, clients).await?;
+        self.watch(&breaker, roles, clients, interrupts).await;
         self.phase(Phase::Heal);
         tokio::task::spawn_blocking(move || breaker.heal()).await?
     }
 
     /// Shows progress until the time is over, or somebody presses ctrl-C.
-    async fn watch(&self, breaker: &Breaker, roles: &RoleView, clients: &Clients) -> Result<()> {
+    async fn watch(
+        &self,
+        breaker: &Breaker,
+        roles: &RoleView,
+        clients: &Clients,
+        interrupts: &mut Interrupts,
+    ) {
         let (start, time) = (Instant::now(), Duration::from_secs_f64(self.settings.time_s));
-        let mut interrupts = Interrupts::new()?;
         while start.elapsed() < time {
-            let tally = clients.tally();
-            self.progress.tick(&Snapshot {
-                elapsed: start.elapsed(),
-                ok: tally.ok,
-                fail: tally.fail,
-                info: tally.info,
-                faults: breaker.in_force(),
-                leader: roles.leader().map(|idx| format!("n{}", idx + 1)),
-            });
+            let leader = roles.leader().map(|idx| format!("n{}", idx + 1));
+            self.show(start.elapsed(), clients, breaker.in_force(), leader);
             tokio::select! {
                 () = sleep(PROGRESS_EVERY.min(time.saturating_sub(start.elapsed()))) => {}
                 () = interrupts.next() => {
@@ -156,7 +168,19 @@ impl Stage<'_> {
                 }
             }
         }
-        Ok(())
+        self.show(start.elapsed(), clients, Vec::new(), None);
+    }
+
+    fn show(
+        &self,
+        elapsed: Duration,
+        clients: &Clients,
+        faults: Vec<String>,
+        leader: Option<String>,
+    ) {
+        let tally = clients.tally();
+        let (ok, fail, info) = (tally.ok, tally.fail, tally.info);
+        self.progress.tick(&Snapshot { elapsed, ok, fail, info, faults, leader });
     }
 
     async fn until_settled(&self, roles: &mut RoleView) -> Result<()> {

@@ -12,7 +12,7 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use checker::{Exit, Outcome};
 use history::{FORMAT, Manifest, Recorder, RunDir, Settings};
 use nemesis::{Kind, Lab, Nemesis, Scheduled, contain};
@@ -28,6 +28,12 @@ use crate::cli;
 /// written. The run directory, where there is one already, keeps everything up to then.
 pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit> {
     let results = absolute(results).with_context(|| results.display().to_string())?;
+    if results.starts_with("/run") {
+        bail!(
+            "{}: runs cannot be stored under /run, which is private to the harness",
+            results.display()
+        );
+    }
     ensemble::available(settings.target)?;
     contain::enter()?;
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
@@ -52,8 +58,15 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
     let conducted = conduct::conduct(&manifest, &run, &recorder, nemesis, &schedule);
     recorder.finish()?;
     drop(lab);
-    conducted.with_context(|| format!("what there is of the run: {}", run.path().display()))?;
-    judge(&run, &results)
+    let judged = judge(&run, &results);
+    match conducted {
+        Ok(()) => judged,
+        // A run that broke off may have shown a violation before; otherwise it shows nothing.
+        Err(error) => match judged {
+            Ok(Exit::Invalid) => Ok(Exit::Invalid),
+            _ => Err(error.context(format!("what there is of the run: {}", run.path().display()))),
+        },
+    }
 }
 
 fn judge(run: &RunDir, results: &Path) -> Result<Exit> {
