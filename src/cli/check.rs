@@ -3,10 +3,12 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
-use checker::{Exit, Verdict};
+use checker::{Exit, Limits, SPECS, Spec, Verdict};
 use clap::Args;
+use history::foreign::{self, Format, Options};
 use history::{Event, Manifest, RunDir};
 
 use super::output::to_stdout;
@@ -17,21 +19,64 @@ use crate::report;
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub(super) struct Check {
-    /// A run directory, such as results/latest, or a history (.jsonl)
+    /// A run directory, such as results/latest, or a history (.jsonl, or with --spec of any form)
     #[arg(value_name = "RUN|HISTORY")]
     path: PathBuf,
+    /// Check a history from anywhere (Jepsen's EDN, jepsen.util log lines, JSON lines, Porcupine's
+    /// text) against a specification
+    #[arg(long, value_name = "NAME", value_parser = spec_named)]
+    spec: Option<Spec>,
+    #[command(flatten)]
+    form: Form,
+    /// Seconds the check may take; then the verdict is unknown
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, requires = "spec")]
+    budget_time: u64,
+    /// MiB of memory the search may hold; then the verdict is unknown
+    #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "spec")]
+    budget_memory: usize,
+}
+
+/// How a history from elsewhere is written.
+#[derive(Debug, Args)]
+pub(super) struct Form {
+    /// The file's form: edn, log, json or kv; told from its content otherwise
+    #[arg(long, value_name = "FORM")]
+    from: Option<Format>,
+    /// Values are pairs of key and value, as Jepsen's `independent` writes them
+    #[arg(long)]
+    keyed: bool,
+}
+
+impl Form {
+    pub(super) fn options(&self) -> Options {
+        Options { format: self.from, keyed: self.keyed }
+    }
+}
+
+fn spec_named(name: &str) -> Result<Spec, String> {
+    Spec::named(name).ok_or_else(|| {
+        let names: Vec<_> = SPECS.iter().map(|spec| spec.name).collect();
+        format!("no specification; known are {}", names.join(", "))
+    })
 }
 
 fn after_help() -> String {
+    let specs: Vec<_> =
+        SPECS.iter().map(|spec| format!("  {:13} {}", spec.name, spec.operations)).collect();
+    let specs = specs.join("\n");
     format!(
         "Of a run directory, verdict.json and report.html are written again.
+
+Specifications:
+{specs}
 
 {EXIT_CODES}
 
 Examples:
   zoobreak check results/latest
   zoobreak check results/latest-invalid
-  zoobreak check history.jsonl"
+  zoobreak check history.jsonl
+  zoobreak check history.edn --spec cas-register --keyed"
     )
 }
 
@@ -40,6 +85,12 @@ impl Check {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let path = &self.path;
         let meta = fs::metadata(path).map_err(|error| no_such(path, &error))?;
+        if let Some(spec) = self.spec {
+            return self.against(
+                spec,
+                &if meta.is_dir() { path.join("history.jsonl") } else { path.clone() },
+            );
+        }
         if !meta.is_dir() {
             return check_history(path);
         }
@@ -50,6 +101,18 @@ impl Check {
             )));
         }
         Ok(judge_stored(path)?.exit())
+    }
+
+    fn against(&self, spec: Spec, path: &Path) -> Result<Exit, Failure> {
+        let limits = Limits {
+            time: Duration::from_secs(self.budget_time),
+            bytes: self.budget_memory.saturating_mul(1 << 20),
+        };
+        let foreign = foreign::read(path, self.form.options()).map_err(anyhow::Error::new)?;
+        let verdict = checker::check_foreign(&foreign, spec, limits)
+            .with_context(|| path.display().to_string())?;
+        print(&verdict)?;
+        Ok(verdict.exit())
     }
 }
 
@@ -80,11 +143,15 @@ fn write_results(run: &RunDir, manifest: &Manifest, verdict: &Verdict) -> anyhow
 /// A history without its run is judged by what it says alone.
 fn check_history(path: &Path) -> Result<Exit, Failure> {
     let verdict = checker::check_history(path).map_err(anyhow::Error::new)?;
+    print(&verdict)?;
+    Ok(verdict.exit())
+}
+
+fn print(verdict: &Verdict) -> io::Result<()> {
     to_stdout(|out| {
         writeln!(out, "{}", verdict.sentence)?;
         verdict.checks.iter().try_for_each(|check| write_check(out, check))
-    })?;
-    Ok(verdict.exit())
+    })
 }
 
 fn write_check(out: &mut dyn Write, check: &checker::Check) -> io::Result<()> {

@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 mod dry_run;
+mod history;
 mod output;
 pub mod progress;
 mod server;
@@ -33,6 +34,7 @@ struct Cli {
 enum Command {
     Test(Box<test::Test>),
     Check(check::Check),
+    History(history::History),
     Server(server::Server),
     Doctor(doctor::Doctor),
 }
@@ -113,6 +115,7 @@ fn run(command: Command, argv: &[OsString]) -> Exit {
     let done = match command {
         Command::Test(test) => test.run(argv),
         Command::Check(check) => check.run(),
+        Command::History(history) => history.run(),
         Command::Server(server) => server.run(),
         Command::Doctor(doctor) => doctor.run(),
     };

@@ -13,13 +13,16 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn every_command_parses_with_its_flags() {
-    let good: [&[&str]; 9] = [
+    let good: [&[&str]; 12] = [
         &["test"],
         &["test", "--dry-run"],
         &["test", "--dry-run=5", "--seed", "3"],
         &["test", "--plan", "plan.toml", "--nodes", "3", "--faults", "kill+pause"],
         &["test", "--target", "zookeeper"],
         &["check", "results/latest"],
+        &["check", "h.edn", "--spec", "cas-register", "--keyed", "--budget-time", "5"],
+        &["history", "convert", "h.jsonl", "h.edn"],
+        &["history", "convert", "h.log", "h.txt", "--from", "log", "--to", "kv"],
         &["server", "zoo.cfg"],
         &["server", "zoo.cfg", "--mutant", "X9"],
         &["doctor", "--results", "elsewhere"],
@@ -31,7 +34,7 @@ fn every_command_parses_with_its_flags() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let bad: [&[&str]; 9] = [
+    let bad: [&[&str]; 12] = [
         &["tset"],
         &["test", "stray"],
         &["test", "--nodes", "0"],
@@ -39,6 +42,9 @@ fn what_makes_no_sense_is_refused() {
         &["test", "--mutant", "X0"],
         &["check"],
         &["check", "one", "two"],
+        &["check", "one", "--spec", "stack"],
+        &["history", "convert", "one"],
+        &["history", "convert", "one", "two", "--to", "xml"],
         &["server"],
         &["doctor", "--nodes", "3"],
     ];

@@ -1,0 +1,61 @@
+//! Histories from elsewhere, from outside: `check --spec` and `history convert`.
+
+use std::fs;
+use std::process::{Command, Output};
+
+const LOG: &str = "\
+INFO  jepsen.util - 0\t:invoke\t:write\t1
+INFO  jepsen.util - 0\t:ok\t:write\t1
+INFO  jepsen.util - 1\t:invoke\t:cas\t[1 2]
+INFO  jepsen.util - 2\t:invoke\t:read\tnil
+INFO  jepsen.util - 1\t:info\t:cas\t:timed-out
+INFO  jepsen.util - 2\t:ok\t:read\t2
+";
+
+fn zoobreak(argv: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_zoobreak")).args(argv).output().expect("it was built")
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+#[test]
+fn a_history_keeps_its_verdict_in_every_form() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    let stale = format!(
+        "{LOG}INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:read\t1\n"
+    );
+    for (text, exit) in [(LOG, 0), (&stale, 1)] {
+        fs::write(path("a.log"), text).expect("a scratch directory");
+        for (from, to) in [("a.log", "b.edn"), ("b.edn", "c.jsonl"), ("c.jsonl", "d.log")] {
+            let done = zoobreak(&["history", "convert", &path(from), &path(to)]);
+            assert_eq!(done.status.code(), Some(0), "{}", told(&done));
+            let judged = zoobreak(&["check", &path(to), "--spec", "cas-register"]);
+            assert_eq!(judged.status.code(), Some(exit), "{to}: {}", told(&judged));
+        }
+        assert_eq!(fs::read_to_string(path("d.log")).expect("written"), text);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_words() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    fs::write(path("a.log"), LOG).expect("a scratch directory");
+    fs::write(path("bad.edn"), "{:process 0, :type :ok, :f :read, :value 1}\n").expect("scratch");
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["check", &path("a.log"), "--spec", "stack"], 64, "known are cas-register"),
+        (&["check", &path("a.log"), "--spec", "queue"], 3, "line 1: field `f`"),
+        (&["check", &path("bad.edn"), "--spec", "register"], 3, "bad.edn:1: field `type`"),
+        (&["check", &path("absent"), "--spec", "register"], 64, "no such"),
+        (&["history", "convert", &path("a.log"), &path("b.xyz")], 64, "say --to"),
+        (&["history", "convert", &path("absent"), &path("b.edn")], 64, "no such"),
+    ];
+    for (argv, exit, part) in cases {
+        let output = zoobreak(argv);
+        assert_eq!(output.status.code(), Some(exit), "{argv:?}: {}", told(&output));
+        assert!(told(&output).contains(part), "{argv:?}: {}", told(&output));
+    }
+}
