@@ -47,6 +47,57 @@ impl EventType {
     }
 }
 
+/// How a persistent watch is set (`AddWatchMode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddWatchMode {
+    /// The znode's data and children.
+    Persistent,
+    /// The znode and all below it, but no changes of children.
+    PersistentRecursive,
+}
+
+impl AddWatchMode {
+    /// The mode that a number stands for, if any.
+    #[must_use]
+    pub fn from_i32(code: i32) -> Option<AddWatchMode> {
+        match code {
+            0 => Some(AddWatchMode::Persistent),
+            1 => Some(AddWatchMode::PersistentRecursive),
+            _ => None,
+        }
+    }
+}
+
+/// Which watches of a connection are meant (`Watcher.WatcherType`, as of 3.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WatcherType {
+    /// One-shot watches of children.
+    Children,
+    /// One-shot watches of data or existence.
+    Data,
+    /// Every kind.
+    Any,
+    /// Persistent watches.
+    Persistent,
+    /// Persistent recursive watches.
+    PersistentRecursive,
+}
+
+impl WatcherType {
+    /// The type that a number stands for, if any.
+    #[must_use]
+    pub fn from_i32(code: i32) -> Option<WatcherType> {
+        match code {
+            1 => Some(WatcherType::Children),
+            2 => Some(WatcherType::Data),
+            3 => Some(WatcherType::Any),
+            4 => Some(WatcherType::Persistent),
+            5 => Some(WatcherType::PersistentRecursive),
+            _ => None,
+        }
+    }
+}
+
 /// The body of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatcherEvent {

@@ -132,6 +132,12 @@ impl<'a> Reader<'a> {
         self.vector(field, |reader| reader.string(field))
     }
 
+    /// Bytes read so far.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// Whether every byte has been read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -15,6 +15,7 @@ mod error_code;
 mod event;
 pub mod frame;
 pub mod jute;
+mod multi;
 pub mod opcode;
 pub mod path;
 mod records;
@@ -23,9 +24,10 @@ mod response;
 
 pub use connect::{ConnectRequest, ConnectResponse};
 pub use error_code::ErrorCode;
-pub use event::{EventType, WatcherEvent, state};
+pub use event::{AddWatchMode, EventType, WatcherEvent, WatcherType, state};
 pub use jute::{Data, Error, Problem, Reader, Writer};
-pub use records::{Acl, CreateMode, ReplyHeader, RequestHeader, Stat, perms, xid};
+pub use multi::OpResult;
+pub use records::{Acl, CreateMode, Identity, ReplyHeader, RequestHeader, Stat, perms, xid};
 pub use request::{Request, decode_request, encode_request};
 pub use response::{
     Response, decode_notification, decode_reply, encode_notification, encode_reply,

@@ -56,5 +56,7 @@ pub const SET_WATCHES2: i32 = 105;
 pub const ADD_WATCH: i32 = 106;
 /// The identities of the connection.
 pub const WHO_AM_I: i32 = 107;
+/// Ends a multi, and stands for a failed operation in the answer to one.
+pub const ERROR: i32 = -1;
 /// End the session.
 pub const CLOSE_SESSION: i32 = -11;

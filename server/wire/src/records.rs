@@ -183,6 +183,36 @@ impl Acl {
     }
 }
 
+/// Who somebody is, as far as a server believes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// How it was proved: `ip`, `digest`, `super`, …
+    pub scheme: String,
+    /// Who, in the scheme's terms.
+    pub id: String,
+}
+
+impl Identity {
+    /// An identity.
+    #[must_use]
+    pub fn new(scheme: impl Into<String>, id: impl Into<String>) -> Identity {
+        Identity { scheme: scheme.into(), id: id.into() }
+    }
+
+    pub(crate) fn read_list(reader: &mut Reader<'_>) -> Result<Vec<Identity>, Error> {
+        reader.vector("clientInfo", |reader| {
+            Ok(Identity { scheme: reader.string("authScheme")?, id: reader.string("user")? })
+        })
+    }
+
+    pub(crate) fn write_list(list: &[Identity], writer: &mut Writer<'_>) {
+        writer.vector(list, |writer, identity| {
+            writer.string(&identity.scheme);
+            writer.string(&identity.id);
+        });
+    }
+}
+
 /// What kind of znode to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(i32)]
@@ -195,18 +225,25 @@ pub enum CreateMode {
     PersistentSequential = 2,
     /// Ephemeral, with a number appended to its name.
     EphemeralSequential = 3,
+    /// Deleted by the server some time after its last child.
+    Container = 4,
+    /// Deleted by the server when it has no children and was not set for its time to live.
+    Ttl = 5,
+    /// The same, with a number appended to its name.
+    TtlSequential = 6,
 }
 
 impl CreateMode {
-    /// Reads the flags of a create request. Containers and znodes with a time to live (4 to 6)
-    /// are `Unimplemented`, everything else is `BadArguments`.
+    /// Reads the flags of a create request, or `BadArguments`.
     pub fn from_flags(flags: i32) -> Result<CreateMode, ErrorCode> {
         match flags {
             0 => Ok(CreateMode::Persistent),
             1 => Ok(CreateMode::Ephemeral),
             2 => Ok(CreateMode::PersistentSequential),
             3 => Ok(CreateMode::EphemeralSequential),
-            4..=6 => Err(ErrorCode::Unimplemented),
+            4 => Ok(CreateMode::Container),
+            5 => Ok(CreateMode::Ttl),
+            6 => Ok(CreateMode::TtlSequential),
             _ => Err(ErrorCode::BadArguments),
         }
     }
@@ -226,6 +263,17 @@ impl CreateMode {
     /// Whether a number is appended to the name.
     #[must_use]
     pub fn is_sequential(self) -> bool {
-        matches!(self, CreateMode::PersistentSequential | CreateMode::EphemeralSequential)
+        matches!(
+            self,
+            CreateMode::PersistentSequential
+                | CreateMode::EphemeralSequential
+                | CreateMode::TtlSequential
+        )
+    }
+
+    /// Whether the znode has a time to live.
+    #[must_use]
+    pub fn is_ttl(self) -> bool {
+        matches!(self, CreateMode::Ttl | CreateMode::TtlSequential)
     }
 }

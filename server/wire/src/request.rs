@@ -2,6 +2,7 @@
 
 use crate::frame;
 use crate::jute::{Data, Error, Reader, Writer};
+use crate::multi;
 use crate::opcode;
 use crate::records::{Acl, RequestHeader};
 
@@ -13,6 +14,10 @@ pub enum Request {
     Create { path: String, data: Data, acl: Vec<Acl>, flags: i32 },
     /// The same, with the new znode's stat in the reply.
     Create2 { path: String, data: Data, acl: Vec<Acl>, flags: i32 },
+    /// The same, for a container.
+    CreateContainer { path: String, data: Data, acl: Vec<Acl>, flags: i32 },
+    /// The same, for a znode that lives `ttl` milliseconds after it was last set.
+    CreateTtl { path: String, data: Data, acl: Vec<Acl>, flags: i32, ttl: i64 },
     /// Delete a znode if it has this version; -1 is any.
     Delete { path: String, version: i32 },
     /// A znode's stat, if it exists. The watch is set even if it does not.
@@ -23,12 +28,21 @@ pub enum Request {
     SetData { path: String, data: Data, version: i32 },
     /// A znode's access control list and stat.
     GetAcl { path: String },
+    /// Replace a znode's access control list if it was replaced so often before; -1 is any.
+    SetAcl { path: String, acl: Vec<Acl>, version: i32 },
     /// The names of a znode's children.
     GetChildren { path: String, watch: bool },
     /// The names of a znode's children, and its stat.
     GetChildren2 { path: String, watch: bool },
     /// Wait until this server has seen everything committed before.
     Sync { path: String },
+    /// Fail unless a znode has this version; -1 is any. Only in a multi: alone it is
+    /// [`Request::Unknown`] to a server.
+    Check { path: String, version: i32 },
+    /// Writes (creates, delete, setData, check) as one transaction.
+    Multi { ops: Vec<Request> },
+    /// Several reads (getData, getChildren), each with a result of its own.
+    MultiRead { ops: Vec<Request> },
     /// Keep the session alive.
     Ping,
     /// Present credentials.
@@ -44,6 +58,18 @@ pub enum Request {
         persistent: Vec<String>,
         persistent_recursive: Vec<String>,
     },
+    /// Set a watch that stays; `mode` is an [`crate::AddWatchMode`].
+    AddWatch { path: String, mode: i32 },
+    /// Whether this connection has a watch; `watcher_type` is a [`crate::WatcherType`].
+    CheckWatches { path: String, watcher_type: i32 },
+    /// Take a watch of this connection back.
+    RemoveWatches { path: String, watcher_type: i32 },
+    /// Paths of the session's ephemerals that begin so.
+    GetEphemerals { prefix: String },
+    /// Number of a znode's descendants.
+    GetAllChildrenNumber { path: String },
+    /// The identities of the connection.
+    WhoAmI,
     /// End the session.
     CloseSession,
     /// An operation that this crate cannot decode; answer `Unimplemented`.
@@ -57,11 +83,17 @@ impl Request {
         match self {
             Request::Create { .. } => opcode::CREATE,
             Request::Create2 { .. } => opcode::CREATE2,
+            Request::CreateContainer { .. } => opcode::CREATE_CONTAINER,
+            Request::CreateTtl { .. } => opcode::CREATE_TTL,
             Request::Delete { .. } => opcode::DELETE,
             Request::Exists { .. } => opcode::EXISTS,
             Request::GetData { .. } => opcode::GET_DATA,
             Request::SetData { .. } => opcode::SET_DATA,
             Request::GetAcl { .. } => opcode::GET_ACL,
+            Request::SetAcl { .. } => opcode::SET_ACL,
+            Request::Check { .. } => opcode::CHECK,
+            Request::Multi { .. } => opcode::MULTI,
+            Request::MultiRead { .. } => opcode::MULTI_READ,
             Request::GetChildren { .. } => opcode::GET_CHILDREN,
             Request::GetChildren2 { .. } => opcode::GET_CHILDREN2,
             Request::Sync { .. } => opcode::SYNC,
@@ -69,6 +101,12 @@ impl Request {
             Request::Auth { .. } => opcode::AUTH,
             Request::SetWatches { .. } => opcode::SET_WATCHES,
             Request::SetWatches2 { .. } => opcode::SET_WATCHES2,
+            Request::AddWatch { .. } => opcode::ADD_WATCH,
+            Request::CheckWatches { .. } => opcode::CHECK_WATCHES,
+            Request::RemoveWatches { .. } => opcode::REMOVE_WATCHES,
+            Request::GetEphemerals { .. } => opcode::GET_EPHEMERALS,
+            Request::GetAllChildrenNumber { .. } => opcode::GET_ALL_CHILDREN_NUMBER,
+            Request::WhoAmI => opcode::WHO_AM_I,
             Request::CloseSession => opcode::CLOSE_SESSION,
             Request::Unknown { opcode } => *opcode,
         }
@@ -96,7 +134,7 @@ pub fn encode_request(xid: i32, request: &Request, out: &mut Vec<u8>) {
     });
 }
 
-fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request, Error> {
+pub(crate) fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request, Error> {
     Ok(match opcode {
         opcode::CREATE => {
             let (path, data, acl, flags) = read_create(reader)?;
@@ -105,6 +143,14 @@ fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request, Error> {
         opcode::CREATE2 => {
             let (path, data, acl, flags) = read_create(reader)?;
             Request::Create2 { path, data, acl, flags }
+        }
+        opcode::CREATE_CONTAINER => {
+            let (path, data, acl, flags) = read_create(reader)?;
+            Request::CreateContainer { path, data, acl, flags }
+        }
+        opcode::CREATE_TTL => {
+            let (path, data, acl, flags) = read_create(reader)?;
+            Request::CreateTtl { path, data, acl, flags, ttl: reader.long("ttl")? }
         }
         opcode::DELETE => Request::Delete { path: path(reader)?, version: reader.int("version")? },
         opcode::EXISTS => Request::Exists { path: path(reader)?, watch: watch(reader)? },
@@ -115,6 +161,13 @@ fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request, Error> {
             version: reader.int("version")?,
         },
         opcode::GET_ACL => Request::GetAcl { path: path(reader)? },
+        opcode::SET_ACL => Request::SetAcl {
+            path: path(reader)?,
+            acl: Acl::read_list(reader)?,
+            version: reader.int("version")?,
+        },
+        opcode::MULTI => Request::Multi { ops: multi::read_writes(reader)? },
+        opcode::MULTI_READ => Request::MultiRead { ops: multi::read_reads(reader)? },
         opcode::GET_CHILDREN => Request::GetChildren { path: path(reader)?, watch: watch(reader)? },
         opcode::GET_CHILDREN2 => {
             Request::GetChildren2 { path: path(reader)?, watch: watch(reader)? }
@@ -140,6 +193,16 @@ fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request, Error> {
             persistent: reader.strings("persistentWatches")?,
             persistent_recursive: reader.strings("persistentRecursiveWatches")?,
         },
+        opcode::ADD_WATCH => Request::AddWatch { path: path(reader)?, mode: reader.int("mode")? },
+        opcode::CHECK_WATCHES => {
+            Request::CheckWatches { path: path(reader)?, watcher_type: reader.int("type")? }
+        }
+        opcode::REMOVE_WATCHES => {
+            Request::RemoveWatches { path: path(reader)?, watcher_type: reader.int("type")? }
+        }
+        opcode::GET_EPHEMERALS => Request::GetEphemerals { prefix: reader.string("prefixPath")? },
+        opcode::GET_ALL_CHILDREN_NUMBER => Request::GetAllChildrenNumber { path: path(reader)? },
+        opcode::WHO_AM_I => Request::WhoAmI,
         opcode::CLOSE_SESSION => Request::CloseSession,
         opcode => Request::Unknown { opcode },
     })
@@ -157,16 +220,18 @@ fn watch(reader: &mut Reader<'_>) -> Result<bool, Error> {
     reader.boolean("watch")
 }
 
-fn write_body(writer: &mut Writer<'_>, request: &Request) {
+pub(crate) fn write_body(writer: &mut Writer<'_>, request: &Request) {
     match request {
         Request::Create { path, data, acl, flags }
-        | Request::Create2 { path, data, acl, flags } => {
-            writer.string(path);
-            writer.buffer(data.as_deref());
-            Acl::write_list(acl, writer);
-            writer.int(*flags);
+        | Request::Create2 { path, data, acl, flags }
+        | Request::CreateContainer { path, data, acl, flags } => {
+            write_create(writer, path, data, acl, *flags);
         }
-        Request::Delete { path, version } => {
+        Request::CreateTtl { path, data, acl, flags, ttl } => {
+            write_create(writer, path, data, acl, *flags);
+            writer.long(*ttl);
+        }
+        Request::Delete { path, version } | Request::Check { path, version } => {
             writer.string(path);
             writer.int(*version);
         }
@@ -182,7 +247,22 @@ fn write_body(writer: &mut Writer<'_>, request: &Request) {
             writer.buffer(data.as_deref());
             writer.int(*version);
         }
-        Request::GetAcl { path } | Request::Sync { path } => writer.string(path),
+        Request::SetAcl { path, acl, version } => {
+            writer.string(path);
+            Acl::write_list(acl, writer);
+            writer.int(*version);
+        }
+        Request::Multi { ops } | Request::MultiRead { ops } => multi::write_ops(writer, ops),
+        Request::GetAcl { path }
+        | Request::Sync { path }
+        | Request::GetAllChildrenNumber { path }
+        | Request::GetEphemerals { prefix: path } => writer.string(path),
+        Request::AddWatch { path, mode: number }
+        | Request::CheckWatches { path, watcher_type: number }
+        | Request::RemoveWatches { path, watcher_type: number } => {
+            writer.string(path);
+            writer.int(*number);
+        }
         Request::Auth { auth_type, scheme, auth } => {
             writer.int(*auth_type);
             writer.string(scheme);
@@ -205,6 +285,13 @@ fn write_body(writer: &mut Writer<'_>, request: &Request) {
                 .into_iter()
                 .for_each(|paths| writer.strings(paths));
         }
-        Request::Ping | Request::CloseSession | Request::Unknown { .. } => {}
+        Request::Ping | Request::WhoAmI | Request::CloseSession | Request::Unknown { .. } => {}
     }
+}
+
+fn write_create(writer: &mut Writer<'_>, path: &str, data: &Data, acl: &[Acl], flags: i32) {
+    writer.string(path);
+    writer.buffer(data.as_deref());
+    Acl::write_list(acl, writer);
+    writer.int(flags);
 }

@@ -3,8 +3,9 @@
 use crate::event::WatcherEvent;
 use crate::frame;
 use crate::jute::{Data, Error, Problem, Reader, Writer};
+use crate::multi::{self, OpResult};
 use crate::opcode;
-use crate::records::{Acl, ReplyHeader, Stat, xid};
+use crate::records::{Acl, Identity, ReplyHeader, Stat, xid};
 
 const HEADER_BYTES: usize = 16;
 
@@ -24,6 +25,18 @@ pub enum Response {
     SetData { stat: Stat },
     /// Access control list and stat.
     GetAcl { acl: Vec<Acl>, stat: Stat },
+    /// The stat after the change.
+    SetAcl { stat: Stat },
+    /// What each operation of a multi, or of a multiRead, came to.
+    Multi { results: Vec<OpResult> },
+    /// A watch is added; always 0.
+    AddWatch { err: i32 },
+    /// Paths.
+    GetEphemerals { paths: Vec<String> },
+    /// A number of znodes.
+    GetAllChildrenNumber { number: i32 },
+    /// Schemes and users, without their proofs.
+    WhoAmI { identities: Vec<Identity> },
     /// Names of the children, without their parent's path.
     GetChildren { children: Vec<String> },
     /// Names of the children, and the parent's stat.
@@ -76,7 +89,7 @@ pub fn decode_notification(payload: &[u8]) -> Result<(ReplyHeader, WatcherEvent)
 fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Option<Response>, Error> {
     Ok(Some(match opcode {
         opcode::CREATE => Response::Create { path: reader.string("path")? },
-        opcode::CREATE2 => {
+        opcode::CREATE2 | opcode::CREATE_CONTAINER | opcode::CREATE_TTL => {
             Response::Create2 { path: reader.string("path")?, stat: Stat::read(reader)? }
         }
         opcode::EXISTS => Response::Exists { stat: Stat::read(reader)? },
@@ -93,11 +106,23 @@ fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Option<Response>, E
             stat: Stat::read(reader)?,
         },
         opcode::SYNC => Response::Sync { path: reader.string("path")? },
+        opcode::SET_ACL => Response::SetAcl { stat: Stat::read(reader)? },
+        opcode::MULTI | opcode::MULTI_READ => {
+            Response::Multi { results: multi::read_results(reader)? }
+        }
+        opcode::ADD_WATCH => Response::AddWatch { err: reader.int("err")? },
+        opcode::GET_EPHEMERALS => Response::GetEphemerals { paths: reader.strings("ephemerals")? },
+        opcode::GET_ALL_CHILDREN_NUMBER => {
+            Response::GetAllChildrenNumber { number: reader.int("totalNumber")? }
+        }
+        opcode::WHO_AM_I => Response::WhoAmI { identities: Identity::read_list(reader)? },
         opcode::DELETE
         | opcode::PING
         | opcode::AUTH
         | opcode::SET_WATCHES
         | opcode::SET_WATCHES2
+        | opcode::CHECK_WATCHES
+        | opcode::REMOVE_WATCHES
         | opcode::CLOSE_SESSION => return Ok(None),
         unknown => {
             let problem = Problem::Unknown(unknown);
@@ -113,7 +138,14 @@ fn write_body(writer: &mut Writer<'_>, body: &Response) {
             writer.string(path);
             stat.write(writer);
         }
-        Response::Exists { stat } | Response::SetData { stat } => stat.write(writer),
+        Response::Exists { stat } | Response::SetData { stat } | Response::SetAcl { stat } => {
+            stat.write(writer);
+        }
+        Response::Multi { results } => multi::write_results(results, writer),
+        Response::AddWatch { err: number } | Response::GetAllChildrenNumber { number } => {
+            writer.int(*number);
+        }
+        Response::WhoAmI { identities } => Identity::write_list(identities, writer),
         Response::GetData { data, stat } => {
             writer.buffer(data.as_deref());
             stat.write(writer);
@@ -122,7 +154,9 @@ fn write_body(writer: &mut Writer<'_>, body: &Response) {
             Acl::write_list(acl, writer);
             stat.write(writer);
         }
-        Response::GetChildren { children } => writer.strings(children),
+        Response::GetChildren { children: texts } | Response::GetEphemerals { paths: texts } => {
+            writer.strings(texts);
+        }
         Response::GetChildren2 { children, stat } => {
             writer.strings(children);
             stat.write(writer);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use wire::{
-    Acl, ConnectRequest, ConnectResponse, Data, ErrorCode, EventType, ReplyHeader, Request,
-    RequestHeader, Response, Stat, WatcherEvent, decode_notification, decode_reply, decode_request,
-    encode_notification, encode_reply, encode_request, opcode, state, xid,
+    Acl, ConnectRequest, ConnectResponse, Data, ErrorCode, EventType, Identity, OpResult,
+    ReplyHeader, Request, RequestHeader, Response, Stat, WatcherEvent, decode_notification,
+    decode_reply, decode_request, encode_notification, encode_reply, encode_request, opcode, state,
+    xid,
 };
 
 /// Reads hexadecimal digits; blanks are for the reader.
@@ -195,10 +196,117 @@ fn close_session_has_a_negative_opcode_and_no_body() {
 
 #[test]
 fn an_unknown_opcode_is_a_request_whatever_follows() {
-    let payload = hex("00000005 0000000e ffffffff 01 ffffffff");
-    let (header, request) = decode_request(&payload).expect("the stream is in order");
-    assert_eq!(header, RequestHeader { xid: 5, opcode: opcode::MULTI });
-    assert_eq!(request, Request::Unknown { opcode: opcode::MULTI });
+    for (opcode, bytes) in [(opcode::SASL, "00000066"), (opcode::CHECK, "0000000d")] {
+        let payload = hex(&format!("00000005 {bytes} 00000002 2f61 00000001"));
+        let (header, request) = decode_request(&payload).expect("the stream is in order");
+        assert_eq!(header, RequestHeader { xid: 5, opcode });
+        assert_eq!(request, Request::Unknown { opcode }, "a check alone is none");
+    }
+}
+
+#[test]
+fn a_multi_is_operations_behind_headers() {
+    let path = || "/a".to_owned();
+    let acl = "00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65";
+    let ops = vec![
+        Request::Create { path: path(), data: data("v"), acl: Acl::open(), flags: 0 },
+        Request::CreateTtl { path: path(), data: None, acl: Acl::open(), flags: 5, ttl: 7 },
+        Request::SetData { path: path(), data: data("v"), version: 2 },
+        Request::Check { path: path(), version: 3 },
+        Request::Delete { path: path(), version: -1 },
+    ];
+    let bytes = format!(
+        "00000001 0000000e
+         00000001 00 ffffffff 00000002 2f61 00000001 76 {acl} 00000000
+         00000015 00 ffffffff 00000002 2f61 ffffffff {acl} 00000005 0000000000000007
+         00000005 00 ffffffff 00000002 2f61 00000001 76 00000002
+         0000000d 00 ffffffff 00000002 2f61 00000003
+         00000002 00 ffffffff 00000002 2f61 ffffffff
+         ffffffff 01 ffffffff"
+    );
+    assert_request(1, &Request::Multi { ops }, &bytes);
+    assert_request(1, &Request::Multi { ops: vec![] }, "00000001 0000000e ffffffff 01 ffffffff");
+    let reads = vec![
+        Request::GetData { path: path(), watch: false },
+        Request::GetChildren { path: path(), watch: false },
+    ];
+    let bytes = "00000001 00000016 00000004 00 ffffffff 00000002 2f61 00
+         00000008 00 ffffffff 00000002 2f61 00 ffffffff 01 ffffffff";
+    assert_request(1, &Request::MultiRead { ops: reads }, bytes);
+}
+
+#[test]
+fn the_answer_to_a_multi_has_a_header_before_each_result() {
+    let path = || "/a".to_owned();
+    let results = vec![
+        OpResult::Create { path: path() },
+        OpResult::Create2 { path: path(), stat: STAT },
+        OpResult::Delete,
+        OpResult::SetData { stat: STAT },
+        OpResult::Check,
+    ];
+    let bytes = format!(
+        "00000001 0000000000000009 00000000
+         00000001 00 00000000 00000002 2f61
+         0000000f 00 00000000 00000002 2f61 {STAT_BYTES}
+         00000002 00 00000000
+         00000005 00 00000000 {STAT_BYTES}
+         0000000d 00 00000000
+         ffffffff 01 ffffffff"
+    );
+    let header = ReplyHeader::ok(1, 9);
+    assert_reply(header, Some(&Response::Multi { results }), opcode::MULTI, &bytes);
+}
+
+#[test]
+fn a_failed_multi_is_a_list_of_errors() {
+    let results = [0, -101, -2].map(|code| OpResult::Error { code }).to_vec();
+    let bytes = "00000001 0000000000000009 00000000
+         ffffffff 00 00000000 00000000
+         ffffffff 00 ffffff9b ffffff9b
+         ffffffff 00 fffffffe fffffffe
+         ffffffff 01 ffffffff";
+    let header = ReplyHeader::ok(1, 9);
+    assert_reply(header, Some(&Response::Multi { results }), opcode::MULTI, bytes);
+}
+
+#[test]
+fn requests_about_lists_watches_and_identities() {
+    let path = || "/a".to_owned();
+    let acl = "00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65";
+    let set = Request::SetAcl { path: path(), acl: Acl::open(), version: 3 };
+    assert_request(1, &set, &format!("00000001 00000007 00000002 2f61 {acl} 00000003"));
+    let add = Request::AddWatch { path: path(), mode: 1 };
+    assert_request(1, &add, "00000001 0000006a 00000002 2f61 00000001");
+    let check = Request::CheckWatches { path: path(), watcher_type: 3 };
+    assert_request(1, &check, "00000001 00000011 00000002 2f61 00000003");
+    let remove = Request::RemoveWatches { path: path(), watcher_type: 2 };
+    assert_request(1, &remove, "00000001 00000012 00000002 2f61 00000002");
+    let mine = Request::GetEphemerals { prefix: path() };
+    assert_request(1, &mine, "00000001 00000067 00000002 2f61");
+    let number = Request::GetAllChildrenNumber { path: path() };
+    assert_request(1, &number, "00000001 00000068 00000002 2f61");
+    assert_request(1, &Request::WhoAmI, "00000001 0000006b");
+    let container = Request::CreateContainer { path: path(), data: None, acl: vec![], flags: 4 };
+    let bytes = "00000001 00000013 00000002 2f61 ffffffff 00000000 00000004";
+    assert_request(1, &container, bytes);
+}
+
+#[test]
+fn replies_about_lists_watches_and_identities() {
+    let reply = |body: &Response, opcode, bytes: &str| {
+        let bytes = format!("00000003 0000000000000009 00000000 {bytes}");
+        assert_reply(ReplyHeader::ok(3, 9), Some(body), opcode, &bytes);
+    };
+    reply(&Response::SetAcl { stat: STAT }, opcode::SET_ACL, STAT_BYTES);
+    reply(&Response::AddWatch { err: 0 }, opcode::ADD_WATCH, "00000000");
+    let paths = Response::GetEphemerals { paths: vec!["/a".to_owned()] };
+    reply(&paths, opcode::GET_EPHEMERALS, "00000001 00000002 2f61");
+    let number = Response::GetAllChildrenNumber { number: 7 };
+    reply(&number, opcode::GET_ALL_CHILDREN_NUMBER, "00000007");
+    let identities = vec![Identity::new("ip", "::1")];
+    let bytes = "00000001 00000002 6970 00000003 3a3a31";
+    reply(&Response::WhoAmI { identities }, opcode::WHO_AM_I, bytes);
 }
 
 #[test]

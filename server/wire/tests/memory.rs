@@ -81,7 +81,8 @@ fn requests() -> Vec<(i32, Vec<u8>)> {
         exist: strings(),
         child: strings(),
     };
-    [create, set, watches]
+    let multi = Request::Multi { ops: vec![create.clone(), set.clone()] };
+    [create, set, watches, multi]
         .iter()
         .map(|request| {
             let mut out = Vec::new();

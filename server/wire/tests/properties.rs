@@ -5,9 +5,9 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::{
-    Acl, ConnectRequest, ConnectResponse, Data, ErrorCode, EventType, ReplyHeader, Request,
-    Response, Stat, WatcherEvent, decode_notification, decode_reply, decode_request,
-    encode_notification, encode_reply, encode_request, frame, opcode,
+    Acl, ConnectRequest, ConnectResponse, Data, ErrorCode, EventType, Identity, OpResult,
+    ReplyHeader, Request, Response, Stat, WatcherEvent, decode_notification, decode_reply,
+    decode_request, encode_notification, encode_reply, encode_request, frame, opcode,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -44,6 +44,71 @@ fn stat() -> impl Strategy<Value = Stat> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
+    let writes = op().prop_filter("no read", |op| !is_read(op));
+    let reads = op().prop_filter("a read", is_read);
+    prop_oneof![
+        10 => single(),
+        2 => vec(writes, 0..4).prop_map(|ops| Request::Multi { ops }),
+        1 => vec(reads, 0..4).prop_map(|ops| Request::MultiRead { ops }),
+    ]
+}
+
+fn is_read(op: &Request) -> bool {
+    matches!(op, Request::GetData { .. } | Request::GetChildren { .. })
+}
+
+/// What may stand in a multi or multiRead.
+fn op() -> impl Strategy<Value = Request> {
+    let create = || (text(), data(), acl(), any::<i32>());
+    let read = || (text(), any::<bool>());
+    let version = || (text(), any::<i32>());
+    prop_oneof![
+        create().prop_map(|(path, data, acl, flags)| Request::Create { path, data, acl, flags }),
+        create().prop_map(|(path, data, acl, flags)| Request::Create2 { path, data, acl, flags }),
+        create().prop_map(|(path, data, acl, flags)| Request::CreateContainer {
+            path,
+            data,
+            acl,
+            flags
+        }),
+        (create(), any::<i64>()).prop_map(|((path, data, acl, flags), ttl)| Request::CreateTtl {
+            path,
+            data,
+            acl,
+            flags,
+            ttl
+        }),
+        version().prop_map(|(path, version)| Request::Delete { path, version }),
+        version().prop_map(|(path, version)| Request::Check { path, version }),
+        (version(), data()).prop_map(|((path, version), data)| Request::SetData {
+            path,
+            data,
+            version
+        }),
+        read().prop_map(|(path, watch)| Request::GetData { path, watch }),
+        read().prop_map(|(path, watch)| Request::GetChildren { path, watch }),
+    ]
+}
+
+fn single() -> impl Strategy<Value = Request> {
+    prop_oneof![basic(), newer()]
+}
+
+/// Requests that came with 3.5 and later, and setACL.
+fn newer() -> impl Strategy<Value = Request> {
+    let number = || (text(), any::<i32>());
+    prop_oneof![
+        (number(), acl()).prop_map(|((path, version), acl)| Request::SetAcl { path, acl, version }),
+        number().prop_map(|(path, mode)| Request::AddWatch { path, mode }),
+        number().prop_map(|(path, watcher_type)| Request::CheckWatches { path, watcher_type }),
+        number().prop_map(|(path, watcher_type)| Request::RemoveWatches { path, watcher_type }),
+        text().prop_map(|prefix| Request::GetEphemerals { prefix }),
+        text().prop_map(|path| Request::GetAllChildrenNumber { path }),
+        Just(Request::WhoAmI),
+    ]
+}
+
+fn basic() -> impl Strategy<Value = Request> {
     let create = || (text(), data(), acl(), any::<i32>());
     let read = || (text(), any::<bool>());
     let watches = || (any::<i64>(), texts(), texts(), texts());
@@ -107,6 +172,31 @@ fn response() -> impl Strategy<Value = (i32, Response)> {
             (opcode::GET_CHILDREN2, Response::GetChildren2 { children, stat })
         }),
         text().prop_map(|path| (opcode::SYNC, Response::Sync { path })),
+        stat().prop_map(|stat| (opcode::SET_ACL, Response::SetAcl { stat })),
+        vec(result(), 0..4).prop_map(|results| (opcode::MULTI, Response::Multi { results })),
+        any::<i32>().prop_map(|err| (opcode::ADD_WATCH, Response::AddWatch { err })),
+        texts().prop_map(|paths| (opcode::GET_EPHEMERALS, Response::GetEphemerals { paths })),
+        any::<i32>().prop_map(|number| {
+            (opcode::GET_ALL_CHILDREN_NUMBER, Response::GetAllChildrenNumber { number })
+        }),
+        vec((text(), text()), 0..3).prop_map(|pairs| {
+            let identities =
+                pairs.into_iter().map(|(scheme, id)| Identity { scheme, id }).collect();
+            (opcode::WHO_AM_I, Response::WhoAmI { identities })
+        }),
+    ]
+}
+
+fn result() -> impl Strategy<Value = OpResult> {
+    prop_oneof![
+        text().prop_map(|path| OpResult::Create { path }),
+        (text(), stat()).prop_map(|(path, stat)| OpResult::Create2 { path, stat }),
+        Just(OpResult::Delete),
+        stat().prop_map(|stat| OpResult::SetData { stat }),
+        Just(OpResult::Check),
+        (data(), stat()).prop_map(|(data, stat)| OpResult::GetData { data, stat }),
+        texts().prop_map(|children| OpResult::GetChildren { children }),
+        any::<i32>().prop_map(|code| OpResult::Error { code }),
     ]
 }
 

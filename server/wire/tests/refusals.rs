@@ -77,6 +77,28 @@ fn bytes_behind_a_record_are_refused() {
 }
 
 #[test]
+fn a_multi_takes_no_reads_a_multi_read_no_writes_and_neither_nests() {
+    let refused = |outer: i32, inner: i32| {
+        let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, outer as u8, 0, 0, 0, inner as u8, 0];
+        bytes.extend_from_slice(&[0xff; 4]);
+        bytes.extend_from_slice(&[0; 40]);
+        decode_request(&bytes).expect_err("refused").problem == Problem::Unknown(inner)
+    };
+    for inner in [opcode::GET_DATA, opcode::MULTI, opcode::SET_ACL, opcode::SYNC] {
+        assert!(refused(opcode::MULTI, inner), "{inner}");
+    }
+    for inner in [opcode::CREATE, opcode::MULTI_READ, opcode::EXISTS, opcode::CHECK] {
+        assert!(refused(opcode::MULTI_READ, inner), "{inner}");
+    }
+}
+
+#[test]
+fn a_multi_without_an_end_is_refused() {
+    let bytes = [0, 0, 0, 1, 0, 0, 0, 14];
+    assert_eq!(decode_request(&bytes).expect_err("cut").field, "type");
+}
+
+#[test]
 fn a_reply_of_the_wrong_kind_is_refused() {
     let ok = [0; 16];
     assert!(decode_reply(&ok, opcode::PING).is_ok());
@@ -138,8 +160,11 @@ fn modes_and_events_are_their_numbers() {
     assert_eq!(modes.map(CreateMode::flags), [0, 1, 2, 3]);
     assert_eq!(modes.map(CreateMode::is_ephemeral), [false, true, false, true]);
     assert_eq!(modes.map(CreateMode::is_sequential), [false, false, true, true]);
-    assert_eq!(CreateMode::from_flags(4), Err(ErrorCode::Unimplemented));
-    assert_eq!(CreateMode::from_flags(6), Err(ErrorCode::Unimplemented));
+    let kept = [4, 5, 6].map(|flags| CreateMode::from_flags(flags).expect("a mode"));
+    assert_eq!(kept, [CreateMode::Container, CreateMode::Ttl, CreateMode::TtlSequential]);
+    assert_eq!(kept.map(CreateMode::is_sequential), [false, false, true]);
+    assert_eq!(kept.map(CreateMode::is_ttl), [false, true, true]);
+    assert!(!kept.into_iter().any(CreateMode::is_ephemeral));
     assert_eq!(CreateMode::from_flags(7), Err(ErrorCode::BadArguments));
     assert_eq!(CreateMode::from_flags(-1), Err(ErrorCode::BadArguments));
     for code in [-1, 1, 2, 3, 4] {
