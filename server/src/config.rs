@@ -54,6 +54,13 @@ pub struct Config {
     /// `metricsProvider.httpHost` (every address) and `metricsProvider.httpPort`; without a port,
     /// and without the Prometheus provider as `metricsProvider.className` (7000 then), off.
     pub metrics: Option<(String, u16)>,
+    /// `extendedTypesEnabled`: whether clients may create znodes with a time to live.
+    pub extended_types: bool,
+    /// `znode.container.checkIntervalMs`: between two looks for containers and times to live that
+    /// have run out, milliseconds.
+    pub container_check_ms: u64,
+    /// `DigestAuthenticationProvider.superDigest`: the superuser, as `user:hash`; none when absent.
+    pub super_digest: Option<String>,
     /// `mutant`: a planted defect; refused unless the command line names it too.
     pub mutant: Option<Mutant>,
     /// Keys that mean something to ZooKeeper but nothing here, with their lines.
@@ -149,6 +156,13 @@ impl Config {
             four_letter_words: lines.four_letter_words()?,
             admin: lines.admin()?,
             metrics: lines.metrics()?,
+            extended_types: lines.flag("extendedTypesEnabled")?,
+            container_check_ms: lines.number(
+                "znode.container.checkIntervalMs",
+                60_000,
+                1..=1 << 40,
+            )?,
+            super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
             mutant: lines.mutant()?,
             ignored: lines.ignored(),
         };
@@ -201,6 +215,9 @@ const KNOWN: &[&str] = &[
     "metricsProvider.className",
     "metricsProvider.httpHost",
     "metricsProvider.httpPort",
+    "extendedTypesEnabled",
+    "znode.container.checkIntervalMs",
+    "DigestAuthenticationProvider.superDigest",
     "mutant",
 ];
 
@@ -439,6 +456,7 @@ mod tests {
             ("server.1=h:1", "zoo.cfg:2: server.1=h:1: expected host:quorumPort:electionPort"),
             ("server.1=h:1:0", "electionPort: expected a port"),
             ("server.1=h:1:2:observer", "observers are not supported yet"),
+            ("extendedTypesEnabled=yes", "extendedTypesEnabled: expected true or false"),
             ("mutant=X99", "no mutant is called"),
             ("admin.enableServer=yes", "zoo.cfg:2: admin.enableServer: expected true or false"),
             ("4lw.commands.whitelist=stat,sta", "zoo.cfg:2: 4lw.commands.whitelist: no \"sta\""),

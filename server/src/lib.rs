@@ -9,6 +9,7 @@
 //!            timers ──▶ └────────┘ ──writes──▶ storage thread ──durable──▶ engine
 //! ```
 
+mod auth;
 mod clients;
 mod config;
 mod desk;

@@ -35,7 +35,9 @@ impl Engine {
         for fired in &applied.fired {
             let event = WatcherEvent::new(fired.event, fired.path.as_str());
             for conn in self.watches.fire(fired) {
-                if let Some(client) = self.clients.get(&conn) {
+                if let Some(client) = self.clients.get(&conn)
+                    && fired.may_be_told(&client.who())
+                {
                     let mut bytes = Vec::new();
                     encode_notification(zxid.0.cast_signed(), &event, &mut bytes);
                     client.tell(bytes);

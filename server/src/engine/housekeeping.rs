@@ -1,9 +1,15 @@
-//! What happens every half tick: sessions are reported to the leader, and expired by it.
+//! What happens every half tick: sessions are reported to the leader, and expired by it; so are
+//! containers and znodes with a time to live.
 
 use tracing::info;
 
 use super::Engine;
+use super::requests::wall_clock_ms;
 use crate::links::Frame;
+
+/// Most containers and znodes with a time to live that one check deletes (`znode.container.maxPerMinute`
+/// is ZooKeeper's bound, with this default).
+const REAPED_AT_ONCE: usize = 10_000;
 
 impl Engine {
     pub(super) fn housekeeping(&mut self) {
@@ -15,8 +21,25 @@ impl Engine {
             zab::Role::Following { leader, .. } if !touched.is_empty() => {
                 self.send(leader, Frame::Touched(touched.into_iter().collect()));
             }
-            zab::Role::Leading { .. } => self.expire(touched),
+            zab::Role::Leading { .. } => {
+                self.expire(touched);
+                self.reap();
+            }
             _ => {}
+        }
+    }
+
+    /// Deletes are proposed, not done: every replica judges anew when it applies them.
+    fn reap(&mut self) {
+        let now = self.now();
+        if now < self.reap_at {
+            return;
+        }
+        self.reap_at = now + self.config.container_check_ms;
+        let time_ms = wall_clock_ms();
+        for path in self.tree.reapable(time_ms, REAPED_AT_ONCE) {
+            let origin = self.next_origin();
+            self.submit(origin, tree::Txn::Reap { path, time_ms });
         }
     }
 

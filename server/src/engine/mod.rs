@@ -4,6 +4,7 @@
 mod deliver;
 mod facts;
 mod housekeeping;
+mod reads;
 mod requests;
 mod sessions;
 
@@ -69,6 +70,8 @@ pub(crate) struct Engine {
     touched: BTreeSet<i64>,
     /// Used while leading.
     sessions: Sessions,
+    /// When containers and times to live are looked at again, while leading.
+    reap_at: Millis,
 
     origin: Origin,
     next_session: i64,
@@ -147,6 +150,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             touched: BTreeSet::new(),
             sessions: Sessions::default(),
+            reap_at: 0,
             origin,
             next_session: first_session,
             started: Instant::now(),

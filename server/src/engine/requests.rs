@@ -1,33 +1,61 @@
 //! Clients' requests: reads are answered here, writes and syncs handed to the protocol.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 use tree::{Reply, WriteOp};
 use wire::{
-    CreateMode, ErrorCode, ReplyHeader, Request, RequestHeader, Response, WatcherEvent,
-    encode_notification, encode_reply,
+    CreateMode, Data, ErrorCode, Identity, ReplyHeader, Request, RequestHeader, Response,
+    encode_reply,
 };
 use zab::{Entry, Role, ServerId};
 
 use super::sessions::Guest;
 use super::{Engine, origin_of, refuse};
+use crate::auth;
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
 use crate::links::Frame;
 use crate::proposal::{Input, Origin, Proposal, Txn};
+
+/// Identities of one connection.
+const IDENTITIES_MAX: usize = 100;
 
 /// A connection with a session.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) session: i64,
+    from: IpAddr,
+    /// Who it is: its address, and what it has proved.
+    who: Arc<[Identity]>,
     outbox: Outbox,
     queue: Queue<(RequestHeader, Request)>,
 }
 
 impl Client {
-    pub(super) fn new(session: i64, outbox: Outbox) -> Client {
-        Client { session, outbox, queue: Queue::new() }
+    pub(super) fn new(session: i64, from: IpAddr, outbox: Outbox) -> Client {
+        let who = [auth::address(from)].into();
+        Client { session, from, who, outbox, queue: Queue::new() }
+    }
+
+    pub(super) fn who(&self) -> Arc<[Identity]> {
+        self.who.clone()
+    }
+
+    /// Adds identities, each once. False if there are too many: each write carries all of them.
+    fn add_identities(&mut self, new: Vec<Identity>) -> bool {
+        let mut who = self.who.to_vec();
+        for identity in new {
+            if !who.contains(&identity) {
+                who.push(identity);
+            }
+        }
+        let fits = who.len() <= IDENTITIES_MAX;
+        if fits {
+            self.who = who.into();
+        }
+        fits
     }
 
     pub(super) fn tell(&self, bytes: Vec<u8>) {
@@ -72,10 +100,8 @@ impl Engine {
         let xid = header.xid;
         match request {
             Request::Ping => self.reply_now(conn, xid, Ok(None)),
-            Request::Auth { .. } => {
-                self.reply_now(conn, xid, Err(ErrorCode::AuthFailed));
-                refuse(conn, "auth schemes are not supported");
-                self.drop_client(conn);
+            Request::Auth { auth_type: _, scheme, auth } => {
+                self.authenticate(conn, xid, &scheme, &auth);
             }
             Request::Sync { path } => self.sync(conn, xid, path),
             Request::CloseSession => self.write(conn, xid, tree::Txn::CloseSession { id: session }),
@@ -85,15 +111,32 @@ impl Engine {
                 encode_reply(failure, None, &mut bytes);
                 client.queue.answered(bytes);
             }
-            request => match write_op(&request) {
+            request => match write_op(&request, self.config.extended_types) {
                 Some(op) => {
-                    let txn = tree::Txn::Write { session, xid, time_ms: wall_clock_ms(), op };
+                    let (time_ms, who) = (wall_clock_ms(), client.who());
+                    let txn = tree::Txn::Write { session, xid, time_ms, who, op };
                     self.write(conn, xid, txn);
                 }
                 None => client.queue.read((header, request)),
             },
         }
         self.pump(conn);
+    }
+
+    /// Answered at once, before what is still pending. Identities count for requests behind it.
+    fn authenticate(&mut self, conn: ConnId, xid: i32, scheme: &str, credentials: &Data) {
+        let Some(client) = self.clients.get_mut(&conn) else { return };
+        let credentials = credentials.as_deref().unwrap_or_default();
+        let super_digest = self.config.super_digest.as_deref();
+        let accepted = auth::prove(scheme, credentials, client.from, super_digest)
+            .is_some_and(|identities| client.add_identities(identities));
+        let result = if accepted { Ok(None) } else { Err(ErrorCode::AuthFailed) };
+        client.outbox.reply(reply_frame(xid, 0, result));
+        self.sent += 1;
+        if !accepted {
+            refuse(conn, "unknown scheme of authentication, or too many identities");
+            self.drop_client(conn);
+        }
     }
 
     fn write(&mut self, conn: ConnId, xid: i32, txn: tree::Txn) {
@@ -131,7 +174,9 @@ impl Engine {
     pub(super) fn forwarded(&mut self, from: ServerId, txn: Txn) {
         let allowed = match &txn.txn {
             tree::Txn::Write { session, .. } => self.sessions.may_write(*session, from),
-            tree::Txn::CreateSession { .. } | tree::Txn::CloseSession { .. } => true,
+            tree::Txn::CreateSession { .. }
+            | tree::Txn::CloseSession { .. }
+            | tree::Txn::Reap { .. } => true,
         };
         match allowed {
             true if from == self.config.id => self.input(Input::Submit { txn }),
@@ -205,72 +250,6 @@ impl Engine {
         }
     }
 
-    /// Answers a read from this server's tree, and leaves the watch it asks for.
-    fn execute(&mut self, conn: ConnId, xid: i32, request: Request) -> Vec<u8> {
-        let zxid = self.tree.last_zxid();
-        let result = match request {
-            Request::Exists { path, watch } => {
-                let result = self.tree.exists(&path);
-                if watch && matches!(result, Ok(_) | Err(ErrorCode::NoNode)) {
-                    self.watches.watch_data(conn, &path);
-                }
-                result.map(|stat| Some(Response::Exists { stat }))
-            }
-            Request::GetData { path, watch } => self.tree.get_data(&path).map(|(data, stat)| {
-                if watch {
-                    self.watches.watch_data(conn, &path);
-                }
-                Some(Response::GetData { data, stat })
-            }),
-            Request::GetChildren { path, watch } => self
-                .children(conn, &path, watch)
-                .map(|(children, _)| Some(Response::GetChildren { children })),
-            Request::GetChildren2 { path, watch } => self
-                .children(conn, &path, watch)
-                .map(|(children, stat)| Some(Response::GetChildren2 { children, stat })),
-            Request::GetAcl { path } => {
-                self.tree.get_acl(&path).map(|(acl, stat)| Some(Response::GetAcl { acl, stat }))
-            }
-            Request::SetWatches { relative_zxid, data, exist, child } => {
-                self.set_watches(conn, relative_zxid, &data, &exist, &child);
-                Ok(None)
-            }
-            _ => Err(ErrorCode::Unimplemented),
-        };
-        reply_frame(xid, zxid, result)
-    }
-
-    fn children(
-        &mut self,
-        conn: ConnId,
-        path: &str,
-        watch: bool,
-    ) -> Result<(Vec<String>, wire::Stat), ErrorCode> {
-        let found = self.tree.get_children(path)?;
-        if watch {
-            self.watches.watch_children(conn, path);
-        }
-        Ok(found)
-    }
-
-    fn set_watches(
-        &mut self,
-        conn: ConnId,
-        relative_zxid: i64,
-        data: &[String],
-        exist: &[String],
-        child: &[String],
-    ) {
-        let missed = self.watches.set_watches(conn, &self.tree, relative_zxid, data, exist, child);
-        let Some(client) = self.clients.get(&conn) else { return };
-        for fired in missed {
-            let mut bytes = Vec::new();
-            let event = WatcherEvent::new(fired.event, fired.path);
-            encode_notification(-1, &event, &mut bytes);
-            client.tell(bytes);
-        }
-    }
-
     fn reply_now(&mut self, conn: ConnId, xid: i32, result: Result<Option<Response>, ErrorCode>) {
         if let Some(client) = self.clients.get(&conn) {
             client.outbox.reply(reply_frame(xid, self.tree.last_zxid(), result));
@@ -279,34 +258,80 @@ impl Engine {
     }
 }
 
-/// The write in a request; `None` for a read. A create with unknown flags still takes its place in
-/// the order, as a refused write.
-fn write_op(request: &Request) -> Option<WriteOp> {
-    match request {
+/// The write in a request; `None` for a read. One that makes no sense still takes its place in
+/// the order, as a refused write. Times to live must be allowed by the configuration.
+fn write_op(request: &Request, extended_types: bool) -> Option<WriteOp> {
+    Some(match request {
         Request::Create { path, data, acl, flags }
         | Request::Create2 { path, data, acl, flags } => {
-            Some(match CreateMode::from_flags(*flags) {
-                Ok(mode) => WriteOp::Create {
-                    path: path.clone(),
-                    data: data.clone(),
-                    acl: acl.clone(),
-                    mode,
-                    with_stat: matches!(request, Request::Create2 { .. }),
-                },
+            let with_stat = matches!(request, Request::Create2 { .. });
+            match CreateMode::from_flags(*flags) {
+                // Only createContainer makes containers, in ZooKeeper too.
+                Ok(CreateMode::Container) => {
+                    create(path, data, acl, CreateMode::Persistent, with_stat)
+                }
+                Ok(mode) if mode.is_ttl() && !extended_types => unimplemented(),
+                Ok(mode) => create(path, data, acl, mode, with_stat),
                 Err(code) => WriteOp::Error { code },
-            })
+            }
+        }
+        Request::CreateContainer { path, data, acl, flags } => {
+            match CreateMode::from_flags(*flags) {
+                Ok(CreateMode::Container | CreateMode::Persistent) => {
+                    create(path, data, acl, CreateMode::Container, true)
+                }
+                _ => WriteOp::Error { code: ErrorCode::BadArguments },
+            }
+        }
+        Request::CreateTtl { .. } if !extended_types => unimplemented(),
+        Request::CreateTtl { path, data, acl, flags, ttl } => {
+            let (path, data, acl) = (path.clone(), data.clone(), acl.clone());
+            match CreateMode::from_flags(*flags) {
+                Ok(mode) if mode.is_ttl() => {
+                    WriteOp::Create { path, data, acl, mode, ttl_ms: *ttl, with_stat: true }
+                }
+                _ => WriteOp::Error { code: ErrorCode::BadArguments },
+            }
         }
         Request::Delete { path, version } => {
-            Some(WriteOp::Delete { path: path.clone(), version: *version })
+            WriteOp::Delete { path: path.clone(), version: *version }
         }
         Request::SetData { path, data, version } => {
-            Some(WriteOp::SetData { path: path.clone(), data: data.clone(), version: *version })
+            WriteOp::SetData { path: path.clone(), data: data.clone(), version: *version }
         }
-        _ => None,
-    }
+        Request::SetAcl { path, acl, version } => {
+            WriteOp::SetAcl { path: path.clone(), acl: acl.clone(), version: *version }
+        }
+        Request::Check { path, version } => {
+            WriteOp::Check { path: path.clone(), version: *version }
+        }
+        Request::Multi { ops } => WriteOp::Multi {
+            ops: ops.iter().filter_map(|op| write_op(op, extended_types)).collect(),
+        },
+        _ => return None,
+    })
 }
 
-fn reply_frame(xid: i32, zxid: u64, result: Result<Option<Response>, ErrorCode>) -> Vec<u8> {
+fn create(
+    path: &str,
+    data: &Data,
+    acl: &[wire::Acl],
+    mode: CreateMode,
+    with_stat: bool,
+) -> WriteOp {
+    let (path, data, acl) = (path.to_owned(), data.clone(), acl.to_vec());
+    WriteOp::Create { path, data, acl, mode, ttl_ms: -1, with_stat }
+}
+
+fn unimplemented() -> WriteOp {
+    WriteOp::Error { code: ErrorCode::Unimplemented }
+}
+
+pub(super) fn reply_frame(
+    xid: i32,
+    zxid: u64,
+    result: Result<Option<Response>, ErrorCode>,
+) -> Vec<u8> {
     let zxid = zxid.cast_signed();
     let mut bytes = Vec::new();
     match result {
@@ -317,7 +342,7 @@ fn reply_frame(xid: i32, zxid: u64, result: Result<Option<Response>, ErrorCode>)
 }
 
 /// Milliseconds since 1970, for `ctime` and `mtime`; nothing is ordered by it.
-fn wall_clock_ms() -> i64 {
+pub(super) fn wall_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,8 @@
 //! The digest is the sum, modulo 2^64, of three kinds of summand, so that order does not matter
 //! and a change costs what it touches:
 //! - per znode, its content: path, data, access control list;
-//! - per znode, its metadata: path, `Stat` in wire order, create counter;
+//! - per znode, its metadata: path, `Stat` in wire order, with `ephemeralOwner` as ZooKeeper stores
+//!   it for containers and times to live, create counter;
 //! - per session: id, timeout, password.
 //!
 //! A summand is FNV-1a (64 bit) over a tag byte and the fields, big-endian, variable ones
@@ -25,7 +26,7 @@ pub(crate) fn content(path: &str, node: &Node) -> u64 {
     let mut hash = Fnv::new(CONTENT);
     hash.field(Some(path.as_bytes()));
     hash.field(node.data.as_deref());
-    hash.acl(node.custom_acl());
+    hash.acl(node.custom_acl().map(|list| &**list));
     hash.finish()
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn content(path: &str, node: &Node) -> u64 {
 pub(crate) fn metadata(path: &str, node: &Node) -> u64 {
     let mut hash = Fnv::new(METADATA);
     hash.field(Some(path.as_bytes()));
-    hash.stat(&node.stat());
+    hash.stat(&Stat { ephemeral_owner: node.owner.code(), ..node.stat() });
     hash.int(node.creates);
     hash.finish()
 }
@@ -104,11 +105,12 @@ impl Fnv {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::owner::Owner;
 
     /// Computed independently (FNV-1a and SplitMix64 in Python), so that the definition stays.
     #[test]
     fn the_definition_is_fixed() {
-        let node = Node::new(Some([0x76].into()), Acl::open(), 0x1_0000_0002, 5, 0);
+        let node = Node::new(Some([0x76].into()), Acl::open(), 0x1_0000_0002, 5, Owner::Nobody);
         assert_eq!(content("/a", &node), CONTENT_OF_A);
         assert_eq!(metadata("/a", &node), METADATA_OF_A);
         let open = Session { timeout_ms: 4000, password: [7; 16], ephemerals: [].into() };
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn null_and_empty_data_differ() {
-        let node = |data| Node::new(data, Acl::open(), 1, 0, 0);
+        let node = |data| Node::new(data, Acl::open(), 1, 0, Owner::Nobody);
         assert_ne!(content("/a", &node(None)), content("/a", &node(Some([].into()))));
     }
 }

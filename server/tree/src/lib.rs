@@ -16,16 +16,20 @@
 //!
 //! [`Watches`] is the one part that is not replicated: each server has those of its connections.
 //!
-//! Rules and errors are those of Apache ZooKeeper's `PrepRequestProcessor` and `DataTree`, apart
-//! from access control: lists are stored and returned, but not enforced.
+//! Rules and errors are those of Apache ZooKeeper's `PrepRequestProcessor` and `DataTree`. A write
+//! is judged by the identities in its transaction; before a read ask [`Tree::authorize`].
 
+mod access;
 mod apply;
 mod digest;
 mod node;
+mod owner;
 mod session;
 mod tree;
 mod txn;
+mod undo;
 mod watches;
+mod writes;
 
 pub use session::Session;
 pub use tree::Tree;

@@ -1,16 +1,20 @@
 //! One znode.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wire::{Acl, Data, Stat};
+use wire::{Acl, Data, Identity, Stat};
+
+use crate::access;
+use crate::owner::Owner;
 
 /// A znode without its path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) data: Data,
     /// `None` is everything to everybody: nearly every znode's list, so it takes no room.
-    acl: Option<Box<[Acl]>>,
+    pub(crate) acl: Option<Arc<[Acl]>>,
     pub(crate) czxid: u64,
     pub(crate) mzxid: u64,
     pub(crate) pzxid: u64,
@@ -20,16 +24,16 @@ pub(crate) struct Node {
     pub(crate) aversion: i32,
     /// How many children were ever created here: the number of the next sequential child.
     pub(crate) creates: i32,
-    pub(crate) ephemeral_owner: i64,
+    pub(crate) owner: Owner,
     pub(crate) children: BTreeSet<Box<str>>,
 }
 
 impl Node {
-    /// A znode as it is created. `owner` is 0 if it is not ephemeral.
-    pub(crate) fn new(data: Data, acl: Vec<Acl>, zxid: u64, time_ms: i64, owner: i64) -> Node {
+    /// A znode as it is created.
+    pub(crate) fn new(data: Data, acl: Vec<Acl>, zxid: u64, time_ms: i64, owner: Owner) -> Node {
         Node {
             data,
-            acl: (acl != Acl::open()).then(|| acl.into_boxed_slice()),
+            acl: shared(acl),
             czxid: zxid,
             mzxid: zxid,
             pzxid: zxid,
@@ -38,7 +42,7 @@ impl Node {
             version: 0,
             aversion: 0,
             creates: 0,
-            ephemeral_owner: owner,
+            owner,
             children: BTreeSet::new(),
         }
     }
@@ -55,7 +59,7 @@ impl Node {
             version: self.version,
             cversion: self.creates.wrapping_mul(2).wrapping_sub(num_children),
             aversion: self.aversion,
-            ephemeral_owner: self.ephemeral_owner,
+            ephemeral_owner: self.owner.session().unwrap_or(0),
             data_length: self.data_len() as i32,
             num_children,
             pzxid: self.pzxid.cast_signed(),
@@ -66,11 +70,30 @@ impl Node {
         self.acl.as_deref().map_or_else(Acl::open, <[Acl]>::to_vec)
     }
 
-    pub(crate) fn custom_acl(&self) -> Option<&[Acl]> {
-        self.acl.as_deref()
+    /// The list, unless it is everything to everybody.
+    pub(crate) fn custom_acl(&self) -> Option<&Arc<[Acl]>> {
+        self.acl.as_ref()
+    }
+
+    pub(crate) fn set_acl(&mut self, acl: Vec<Acl>) {
+        self.acl = shared(acl);
+    }
+
+    /// Whether one of these identities has one of these permissions.
+    pub(crate) fn allows(&self, perms: i32, who: &[Identity]) -> bool {
+        self.acl.as_deref().is_none_or(|list| access::allows(list, perms, who))
+    }
+
+    /// Everything but the names of the children, which may be many.
+    pub(crate) fn without_children(&self) -> Node {
+        Node { data: self.data.clone(), acl: self.acl.clone(), children: BTreeSet::new(), ..*self }
     }
 
     pub(crate) fn data_len(&self) -> usize {
         self.data.as_deref().map_or(0, <[u8]>::len)
     }
+}
+
+fn shared(acl: Vec<Acl>) -> Option<Arc<[Acl]>> {
+    (acl != Acl::open()).then(|| acl.into())
 }

@@ -1,13 +1,17 @@
 //! The state, how it is read, and the few primitive changes that keep its sums right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
-use wire::{Acl, Data, ErrorCode, Stat, path, perms};
+use wire::{Acl, Data, ErrorCode, Identity, Stat, path, perms};
 
+use crate::access;
 use crate::digest;
 use crate::node::Node;
+use crate::owner::Owner;
 use crate::session::Session;
+use crate::undo::Undo;
 
 pub(crate) const ROOT: &str = "/";
 pub(crate) const SYSTEM: &str = "/zookeeper";
@@ -22,6 +26,8 @@ pub(crate) const QUOTA: &str = "/zookeeper/quota";
 pub struct Tree {
     nodes: BTreeMap<Box<str>, Node>,
     sessions: BTreeMap<i64, Session>,
+    /// Containers and znodes with a time to live.
+    pub(crate) reaped: BTreeSet<Box<str>>,
     pub(crate) last_zxid: u64,
     digest: u64,
     data_size: u64,
@@ -41,13 +47,14 @@ impl Tree {
         let mut tree = Tree {
             nodes: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            reaped: BTreeSet::new(),
             last_zxid: 0,
             digest: 0,
             data_size: 0,
         };
-        tree.insert(ROOT, blank());
+        tree.put_in(ROOT, blank());
         for (path, node) in [(SYSTEM, blank()), (CONFIG, config()), (QUOTA, blank())] {
-            tree.insert(path, node);
+            tree.put_in(path, node);
             tree.update_metadata(parent_of(path), |parent| {
                 parent.children.insert(path::name(path).into());
             });
@@ -79,10 +86,32 @@ impl Tree {
         Ok((names.collect(), node.stat()))
     }
 
-    /// Access control list and metadata, or `NoNode`.
-    pub fn get_acl(&self, path: &str) -> Result<(Vec<Acl>, Stat), ErrorCode> {
+    /// Access control list and metadata, as somebody with these identities may see them: without
+    /// hashes of passwords unless they may set it. Else `NoNode`, or `NoAuth`.
+    pub fn get_acl(&self, path: &str, who: &[Identity]) -> Result<(Vec<Acl>, Stat), ErrorCode> {
+        self.authorize(path, perms::READ | perms::ADMIN, who)?;
         let node = self.node(path)?;
-        Ok((node.acl(), node.stat()))
+        let acl = node.acl();
+        let acl = if node.allows(perms::ADMIN, who) { acl } else { access::masked(acl) };
+        Ok((acl, node.stat()))
+    }
+
+    /// Whether somebody with these identities has one of these [permissions](perms) on a znode;
+    /// else `NoNode`, or `NoAuth`.
+    pub fn authorize(&self, path: &str, perms: i32, who: &[Identity]) -> Result<(), ErrorCode> {
+        if self.node(path)?.allows(perms, who) { Ok(()) } else { Err(ErrorCode::NoAuth) }
+    }
+
+    /// Number of znodes below this one, or `NoNode`.
+    pub fn descendants(&self, path: &str) -> Result<usize, ErrorCode> {
+        self.node(path)?;
+        if path == ROOT {
+            return Ok(self.nodes.len() - 1);
+        }
+        let prefix = format!("{path}/");
+        let from = (Bound::Excluded(prefix.as_str()), Bound::Unbounded);
+        let below = self.nodes.range::<str, _>(from);
+        Ok(below.take_while(|(other, _)| other.starts_with(&prefix)).count())
     }
 
     /// An open session.
@@ -140,41 +169,78 @@ impl Tree {
     }
 
     /// Adds a child to its parent, and to its session if it is ephemeral.
-    pub(crate) fn attach(&mut self, path: &str, node: Node, zxid: u64) {
-        self.update_metadata(parent_of(path), |parent| {
+    pub(crate) fn attach(&mut self, path: &str, node: Node, zxid: u64) -> Undo {
+        let parent_pzxid = self.update_metadata(parent_of(path), |parent| {
             parent.children.insert(path::name(path).into());
             parent.creates = parent.creates.wrapping_add(1);
-            parent.pzxid = zxid;
+            std::mem::replace(&mut parent.pzxid, zxid)
         });
-        if let Some(session) = self.sessions.get_mut(&node.ephemeral_owner) {
-            session.ephemerals.insert(path.into());
-        }
-        self.insert(path, node);
+        self.put_in(path, node);
+        Undo::Attach { path: path.into(), parent_pzxid }
     }
 
     /// Takes a child without children out.
-    pub(crate) fn detach(&mut self, path: &str, zxid: u64) {
-        let node = self.nodes.remove(path).expect("the caller has looked it up");
-        debug_assert!(node.children.is_empty(), "{path} has children");
-        self.digest = self.digest.wrapping_sub(node_summand(path, &node));
-        self.data_size -= size(path, &node);
-        if let Some(session) = self.sessions.get_mut(&node.ephemeral_owner) {
-            session.ephemerals.remove(path);
-        }
-        self.update_metadata(parent_of(path), |parent| {
+    pub(crate) fn detach(&mut self, path: &str, zxid: u64) -> Undo {
+        let node = Box::new(self.take_out(path));
+        let parent_pzxid = self.update_metadata(parent_of(path), |parent| {
             parent.children.remove(path::name(path));
-            parent.pzxid = zxid;
+            std::mem::replace(&mut parent.pzxid, zxid)
         });
+        Undo::Detach { path: path.into(), node, parent_pzxid }
     }
 
-    /// Changes a znode's data, and metadata with it.
-    pub(crate) fn update(&mut self, path: &str, change: impl FnOnce(&mut Node)) -> Stat {
+    /// Changes a znode's data or list, and metadata with it.
+    pub(crate) fn update(&mut self, path: &str, update: impl FnOnce(&mut Node)) -> (Stat, Undo) {
+        let before = Box::new(self.nodes[path].without_children());
+        (self.change(path, update), Undo::Update { path: path.into(), before })
+    }
+
+    pub(crate) fn change(&mut self, path: &str, change: impl FnOnce(&mut Node)) -> Stat {
         let node = self.nodes.get_mut(path).expect("the caller has looked it up");
         let (digest, bytes) = (node_summand(path, node), size(path, node));
         change(node);
         self.digest = self.digest.wrapping_sub(digest).wrapping_add(node_summand(path, node));
         self.data_size = self.data_size - bytes + size(path, node);
         node.stat()
+    }
+
+    /// Adds a znode, but not to its parent.
+    pub(crate) fn put_in(&mut self, path: &str, node: Node) {
+        match node.owner {
+            Owner::Session(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.ephemerals.insert(path.into());
+                }
+            }
+            owner if owner.is_reaped() => {
+                self.reaped.insert(path.into());
+            }
+            _ => {}
+        }
+        self.digest = self.digest.wrapping_add(node_summand(path, &node));
+        self.data_size += size(path, &node);
+        let former = self.nodes.insert(path.into(), node);
+        debug_assert!(former.is_none(), "{path} exists");
+    }
+
+    /// Takes a znode out, but not from its parent.
+    pub(crate) fn take_out(&mut self, path: &str) -> Node {
+        let node = self.nodes.remove(path).expect("the caller has looked it up");
+        debug_assert!(node.children.is_empty(), "{path} has children");
+        self.digest = self.digest.wrapping_sub(node_summand(path, &node));
+        self.data_size -= size(path, &node);
+        match node.owner {
+            Owner::Session(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.ephemerals.remove(path);
+                }
+            }
+            owner if owner.is_reaped() => {
+                self.reaped.remove(path);
+            }
+            _ => {}
+        }
+        node
     }
 
     pub(crate) fn open_session(&mut self, id: i64, session: Session) {
@@ -190,34 +256,32 @@ impl Tree {
         Some(session)
     }
 
-    fn insert(&mut self, path: &str, node: Node) {
-        self.digest = self.digest.wrapping_add(node_summand(path, &node));
-        self.data_size += size(path, &node);
-        let former = self.nodes.insert(path.into(), node);
-        debug_assert!(former.is_none(), "{path} exists");
-    }
-
-    fn update_metadata(&mut self, path: &str, change: impl FnOnce(&mut Node)) {
+    pub(crate) fn update_metadata<T>(
+        &mut self,
+        path: &str,
+        change: impl FnOnce(&mut Node) -> T,
+    ) -> T {
         let node = self.nodes.get_mut(path).expect("a znode's parent exists");
         self.digest = self.digest.wrapping_sub(digest::metadata(path, node));
-        change(node);
+        let result = change(node);
         self.digest = self.digest.wrapping_add(digest::metadata(path, node));
+        result
     }
 }
 
 fn blank() -> Node {
-    Node::new(Some([].into()), Acl::open(), 0, 0, 0)
+    Node::new(Some([].into()), Acl::open(), 0, 0, Owner::Nobody)
 }
 
 /// ZooKeeper sets this list without a version: aversion is -1.
 fn config() -> Node {
     let read = Acl { perms: perms::READ, scheme: "world".into(), id: "anyone".into() };
-    let mut node = Node::new(Some([].into()), vec![read], 0, 0, 0);
+    let mut node = Node::new(Some([].into()), vec![read], 0, 0, Owner::Nobody);
     node.aversion = -1;
     node
 }
 
-fn parent_of(path: &str) -> &str {
+pub(crate) fn parent_of(path: &str) -> &str {
     path::parent(path).expect("only the root has no parent, and it is never touched as a child")
 }
 

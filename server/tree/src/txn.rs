@@ -1,7 +1,14 @@
 //! What is put in order, and what comes of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use wire::{Acl, CreateMode, Data, ErrorCode, EventType, Response, Stat};
+use wire::{
+    Acl, CreateMode, Data, ErrorCode, EventType, Identity, OpResult, Response, Stat, perms,
+};
+
+use crate::access;
+use crate::node::Node;
 
 /// A transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,8 +35,17 @@ pub enum Txn {
         xid: i32,
         /// The leader's clock, in milliseconds since 1970, for `ctime` and `mtime`.
         time_ms: i64,
+        /// Who its client has proved to be: every replica judges by the same identities.
+        who: Arc<[Identity]>,
         /// What it asks.
         op: WriteOp,
+    },
+    /// Delete a container or a znode with a time to live if, at that time, it is due.
+    Reap {
+        /// Its path.
+        path: String,
+        /// The leader's clock, in milliseconds since 1970.
+        time_ms: i64,
     },
 }
 
@@ -46,6 +62,8 @@ pub enum WriteOp {
         acl: Vec<Acl>,
         /// What kind of znode.
         mode: CreateMode,
+        /// Its time to live, if it is of that kind; else -1.
+        ttl_ms: i64,
         /// Whether the reply has the stat (create2).
         with_stat: bool,
     },
@@ -65,6 +83,27 @@ pub enum WriteOp {
         /// The version it must have; -1 is any.
         version: i32,
     },
+    /// Replace a znode's access control list.
+    SetAcl {
+        /// Its path.
+        path: String,
+        /// The new list.
+        acl: Vec<Acl>,
+        /// How often it must have been replaced before; -1 is any.
+        version: i32,
+    },
+    /// Fail unless a znode has a version.
+    Check {
+        /// Its path.
+        path: String,
+        /// The version; -1 is any.
+        version: i32,
+    },
+    /// Several creates, deletes, sets and checks: all or none.
+    Multi {
+        /// In order; each sees what those before it did.
+        ops: Vec<WriteOp>,
+    },
     /// A write refused before it was put in order; it still takes a zxid.
     Error {
         /// Why.
@@ -75,7 +114,8 @@ pub enum WriteOp {
 /// What a transaction did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// What the client is told. An error means that nothing changed.
+    /// What the client is told. An error means that nothing changed, and so does a
+    /// [`Reply::Multi`] of errors.
     pub reply: Result<Reply, ErrorCode>,
     /// Changes that watches may wait for, in order.
     pub fired: Vec<Fired>,
@@ -109,6 +149,18 @@ pub enum Reply {
         /// The stat after the change.
         stat: Stat,
     },
+    /// The access control list is set.
+    SetAcl {
+        /// The stat after the change.
+        stat: Stat,
+    },
+    /// The version is the expected one.
+    Check,
+    /// What each operation of a multi came to.
+    Multi {
+        /// In their order.
+        results: Vec<OpResult>,
+    },
 }
 
 impl Reply {
@@ -116,10 +168,12 @@ impl Reply {
     #[must_use]
     pub fn into_response(self) -> Option<Response> {
         match self {
-            Reply::SessionCreated | Reply::SessionClosed | Reply::Delete => None,
+            Reply::SessionCreated | Reply::SessionClosed | Reply::Delete | Reply::Check => None,
             Reply::Create { path } => Some(Response::Create { path }),
             Reply::Create2 { path, stat } => Some(Response::Create2 { path, stat }),
             Reply::SetData { stat } => Some(Response::SetData { stat }),
+            Reply::SetAcl { stat } => Some(Response::SetAcl { stat }),
+            Reply::Multi { results } => Some(Response::Multi { results }),
         }
     }
 }
@@ -131,10 +185,25 @@ pub struct Fired {
     pub path: String,
     /// What happened to it.
     pub event: EventType,
+    /// The znode's access control list; `None` is everything to everybody.
+    acl: Option<Arc<[Acl]>>,
 }
 
 impl Fired {
-    pub(crate) fn new(path: &str, event: EventType) -> Fired {
-        Fired { path: path.to_owned(), event }
+    /// A change of a znode that everybody may read.
+    #[must_use]
+    pub fn new(path: &str, event: EventType) -> Fired {
+        Fired { path: path.to_owned(), event, acl: None }
+    }
+
+    pub(crate) fn of(path: &str, event: EventType, node: &Node) -> Fired {
+        Fired { acl: node.custom_acl().cloned(), ..Fired::new(path, event) }
+    }
+
+    /// Whether somebody with these identities may hear of it: a watch is no way around the
+    /// permission to read (CVE-2024-23944).
+    #[must_use]
+    pub fn may_be_told(&self, who: &[Identity]) -> bool {
+        self.acl.as_deref().is_none_or(|list| access::allows(list, perms::READ, who))
     }
 }

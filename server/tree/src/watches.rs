@@ -1,8 +1,9 @@
-//! One-shot watches of one server's connections.
+//! Watches of one server's connections: one-shot, persistent, and persistent recursive ones.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::EventType;
+use wire::{AddWatchMode, EventType, WatcherType, path};
 
 use crate::tree::Tree;
 use crate::txn::Fired;
@@ -13,6 +14,8 @@ use crate::txn::Fired;
 pub struct Watches {
     data: Table,
     children: Table,
+    persistent: Table,
+    recursive: Table,
 }
 
 impl Watches {
@@ -28,9 +31,49 @@ impl Watches {
         self.children.add(conn, path);
     }
 
-    /// Takes out the watches that a change satisfies. Returns the connections to notify of it,
-    /// each once, in order: one that watched both data and children is told of a deletion once.
+    /// Waits for every change until the watch is removed: of the znode's data and children, or
+    /// of the data and existence of the znode and all below it. The znode need not exist.
+    pub fn add_watch(&mut self, conn: u64, path: &str, mode: AddWatchMode) {
+        match mode {
+            AddWatchMode::Persistent => self.persistent.add(conn, path),
+            AddWatchMode::PersistentRecursive => self.recursive.add(conn, path),
+        }
+    }
+
+    /// Whether the connection has such a watch of the znode. Kinds are kept apart, as in 3.9
+    /// (ZOOKEEPER-4466, ZOOKEEPER-4472).
+    #[must_use]
+    pub fn has(&self, conn: u64, path: &str, kind: WatcherType) -> bool {
+        let tables = [&self.data, &self.children, &self.persistent, &self.recursive];
+        tables.iter().zip(meant(kind)).any(|(table, meant)| meant && table.has(conn, path))
+    }
+
+    /// Removes such watches of the znode. False if the connection has none.
+    pub fn remove(&mut self, conn: u64, path: &str, kind: WatcherType) -> bool {
+        let had = self.has(conn, path, kind);
+        let Watches { data, children, persistent, recursive } = self;
+        for (table, meant) in [data, children, persistent, recursive].into_iter().zip(meant(kind)) {
+            if meant {
+                table.remove(conn, path);
+            }
+        }
+        had
+    }
+
+    /// Takes out the one-shot watches that a change satisfies. Returns the connections to notify
+    /// of it, each once, in order, however many watches each had.
     pub fn fire(&mut self, fired: &Fired) -> BTreeSet<u64> {
+        let mut conns = self.take_one_shot(fired);
+        conns.extend(self.persistent.at(&fired.path));
+        if fired.event != EventType::NodeChildrenChanged && !self.recursive.is_empty() {
+            let upwards =
+                std::iter::successors(Some(fired.path.as_str()), |path| path::parent(path));
+            conns.extend(upwards.flat_map(|path| self.recursive.at(path)));
+        }
+        conns
+    }
+
+    fn take_one_shot(&mut self, fired: &Fired) -> BTreeSet<u64> {
         match fired.event {
             EventType::NodeCreated | EventType::NodeDataChanged => self.data.take(&fired.path),
             EventType::NodeChildrenChanged => self.children.take(&fired.path),
@@ -76,13 +119,16 @@ impl Watches {
     pub fn drop_connection(&mut self, conn: u64) {
         self.data.drop_connection(conn);
         self.children.drop_connection(conn);
+        self.persistent.drop_connection(conn);
+        self.recursive.drop_connection(conn);
     }
 
     /// The paths that each connection watches, in whichever way.
     #[must_use]
     pub fn by_connection(&self) -> BTreeMap<u64, BTreeSet<String>> {
         let mut paths = self.data.by_conn.clone();
-        for (conn, more) in &self.children.by_conn {
+        let others = [&self.children, &self.persistent, &self.recursive];
+        for (conn, more) in others.into_iter().flat_map(|table| &table.by_conn) {
             paths.entry(*conn).or_default().extend(more.iter().cloned());
         }
         paths
@@ -91,7 +137,21 @@ impl Watches {
     /// Number of watches (`zk_watch_count`).
     #[must_use]
     pub fn count(&self) -> usize {
-        self.data.count() + self.children.count()
+        [&self.data, &self.children, &self.persistent, &self.recursive]
+            .into_iter()
+            .map(Table::count)
+            .sum()
+    }
+}
+
+/// Which of the four tables a type means: data, children, persistent, recursive.
+fn meant(kind: WatcherType) -> [bool; 4] {
+    match kind {
+        WatcherType::Data => [true, false, false, false],
+        WatcherType::Children => [false, true, false, false],
+        WatcherType::Persistent => [false, false, true, false],
+        WatcherType::PersistentRecursive => [false, false, false, true],
+        WatcherType::Any => [true; 4],
     }
 }
 
@@ -124,6 +184,23 @@ impl Table {
         fired
     }
 
+    fn at(&self, path: &str) -> impl Iterator<Item = u64> {
+        self.by_path.get(path).into_iter().flatten().copied()
+    }
+
+    fn has(&self, conn: u64, path: &str) -> bool {
+        self.by_path.get(path).is_some_and(|conns| conns.contains(&conn))
+    }
+
+    fn remove(&mut self, conn: u64, path: &str) {
+        remove(&mut self.by_path, path, &conn);
+        remove(&mut self.by_conn, &conn, path);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_path.is_empty()
+    }
+
     fn take(&mut self, path: &str) -> BTreeSet<u64> {
         let conns = self.by_path.remove(path).unwrap_or_default();
         for conn in &conns {
@@ -134,7 +211,7 @@ impl Table {
 
     fn drop_connection(&mut self, conn: u64) {
         for path in self.by_conn.remove(&conn).unwrap_or_default() {
-            remove(&mut self.by_path, &path, &conn);
+            remove(&mut self.by_path, path.as_str(), &conn);
         }
     }
 
@@ -144,9 +221,12 @@ impl Table {
 }
 
 /// Takes `value` out of the set at `key`, and the set when it is empty.
-fn remove<K: Ord, V, Q: Ord + ?Sized>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &Q)
+fn remove<K, V, P, Q>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &P, value: &Q)
 where
-    V: Ord + std::borrow::Borrow<Q>,
+    K: Ord + Borrow<P>,
+    V: Ord + Borrow<Q>,
+    P: Ord + ?Sized,
+    Q: Ord + ?Sized,
 {
     if let Some(set) = map.get_mut(key) {
         set.remove(value);

@@ -1,7 +1,7 @@
 //! Shorthands for tests.
 
 use tree::{Applied, Tree, Txn, WriteOp};
-use wire::{Acl, CreateMode, Data};
+use wire::{Acl, CreateMode, Data, Identity};
 
 /// A session that [`Bench::new`] opens.
 pub(crate) const ALICE: i64 = 0xa;
@@ -35,8 +35,13 @@ impl Bench {
 
     /// A write by `session`, a thousand milliseconds after the last zxid's.
     pub(crate) fn write(&mut self, session: i64, op: WriteOp) -> Applied {
+        self.write_as(session, &[], op)
+    }
+
+    /// The same, by somebody with these identities.
+    pub(crate) fn write_as(&mut self, session: i64, who: &[Identity], op: WriteOp) -> Applied {
         let time_ms = (self.zxid as i64 + 1) * 1000;
-        self.apply(&Txn::Write { session, xid: 1, time_ms, op })
+        self.apply(&Txn::Write { session, xid: 1, time_ms, who: who.into(), op })
     }
 }
 
@@ -46,7 +51,7 @@ pub(crate) fn data(text: &str) -> Data {
 
 pub(crate) fn create(path: &str, mode: CreateMode) -> WriteOp {
     let (path, data) = (path.to_owned(), data("v"));
-    WriteOp::Create { path, data, acl: Acl::open(), mode, with_stat: true }
+    WriteOp::Create { path, data, acl: Acl::open(), mode, ttl_ms: -1, with_stat: true }
 }
 
 pub(crate) fn delete(path: &str, version: i32) -> WriteOp {

@@ -1,6 +1,9 @@
 //! What the tree does: rule by rule, and against a model.
 
+mod access;
 mod common;
 mod model;
+mod multi;
+mod reaped;
 mod rules;
 mod watches;

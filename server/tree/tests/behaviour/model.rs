@@ -6,7 +6,7 @@ use crate::common::data;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tree::{Reply, Tree, Txn, WriteOp};
-use wire::{Acl, CreateMode, ErrorCode, Stat};
+use wire::{Acl, CreateMode, ErrorCode, OpResult, Stat};
 
 const SESSIONS: std::ops::Range<i64> = 1..4;
 
@@ -18,16 +18,21 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn op() -> impl Strategy<Value = WriteOp> {
+    prop_oneof![4 => single(), 1 => vec(single(), 0..5).prop_map(|ops| WriteOp::Multi { ops })]
+}
+
+fn single() -> impl Strategy<Value = WriteOp> {
     let text = || "[a-z]{0,3}".prop_map(|text| data(&text));
     let version = || prop_oneof![3 => Just(-1), 2 => 0..3i32];
     let mode = (0..4i32).prop_map(|flags| CreateMode::from_flags(flags).expect("a mode"));
     prop_oneof![
         5 => (path(), text(), mode, any::<bool>()).prop_map(|(path, data, mode, with_stat)| {
-            WriteOp::Create { path, data, acl: Acl::open(), mode, with_stat }
+            WriteOp::Create { path, data, acl: Acl::open(), mode, ttl_ms: -1, with_stat }
         }),
         3 => (path(), version()).prop_map(|(path, version)| WriteOp::Delete { path, version }),
         2 => (path(), text(), version())
             .prop_map(|(path, data, version)| WriteOp::SetData { path, data, version }),
+        1 => (path(), version()).prop_map(|(path, version)| WriteOp::Check { path, version }),
         1 => Just(WriteOp::Error { code: ErrorCode::BadArguments }),
     ]
 }
@@ -37,7 +42,7 @@ fn txn() -> impl Strategy<Value = Txn> {
         2 => SESSIONS.prop_map(|id| Txn::CreateSession { id, timeout_ms: 5, password: [1; 16] }),
         1 => SESSIONS.prop_map(|id| Txn::CloseSession { id }),
         20 => (SESSIONS, any::<u16>(), op()).prop_map(|(session, time, op)| {
-            Txn::Write { session, xid: 1, time_ms: time.into(), op }
+            Txn::Write { session, xid: 1, time_ms: time.into(), who: [].into(), op }
         }),
     ]
 }
@@ -61,7 +66,7 @@ struct Entry {
     deletes: u32,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Model {
     entries: BTreeMap<String, Entry>,
     sessions: BTreeSet<i64>,
@@ -98,6 +103,7 @@ impl Model {
                 Err(ErrorCode::SessionExpired)
             }
             Txn::Write { session, time_ms, op, .. } => self.write(zxid, *session, *time_ms, op),
+            Txn::Reap { .. } => panic!("not generated"),
         }
     }
 
@@ -110,6 +116,16 @@ impl Model {
     ) -> Result<Option<String>, ErrorCode> {
         match op {
             WriteOp::Error { code } => Err(*code),
+            WriteOp::SetAcl { .. } => panic!("not generated"),
+            WriteOp::Multi { ops } => Ok(Some(self.multi(zxid, session, time, ops))),
+            WriteOp::Check { path, version } => {
+                if path.contains("//") || path == "/b/" {
+                    return Err(ErrorCode::BadArguments);
+                }
+                let entry = self.entries.get(path).ok_or(ErrorCode::NoNode)?;
+                expect_version(entry, *version)?;
+                Ok(None)
+            }
             WriteOp::Create { path, data, mode, .. } => {
                 let parent = parent(path);
                 let above = self.entries.get_mut(&parent).ok_or(ErrorCode::NoNode)?;
@@ -168,6 +184,27 @@ impl Model {
         }
     }
 
+    /// On a copy, which is thrown away if an operation fails. Returns the codes of the results.
+    fn multi(&mut self, zxid: i64, session: i64, time: i64, ops: &[WriteOp]) -> String {
+        let mut copy = self.clone();
+        let outcomes = ops.iter().map(|op| copy.write(zxid, session, time, op).err());
+        let outcomes: Vec<_> = outcomes.collect();
+        let codes: Vec<i32> = match outcomes.iter().position(Option::is_some) {
+            None => {
+                *self = copy;
+                vec![0; ops.len()]
+            }
+            Some(culprit) => (0..ops.len())
+                .map(|i| match outcomes[i] {
+                    _ if i > culprit => -2,
+                    Some(code) => code.code(),
+                    None => 0,
+                })
+                .collect(),
+        };
+        format!("{codes:?}")
+    }
+
     fn remove(&mut self, path: &str, zxid: i64) {
         self.entries.remove(path);
         let above = self.entries.get_mut(&parent(path)).expect("parents outlive children");
@@ -215,6 +252,14 @@ fn expect_version(entry: &Entry, version: i32) -> Result<(), ErrorCode> {
     matches.then_some(()).ok_or(ErrorCode::BadVersion)
 }
 
+fn codes(results: &[OpResult]) -> String {
+    let codes = results.iter().map(|result| match result {
+        OpResult::Error { code } => *code,
+        _ => 0,
+    });
+    format!("{:?}", codes.collect::<Vec<_>>())
+}
+
 /// Everything a client could read, and the sums.
 fn assert_same(tree: &Tree, model: &Model) {
     assert!(tree.paths().eq(model.entries.keys().map(String::as_str)));
@@ -245,6 +290,7 @@ proptest! {
             let expected = model.apply(zxid as i64, txn);
             let path = applied.reply.clone().map(|reply| match reply {
                 Reply::Create { path } | Reply::Create2 { path, .. } => Some(path),
+                Reply::Multi { results } => Some(codes(&results)),
                 _ => None,
             });
             prop_assert_eq!(&path, &expected, "{:?}", txn);

@@ -3,7 +3,7 @@
 use crate::common::{ALICE, BOB, Bench, create, data, delete, set};
 use tree::{Applied, Fired, Reply, Txn, WriteOp};
 use wire::CreateMode::{Ephemeral, EphemeralSequential, Persistent, PersistentSequential};
-use wire::{Acl, CreateMode, ErrorCode, EventType, Response, Stat, perms};
+use wire::{Acl, CreateMode, ErrorCode, EventType, Identity, Response, Stat, perms};
 
 impl Bench {
     fn creates(&mut self, path: &str, mode: CreateMode) -> String {
@@ -43,7 +43,7 @@ impl Bench {
 }
 
 fn fired(events: &[(&str, EventType)]) -> Vec<Fired> {
-    events.iter().map(|&(path, event)| Fired { path: path.to_owned(), event }).collect()
+    events.iter().map(|&(path, event)| Fired::new(path, event)).collect()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_configuration_is_read_only() {
     let below = create("/zookeeper/config/a", Persistent);
     let mut bench = Bench::new();
     bench.fails(ErrorCode::NoAuth, &[set("/zookeeper/config", "", 99), below]);
-    let (acl, stat) = bench.tree.get_acl("/zookeeper/config").expect("exists");
+    let (acl, stat) = bench.tree.get_acl("/zookeeper/config", &[]).expect("exists");
     assert_eq!((acl[0].perms, stat.aversion), (perms::READ, -1));
 }
 
@@ -99,6 +99,7 @@ fn create_replies_with_the_path_alone_and_create2_with_the_stat_too() {
         data: None,
         acl: Acl::open(),
         mode: Persistent,
+        ttl_ms: -1,
         with_stat: false,
     };
     let reply = bench.write(ALICE, op).reply.expect("created");
@@ -123,18 +124,20 @@ fn null_data_stays_null_and_empty_data_empty() {
 #[test]
 fn the_access_control_list_is_kept_and_must_not_be_empty() {
     let mut bench = Bench::new();
-    let acl = |perms| vec![Acl { perms, scheme: "digest".into(), id: "u:x".into() }];
+    let acl = |perms| vec![Acl { perms, scheme: "ip".into(), id: "10.0.0.1".into() }];
+    let who = [Identity::new("ip", "10.0.0.1")];
     let op = |acl| WriteOp::Create {
         path: "/a".into(),
         data: None,
         acl,
         mode: Persistent,
+        ttl_ms: -1,
         with_stat: false,
     };
     bench.fails(ErrorCode::InvalidACL, &[op(vec![])]);
     bench.write(ALICE, op(acl(3))).reply.expect("created");
-    assert_eq!(bench.tree.get_acl("/a"), Ok((acl(3), bench.stat("/a"))));
-    assert_eq!(bench.tree.get_acl("/").map(|(acl, _)| acl), Ok(Acl::open()));
+    assert_eq!(bench.tree.get_acl("/a", &who), Ok((acl(3), bench.stat("/a"))));
+    assert_eq!(bench.tree.get_acl("/", &[]).map(|(acl, _)| acl), Ok(Acl::open()));
 }
 
 #[test]
@@ -177,6 +180,7 @@ fn checks_come_in_zookeepers_order() {
         data: None,
         acl: vec![],
         mode: Persistent,
+        ttl_ms: -1,
         with_stat: false,
     };
     bench.fails(ErrorCode::BadArguments, &[no_acl("noslash")]);
@@ -361,7 +365,7 @@ fn reads_of_nothing_are_no_node() {
         assert_eq!(tree.get_data(path), Err(ErrorCode::NoNode), "{path:?}");
         assert_eq!(tree.exists(path), Err(ErrorCode::NoNode));
         assert_eq!(tree.get_children(path), Err(ErrorCode::NoNode));
-        assert_eq!(tree.get_acl(path), Err(ErrorCode::NoNode));
+        assert_eq!(tree.get_acl(path, &[]), Err(ErrorCode::NoNode));
     }
 }
 

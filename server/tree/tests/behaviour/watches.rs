@@ -1,9 +1,11 @@
-//! ZooKeeper's rules for one-shot watches, one test each.
+//! ZooKeeper's rules for watches, one test each.
 
 use crate::common::{ALICE, Bench, create, delete, set};
 use tree::{Fired, Txn, Watches, WriteOp};
+use wire::AddWatchMode::{Persistent as Stays, PersistentRecursive as Recursive};
 use wire::CreateMode::{Ephemeral, Persistent};
 use wire::EventType::{self, NodeChildrenChanged, NodeCreated, NodeDataChanged, NodeDeleted};
+use wire::WatcherType::{self, Any, Children, Data};
 
 /// A server with its connections' watches.
 struct Server {
@@ -163,4 +165,68 @@ fn set_watches_fires_what_has_changed_since() {
     assert_eq!(server.watches.count(), 0);
     assert_eq!(server.set_watches("/a", 4), [None, all[1], all[2]]);
     assert_eq!(server.set_watches("/a", 5), [None, all[1], None]);
+}
+
+#[test]
+fn a_persistent_watch_stays_and_sees_data_and_children() {
+    let mut server = Server::new();
+    server.watches.add_watch(1, "/b", Stays);
+    assert_eq!(server.write(create("/b", Persistent)), [notice(1, NodeCreated, "/b")]);
+    assert_eq!(server.write(set("/b", "", -1)), [notice(1, NodeDataChanged, "/b")]);
+    assert_eq!(server.write(create("/b/c", Persistent)), [notice(1, NodeChildrenChanged, "/b")]);
+    assert_eq!(server.write(set("/b/c", "", -1)), [], "it does not look deeper");
+    assert_eq!(server.write(delete("/b/c", -1)), [notice(1, NodeChildrenChanged, "/b")]);
+    assert_eq!(server.write(delete("/b", -1)), [notice(1, NodeDeleted, "/b")]);
+    assert_eq!(server.watches.count(), 1);
+}
+
+#[test]
+fn a_recursive_watch_sees_all_below_but_no_changes_of_children() {
+    let mut server = Server::new();
+    server.watches.add_watch(1, "/a", Recursive);
+    server.watches.add_watch(2, "/", Recursive);
+    let both = |event, path| [notice(1, event, path), notice(2, event, path)];
+    assert_eq!(server.write(create("/a/c", Persistent)), both(NodeCreated, "/a/c"));
+    assert_eq!(server.write(set("/a/c", "", -1)), both(NodeDataChanged, "/a/c"));
+    assert_eq!(server.write(delete("/a/c", -1)), both(NodeDeleted, "/a/c"));
+    assert_eq!(server.write(set("/a", "", -1)), both(NodeDataChanged, "/a"));
+    assert_eq!(server.write(create("/ab", Persistent)), [notice(2, NodeCreated, "/ab")]);
+}
+
+#[test]
+fn a_connection_with_several_watches_is_told_once() {
+    let mut server = Server::new();
+    server.watches.watch_data(1, "/a");
+    server.watches.add_watch(1, "/a", Stays);
+    server.watches.add_watch(1, "/", Recursive);
+    assert_eq!(server.write(set("/a", "", -1)), [notice(1, NodeDataChanged, "/a")]);
+    assert_eq!(server.watches.count(), 2, "only the one-shot watch is spent");
+    assert_eq!(server.write(delete("/a", -1)), [notice(1, NodeDeleted, "/a")]);
+}
+
+#[test]
+fn kinds_are_found_and_removed_one_by_one() {
+    let all = [Children, Data, WatcherType::Persistent, WatcherType::PersistentRecursive];
+    let armed = || {
+        let mut server = Server::new();
+        server.watches.watch_children(1, "/a");
+        server.watches.watch_data(1, "/a");
+        server.watches.add_watch(1, "/a", Stays);
+        server.watches.add_watch(1, "/a", Recursive);
+        server
+    };
+    for kind in all {
+        let mut server = armed();
+        assert!(server.watches.has(1, "/a", kind));
+        assert!(!server.watches.has(2, "/a", kind) && !server.watches.has(1, "/b", kind));
+        assert!(!server.watches.remove(2, "/a", kind) && !server.watches.remove(1, "/b", kind));
+        assert!(server.watches.remove(1, "/a", kind) && !server.watches.remove(1, "/a", kind));
+        let left = all.iter().filter(|other| server.watches.has(1, "/a", **other)).count();
+        assert_eq!((left, server.watches.count()), (3, 3), "{kind:?}");
+        assert!(server.watches.remove(1, "/a", Any) && !server.watches.has(1, "/a", Any));
+        assert_eq!(server.watches, Watches::default());
+    }
+    let mut server = armed();
+    server.watches.drop_connection(1);
+    assert_eq!(server.watches, Watches::default(), "nothing is left behind");
 }

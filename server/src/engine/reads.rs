@@ -1,0 +1,181 @@
+//! Requests answered from this server's tree, and the watches they leave.
+
+use wire::{
+    AddWatchMode, ErrorCode, Identity, OpResult, Request, Response, Stat, WatcherEvent,
+    WatcherType, encode_notification, perms,
+};
+
+use super::Engine;
+use super::requests::reply_frame;
+use crate::auth;
+use crate::clients::ConnId;
+
+impl Engine {
+    /// Answers a read, and leaves the watch it asks for.
+    pub(super) fn execute(&mut self, conn: ConnId, xid: i32, request: Request) -> Vec<u8> {
+        let zxid = self.tree.last_zxid();
+        let result = self.read(conn, request);
+        reply_frame(xid, zxid, result)
+    }
+
+    fn read(&mut self, conn: ConnId, request: Request) -> Result<Option<Response>, ErrorCode> {
+        let Some(client) = self.clients.get(&conn) else { return Err(ErrorCode::SessionExpired) };
+        let (session, who) = (client.session, client.who());
+        let response = match request {
+            Request::Exists { path, watch } => self.exists(conn, &who, &path, watch)?,
+            Request::GetData { path, watch } => {
+                self.tree.authorize(&path, perms::READ, &who)?;
+                let (data, stat) = self.tree.get_data(&path)?;
+                if watch {
+                    self.watches.watch_data(conn, &path);
+                }
+                Response::GetData { data, stat }
+            }
+            Request::GetChildren { path, watch } => {
+                let (children, _) = self.children(conn, &who, &path, watch)?;
+                Response::GetChildren { children }
+            }
+            Request::GetChildren2 { path, watch } => {
+                let (children, stat) = self.children(conn, &who, &path, watch)?;
+                Response::GetChildren2 { children, stat }
+            }
+            Request::GetAcl { path } => {
+                let (acl, stat) = self.tree.get_acl(&path, &who)?;
+                Response::GetAcl { acl, stat }
+            }
+            Request::MultiRead { ops } => {
+                let results = ops.into_iter().map(|op| self.read_one(&who, op)).collect();
+                Response::Multi { results }
+            }
+            Request::WhoAmI => Response::WhoAmI { identities: auth::users(&who) },
+            Request::GetEphemerals { prefix } => {
+                Response::GetEphemerals { paths: self.ephemerals(session, &prefix) }
+            }
+            Request::GetAllChildrenNumber { path } => {
+                self.tree.authorize(&path, perms::READ, &who)?;
+                let number = self.tree.descendants(&path)?;
+                Response::GetAllChildrenNumber { number: i32::try_from(number).unwrap_or(i32::MAX) }
+            }
+            Request::SetWatches { relative_zxid, data, exist, child } => {
+                self.set_watches(conn, relative_zxid, &data, &exist, &child);
+                return Ok(None);
+            }
+            Request::SetWatches2 {
+                relative_zxid,
+                data,
+                exist,
+                child,
+                persistent,
+                persistent_recursive,
+            } => {
+                self.set_watches(conn, relative_zxid, &data, &exist, &child);
+                self.add_watches(conn, &persistent, AddWatchMode::Persistent);
+                self.add_watches(conn, &persistent_recursive, AddWatchMode::PersistentRecursive);
+                return Ok(None);
+            }
+            Request::AddWatch { path, mode } => {
+                let mode = AddWatchMode::from_i32(mode).ok_or(ErrorCode::MarshallingError)?;
+                self.add_watches(conn, &[path], mode);
+                Response::AddWatch { err: 0 }
+            }
+            Request::CheckWatches { path, watcher_type } => {
+                let has = self.watches.has(conn, &path, kind(watcher_type)?);
+                return if has { Ok(None) } else { Err(ErrorCode::NoWatcher) };
+            }
+            Request::RemoveWatches { path, watcher_type } => {
+                let had = self.watches.remove(conn, &path, kind(watcher_type)?);
+                return if had { Ok(None) } else { Err(ErrorCode::NoWatcher) };
+            }
+            _ => return Err(ErrorCode::Unimplemented),
+        };
+        Ok(Some(response))
+    }
+
+    /// The watch is set even if the znode does not exist, but not if its stat is not for this
+    /// client (ZOOKEEPER-2590).
+    fn exists(
+        &mut self,
+        conn: ConnId,
+        who: &[Identity],
+        path: &str,
+        watch: bool,
+    ) -> Result<Response, ErrorCode> {
+        let allowed = self.tree.authorize(path, perms::READ, who);
+        if watch && matches!(allowed, Ok(()) | Err(ErrorCode::NoNode)) {
+            self.watches.watch_data(conn, path);
+        }
+        allowed?;
+        Ok(Response::Exists { stat: self.tree.exists(path)? })
+    }
+
+    fn children(
+        &mut self,
+        conn: ConnId,
+        who: &[Identity],
+        path: &str,
+        watch: bool,
+    ) -> Result<(Vec<String>, Stat), ErrorCode> {
+        self.tree.authorize(path, perms::READ, who)?;
+        let found = self.tree.get_children(path)?;
+        if watch {
+            self.watches.watch_children(conn, path);
+        }
+        Ok(found)
+    }
+
+    /// One operation of a multiRead. It leaves no watch, whatever it says, as in ZooKeeper.
+    fn read_one(&self, who: &[Identity], op: Request) -> OpResult {
+        let read = || match op {
+            Request::GetData { path, .. } => {
+                self.tree.authorize(&path, perms::READ, who)?;
+                let (data, stat) = self.tree.get_data(&path)?;
+                Ok(OpResult::GetData { data, stat })
+            }
+            Request::GetChildren { path, .. } => {
+                self.tree.authorize(&path, perms::READ, who)?;
+                let (children, _) = self.tree.get_children(&path)?;
+                Ok(OpResult::GetChildren { children })
+            }
+            _ => Err(ErrorCode::Unimplemented),
+        };
+        read().unwrap_or_else(|code: ErrorCode| OpResult::Error { code: code.code() })
+    }
+
+    fn ephemerals(&self, session: i64, prefix: &str) -> Vec<String> {
+        let everything = matches!(prefix.trim(), "" | "/");
+        let session = self.tree.session(session);
+        let paths = session.into_iter().flat_map(|session| &session.ephemerals);
+        paths
+            .filter(|path| everything || path.starts_with(prefix))
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn add_watches(&mut self, conn: ConnId, paths: &[String], mode: AddWatchMode) {
+        for path in paths {
+            self.watches.add_watch(conn, path, mode);
+        }
+    }
+
+    fn set_watches(
+        &mut self,
+        conn: ConnId,
+        relative_zxid: i64,
+        data: &[String],
+        exist: &[String],
+        child: &[String],
+    ) {
+        let missed = self.watches.set_watches(conn, &self.tree, relative_zxid, data, exist, child);
+        let Some(client) = self.clients.get(&conn) else { return };
+        for fired in missed {
+            let mut bytes = Vec::new();
+            let event = WatcherEvent::new(fired.event, fired.path);
+            encode_notification(-1, &event, &mut bytes);
+            client.tell(bytes);
+        }
+    }
+}
+
+fn kind(watcher_type: i32) -> Result<WatcherType, ErrorCode> {
+    WatcherType::from_i32(watcher_type).ok_or(ErrorCode::MarshallingError)
+}
