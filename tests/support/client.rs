@@ -5,8 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use wire::{
-    Acl, ConnectRequest, ConnectResponse, CreateMode, ErrorCode, Request, Response, decode_reply,
-    encode_request, frame,
+    Acl, ConnectRequest, ConnectResponse, CreateMode, ErrorCode, Request, Response, WatcherEvent,
+    decode_notification, decode_reply, encode_request, frame,
 };
 
 /// How long any answer may take.
@@ -61,6 +61,12 @@ impl Client {
         };
         assert_eq!(header.xid, self.xid, "replies keep the order of requests");
         Ok(Answer { zxid: header.zxid, result })
+    }
+
+    /// The next watch event.
+    pub(crate) fn event(&mut self) -> io::Result<WatcherEvent> {
+        let payload = self.receive()?;
+        Ok(decode_notification(&payload).map_err(io::Error::other)?.1)
     }
 
     pub(crate) fn create(&mut self, path: &str, data: &[u8]) -> io::Result<Answer> {
