@@ -191,7 +191,7 @@ impl Engine {
     fn report(&mut self, report: Report) -> Result<(), StorageError> {
         match report {
             Report::Stored { ops, fsync } => {
-                self.metrics.fsync.add(fsync);
+                fsync.into_iter().for_each(|took| self.metrics.fsync.add(took));
                 self.input(Input::Stored { ops });
             }
             Report::Snapshot { zxid, took } => {

@@ -110,6 +110,10 @@ impl Segment {
         self.ends.push((entry.zxid, self.length));
     }
 
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Writes what was gathered and makes it durable.
     pub(super) fn sync(&mut self) -> Result<(), StorageError> {
         if self.pending.is_empty() {

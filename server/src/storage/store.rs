@@ -78,6 +78,11 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         Ok(())
     }
 
+    /// Are there appends that are not durable yet?
+    pub(super) fn is_dirty(&self) -> bool {
+        self.segments.last().is_some_and(Segment::is_dirty)
+    }
+
     /// Makes every append so far durable.
     ///
     /// # Errors

@@ -35,8 +35,8 @@ pub enum Report {
     Stored {
         /// How many.
         ops: usize,
-        /// How long the log's write and fsync took.
-        fsync: Duration,
+        /// How long the log's write and fsync took, if there was anything to write.
+        fsync: Option<Duration>,
     },
     /// A snapshot of the server's own is durable.
     Snapshot {
@@ -110,10 +110,11 @@ fn write<T: Serialize + DeserializeOwned>(
             }
         }
     }
-    let start = Instant::now();
+    let (start, is_dirty) = (Instant::now(), store.is_dirty());
     store.sync()?;
     if waiting > 0 {
-        report(Report::Stored { ops: waiting, fsync: start.elapsed() });
+        let fsync = is_dirty.then(|| start.elapsed());
+        report(Report::Stored { ops: waiting, fsync });
     }
     Ok(())
 }
