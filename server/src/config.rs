@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use wire::frame::FourLetter;
 use zab::ServerId;
 
-use crate::Mutant;
+use crate::{BreakerSettings, Mutant};
 
 /// What a `zoo.cfg` says. Keys and defaults are ZooKeeper's (Administrator's Guide,
 /// "Configuration Parameters").
@@ -45,6 +45,8 @@ pub struct Config {
     /// `globalOutstandingLimit`: requests of all clients that may wait for an answer; 1000. Past
     /// it, no more are read.
     pub max_outstanding: usize,
+    /// `circuitBreaker.*`, if `circuitBreaker.enabled=true`; off by default.
+    pub breaker: Option<BreakerSettings>,
     /// `4lw.commands.whitelist`: names with commas, or `*` for all. `srvr`, `mntr` and `ruok` are
     /// answered always (ZooKeeper: only `srvr`).
     pub four_letter_words: BTreeSet<FourLetter>,
@@ -153,6 +155,7 @@ impl Config {
             max_buffer: lines.number("jute.maxbuffer", 0xf_ffff, 1024..=1 << 30)? as usize,
             max_client_cnxns: lines.number("maxClientCnxns", 60, 0..=1 << 30)? as usize,
             max_outstanding: lines.number("globalOutstandingLimit", 1000, 1..=1 << 30)? as usize,
+            breaker: lines.breaker()?,
             four_letter_words: lines.four_letter_words()?,
             admin: lines.admin()?,
             metrics: lines.metrics()?,
@@ -208,6 +211,12 @@ const KNOWN: &[&str] = &[
     "jute.maxbuffer",
     "maxClientCnxns",
     "globalOutstandingLimit",
+    "circuitBreaker.enabled",
+    "circuitBreaker.requestVolumeThreshold",
+    "circuitBreaker.failureRatio",
+    "circuitBreaker.minimumResponseTime",
+    "circuitBreaker.sleepWindowSize",
+    "circuitBreaker.openCircuitDuration",
     "4lw.commands.whitelist",
     "admin.enableServer",
     "admin.serverAddress",
@@ -287,6 +296,34 @@ impl<'a> Lines<'a> {
             }
         }
         Ok(words)
+    }
+
+    fn breaker(&self) -> Result<Option<BreakerSettings>, ConfigError> {
+        let key = |name: &str| format!("circuitBreaker.{name}");
+        let settings = BreakerSettings {
+            volume: self.number(&key("requestVolumeThreshold"), 100, 1..=1 << 20)? as usize,
+            failure_permille: self.ratio(&key("failureRatio"), 500)?,
+            late_ms: self.number(&key("minimumResponseTime"), 500, 1..=3_600_000)?,
+            sleep_ms: self.number(&key("sleepWindowSize"), 60, 1..=86_400)? * 1000,
+            open_ms: self.number(&key("openCircuitDuration"), 300, 1..=86_400)? * 1000,
+        };
+        if settings.open_ms < settings.sleep_ms {
+            return Err(self.wrong(
+                "circuitBreaker.openCircuitDuration is shorter than circuitBreaker.sleepWindowSize",
+            ));
+        }
+        Ok(self.flag("circuitBreaker.enabled")?.then_some(settings))
+    }
+
+    /// A number above 0 and up to 1, in thousandths.
+    fn ratio(&self, key: &str, default_permille: u32) -> Result<u32, ConfigError> {
+        let Some((line, value)) = self.entries.get(key) else { return Ok(default_permille) };
+        let ratio = value.parse::<f64>().ok().filter(|ratio| *ratio >= 0.001 && *ratio <= 1.0);
+        let ratio = ratio.ok_or_else(|| {
+            let what = format!("{key}: expected a number from 0.001 to 1, found {value:?}");
+            self.at(*line, what)
+        })?;
+        Ok((ratio * 1000.0).round() as u32)
     }
 
     fn admin(&self) -> Result<Option<(String, u16)>, ConfigError> {
@@ -458,6 +495,11 @@ mod tests {
             ("server.1=h:1:2:observer", "observers are not supported yet"),
             ("extendedTypesEnabled=yes", "extendedTypesEnabled: expected true or false"),
             ("mutant=X99", "no mutant is called"),
+            (
+                "circuitBreaker.failureRatio=1.5",
+                "zoo.cfg:2: circuitBreaker.failureRatio: expected a number from 0.001 to 1",
+            ),
+            ("circuitBreaker.sleepWindowSize=301", "openCircuitDuration is shorter than"),
             ("admin.enableServer=yes", "zoo.cfg:2: admin.enableServer: expected true or false"),
             ("4lw.commands.whitelist=stat,sta", "zoo.cfg:2: 4lw.commands.whitelist: no \"sta\""),
         ] {

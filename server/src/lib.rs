@@ -25,6 +25,7 @@ pub mod storage;
 mod summary;
 mod timers;
 
+pub use clients::BreakerSettings;
 pub use config::{Config, ConfigError, ServerAddress};
 pub use inspect::{Health, InspectError, inspect};
 pub use mutant::Mutant;

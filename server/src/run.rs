@@ -111,7 +111,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     }
     let host = config.client_address.as_deref().unwrap_or("0.0.0.0");
     let listener = listen(host, config.client_port).await?;
-    let registry = Registry::new(config.max_client_cnxns, config.max_outstanding);
+    let registry = Registry::new(config.max_client_cnxns, config.max_outstanding, config.breaker);
     let desk = Desk::new(&config, registry.clone(), clients.clone());
     if let Some((host, port)) = &config.admin {
         tokio::spawn(serve_admin(listen(host, *port).await?, desk.clone()));

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::client::{Client, srvr};
@@ -77,6 +79,13 @@ impl Ensemble {
         let mut process = self.member(id).process.take().expect("it was started");
         assert!(process.try_wait().expect("it is our child").is_none(), "{}", self.log(id));
         end(&mut process);
+    }
+
+    /// Sends a signal to its process: to stop it for a while, and to let it go on.
+    pub(crate) fn signal(&self, id: usize, signal: Signal) {
+        let process = self.members[id - 1].process.as_ref().expect("it was started");
+        let pid = Pid::from_raw(process.id().cast_signed());
+        nix::sys::signal::kill(pid, signal).expect("it is our child");
     }
 
     /// Starts a server that is to end on its own.

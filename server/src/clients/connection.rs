@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use wire::frame::{FourLetter, four_letter_word};
 use wire::{ConnectRequest, Request, RequestHeader};
 
-use super::registry::{Registry, Visit};
+use super::registry::{Refused, Registry, Visit};
 use crate::desk::{Desk, Question};
 
 /// Names a connection for as long as the process lives.
@@ -37,6 +37,8 @@ pub(crate) enum ClientEvent {
     Connect { conn: ConnId, request: ConnectRequest, outbox: Outbox, from: SocketAddr },
     /// A request in a session.
     Request { conn: ConnId, header: RequestHeader, request: Request },
+    /// A request that the circuit breaker has refused.
+    Refused { conn: ConnId, header: RequestHeader },
     /// The connection is gone.
     Gone { conn: ConnId },
     /// An operator's question.
@@ -176,8 +178,12 @@ async fn read(
         let (header, request) = wire::decode_request(&frame).map_err(invalid)?;
         permits.acquire().await.map_err(io::Error::other)?.forget();
         visit.stats.room().await;
-        visit.ask(header, frame.len()).await;
-        if events.send(ClientEvent::Request { conn: visit.conn, header, request }).is_err() {
+        let conn = visit.conn;
+        let event = match visit.ask(header, frame.len()).await {
+            Ok(()) => ClientEvent::Request { conn, header, request },
+            Err(Refused) => ClientEvent::Refused { conn, header },
+        };
+        if events.send(event).is_err() {
             return Ok(());
         }
     }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
+use tracing::info;
 use wire::{RequestHeader, opcode};
 
+use super::breaker::{Breaker, BreakerSettings, Millis, State, Ticket};
 use super::connection::ConnId;
 use super::stats::Stats;
 use crate::summary::Summary;
@@ -23,6 +26,8 @@ pub(crate) struct Registry {
     latencies: Mutex<Latencies>,
     outstanding: AtomicUsize,
     answered: Notify,
+    breaker: Option<Mutex<Breaker>>,
+    started: Instant,
     pub(crate) counts: Counts,
 }
 
@@ -50,6 +55,10 @@ struct Guests {
     per_address: BTreeMap<IpAddr, usize>,
 }
 
+/// The circuit breaker is open.
+#[derive(Debug)]
+pub(super) struct Refused;
+
 /// A connection's place in the registry, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Visit {
@@ -59,7 +68,11 @@ pub(crate) struct Visit {
 }
 
 impl Registry {
-    pub(crate) fn new(max_per_address: usize, max_outstanding: usize) -> Arc<Registry> {
+    pub(crate) fn new(
+        max_per_address: usize,
+        max_outstanding: usize,
+        breaker: Option<BreakerSettings>,
+    ) -> Arc<Registry> {
         Arc::new(Registry {
             max_per_address,
             max_outstanding,
@@ -67,6 +80,8 @@ impl Registry {
             latencies: Mutex::default(),
             outstanding: AtomicUsize::new(0),
             answered: Notify::new(),
+            breaker: breaker.map(|settings| Mutex::new(Breaker::new(settings))),
+            started: Instant::now(),
             counts: Counts::default(),
         })
     }
@@ -111,7 +126,39 @@ impl Registry {
             }
         }
         self.counts.connections_dropped.fetch_add(1, Ordering::Relaxed);
-        self.release(visit.stats.n_waiting());
+        let waiting = visit.stats.waiting();
+        self.release(waiting.len());
+        waiting.into_iter().flatten().for_each(|ticket| {
+            self.with_breaker(|breaker, _| breaker.gone(ticket));
+        });
+    }
+
+    /// What the breaker does, how often it has opened, how many requests it has refused.
+    pub(crate) fn breaker(&self) -> Option<(State, u64, u64)> {
+        self.with_breaker(|breaker, now| (breaker.state(now), breaker.opened, breaker.refused))
+    }
+
+    /// Does something with the breaker, if there is one, and logs when it opens or closes by that.
+    fn with_breaker<R>(&self, what: impl FnOnce(&mut Breaker, Millis) -> R) -> Option<R> {
+        let mut breaker = lock(self.breaker.as_ref()?);
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let former = breaker.seen();
+        let done = what(&mut breaker, now);
+        if breaker.seen() != former {
+            info!(from = ?former, to = ?breaker.seen(), "circuit breaker");
+        }
+        Some(done)
+    }
+
+    /// Whether a request may go on, and by which ticket of the breaker.
+    fn pass(&self, operation: i32) -> Result<Option<Ticket>, Refused> {
+        if keeps_the_session(operation) {
+            return Ok(None);
+        }
+        match self.with_breaker(Breaker::ask) {
+            Some(None) => Err(Refused),
+            ticket => Ok(ticket.flatten()),
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -137,8 +184,9 @@ impl Registry {
 }
 
 impl Visit {
-    /// Counts a request in, as soon as there is room for it among those of all clients.
-    pub(super) async fn ask(&self, header: RequestHeader, bytes: usize) {
+    /// Counts a request in, as soon as there is room for it among those of all clients; or
+    /// refuses it, which needs an answer too.
+    pub(super) async fn ask(&self, header: RequestHeader, bytes: usize) -> Result<(), Refused> {
         let registry = &self.registry;
         registry.counts.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
         if registry.is_full() {
@@ -146,13 +194,18 @@ impl Visit {
             registry.room().await;
         }
         registry.outstanding.fetch_add(1, Ordering::Relaxed);
-        self.stats.received(header);
+        let pass = registry.pass(header.opcode);
+        self.stats.received(header, pass.as_ref().ok().copied().flatten());
+        pass.map(|_| ())
     }
 
     /// Counts a request out: this frame answers it.
     pub(super) fn answered(&self, frame: &[u8]) {
         let Some(done) = self.stats.answered(frame) else { return };
         self.registry.release(1);
+        if let Some(ticket) = done.ticket {
+            self.registry.with_breaker(|breaker, now| breaker.answered(ticket, now));
+        }
         let mut latencies = lock(&self.registry.latencies);
         latencies.all.add(done.took);
         if is_read(done.opcode) {
@@ -165,6 +218,12 @@ impl Drop for Visit {
     fn drop(&mut self) {
         self.registry.clone().leave(self);
     }
+}
+
+/// Never refused: without these a session ends, or loses its watches.
+fn keeps_the_session(operation: i32) -> bool {
+    use opcode::{AUTH, CLOSE_SESSION, PING, SASL, SET_WATCHES, SET_WATCHES2};
+    matches!(operation, AUTH | CLOSE_SESSION | PING | SASL | SET_WATCHES | SET_WATCHES2)
 }
 
 fn is_read(operation: i32) -> bool {
@@ -202,7 +261,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_connections_and_no_more() {
-        let registry = Registry::new(2, 10);
+        let registry = Registry::new(2, 10, None);
         let one = registry.admit(from("10.0.0.1:1"));
         let two = registry.admit(from("10.0.0.1:2"));
         assert!(one.is_some() && two.is_some());
@@ -211,20 +270,20 @@ mod tests {
         assert_eq!(registry.counts.connections_rejected.load(Ordering::Relaxed), 1);
         drop(two);
         assert!(registry.admit(from("10.0.0.1:4")).is_some());
-        let unlimited = Registry::new(0, 10);
+        let unlimited = Registry::new(0, 10, None);
         let many: Vec<_> = (1..99).map(|p| unlimited.admit(([10, 0, 0, 1], p).into())).collect();
         assert!(many.iter().all(Option::is_some));
     }
 
     #[tokio::test]
     async fn all_clients_together_wait_when_too_much_is_outstanding() {
-        let registry = Registry::new(0, 2);
+        let registry = Registry::new(0, 2, None);
         let (one, two) = (registry.admit(from("10.0.0.1:1")), registry.admit(from("10.0.0.2:1")));
         let (one, two) = (one.unwrap(), two.unwrap());
         let soon = Duration::from_millis(20);
         let header = |xid| RequestHeader { xid, opcode: opcode::GET_DATA };
-        one.ask(header(1), 8).await;
-        one.ask(header(2), 8).await;
+        one.ask(header(1), 8).await.unwrap();
+        one.ask(header(2), 8).await.unwrap();
         assert!(timeout(soon, two.ask(header(1), 8)).await.is_err());
         let mut reply = Vec::new();
         wire::encode_reply(wire::ReplyHeader::ok(1, 7), None, &mut reply);

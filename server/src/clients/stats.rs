@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::Notify;
 use wire::RequestHeader;
 
+use super::breaker::Ticket;
 use crate::summary::Summary;
 
 /// Bytes of replies and events that may wait to be written, or are expected of the requests not
@@ -46,13 +47,22 @@ pub(crate) struct Counters {
     pub(crate) last_latency_ms: u64,
     pub(crate) latency: Summary,
     /// Requests that have not been answered, oldest first.
-    waiting: VecDeque<(i32, i32, Instant)>,
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    header: RequestHeader,
+    since: Instant,
+    ticket: Option<Ticket>,
 }
 
 /// An answered request.
 pub(super) struct Answered {
     pub(super) opcode: i32,
     pub(super) took: std::time::Duration,
+    /// The breaker let it through.
+    pub(super) ticket: Option<Ticket>,
 }
 
 impl Stats {
@@ -83,11 +93,11 @@ impl Stats {
     }
 
     /// A request arrived.
-    pub(super) fn received(&self, header: RequestHeader) {
+    pub(super) fn received(&self, header: RequestHeader, ticket: Option<Ticket>) {
         self.unanswered.fetch_add(1, Ordering::Relaxed);
         let mut counters = self.lock();
         counters.received += 1;
-        counters.waiting.push_back((header.xid, header.opcode, Instant::now()));
+        counters.waiting.push_back(Waiting { header, since: Instant::now(), ticket });
     }
 
     /// The frame of a reply leaves. Replies keep the order of requests, except that a ping is
@@ -96,8 +106,9 @@ impl Stats {
         let xid = i32::from_be_bytes(*frame.get(4..)?.first_chunk()?);
         let zxid = i64::from_be_bytes(*frame.get(8..)?.first_chunk()?);
         let mut counters = self.lock();
-        let at = counters.waiting.iter().position(|(waiting, ..)| *waiting == xid)?;
-        let (xid, opcode, since) = counters.waiting.remove(at)?;
+        let at = counters.waiting.iter().position(|waiting| waiting.header.xid == xid)?;
+        let Waiting { header: RequestHeader { xid, opcode }, since, ticket } =
+            counters.waiting.remove(at)?;
         let took = since.elapsed();
         self.last_reply_bytes.store(frame.len(), Ordering::Relaxed);
         self.unanswered.fetch_sub(1, Ordering::Relaxed);
@@ -108,12 +119,12 @@ impl Stats {
         counters.last_reply = Some(SystemTime::now());
         counters.last_latency_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         counters.latency.add(took);
-        Some(Answered { opcode, took })
+        Some(Answered { opcode, took, ticket })
     }
 
-    /// Requests without an answer yet.
-    pub(super) fn n_waiting(&self) -> usize {
-        self.lock().waiting.len()
+    /// The requests without an answer yet.
+    pub(super) fn waiting(&self) -> Vec<Option<Ticket>> {
+        self.lock().waiting.iter().map(|waiting| waiting.ticket).collect()
     }
 
     /// So many more bytes are to be written. False when the connection is given up, because more
@@ -175,10 +186,10 @@ mod tests {
     #[test]
     fn a_reply_is_counted_for_its_request_even_if_a_ping_overtakes_it() {
         let stats = stats();
-        stats.received(RequestHeader { xid: 1, opcode: 5 });
-        stats.received(RequestHeader { xid: -2, opcode: 11 });
+        stats.received(RequestHeader { xid: 1, opcode: 5 }, Some(4));
+        stats.received(RequestHeader { xid: -2, opcode: 11 }, None);
         assert_eq!(stats.answered(&reply(-2, 6)).map(|done| done.opcode), Some(11));
-        assert_eq!(stats.n_waiting(), 1);
+        assert_eq!(stats.waiting(), [Some(4)]);
         assert_eq!(stats.answered(&reply(1, 7)).map(|done| done.opcode), Some(5));
         let counters = stats.counters();
         assert_eq!((counters.received, counters.sent), (2, 2));

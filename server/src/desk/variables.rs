@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Facts, version};
-use crate::clients::Registry;
+use crate::clients::{BreakerState, Registry};
 use crate::summary::Summary;
 
 /// A figure and its kind.
@@ -22,6 +22,7 @@ pub(super) fn variables(facts: &Facts, registry: &Registry) -> Vec<(&'static str
     let mut list = server(facts, registry);
     list.extend(leader(facts));
     list.extend(clients(registry));
+    list.extend(breaker(registry));
     list.extend(protocol(facts));
     list.push(("updatelatency", Variable::Summary(facts.updates.clone())));
     list.push(("readlatency", Variable::Summary(registry.latencies().reads)));
@@ -72,6 +73,21 @@ fn clients(registry: &Registry) -> Vec<(&'static str, Variable)> {
         ("connection_drop_count", count(&counts.connections_dropped)),
         ("bytes_received_count", count(&counts.bytes_received)),
         ("request_throttle_wait_count", count(&counts.throttle_waits)),
+    ]
+}
+
+/// No names of ZooKeeper's, which has no circuit breaker, but for the requests it answers so.
+fn breaker(registry: &Registry) -> Vec<(&'static str, Variable)> {
+    let Some((state, opened, refused)) = registry.breaker() else { return Vec::new() };
+    let state = match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+    };
+    vec![
+        ("circuit_breaker_state", gauge(state)),
+        ("circuit_breaker_opened_count", Variable::Counter(opened)),
+        ("throttled_ops", Variable::Counter(refused)),
     ]
 }
 

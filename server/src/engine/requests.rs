@@ -87,9 +87,20 @@ impl Engine {
                 self.connect_client(conn, &request, outbox, from);
             }
             ClientEvent::Request { conn, header, request } => self.request(conn, header, request),
+            ClientEvent::Refused { conn, header } => self.refused(conn, header),
             ClientEvent::Gone { conn } => self.drop_client(conn),
             ClientEvent::Ask(question) => self.ask(question),
         }
+    }
+
+    /// Answers a request that the circuit breaker has refused, in its place in the order.
+    fn refused(&mut self, conn: ConnId, header: RequestHeader) {
+        let Some(client) = self.clients.get_mut(&conn) else { return };
+        self.received += 1;
+        self.touched.insert(client.session);
+        let zxid = self.tree.last_zxid();
+        client.queue.answered(reply_frame(header.xid, zxid, Err(ErrorCode::ThrottledOp)));
+        self.pump(conn);
     }
 
     fn request(&mut self, conn: ConnId, header: RequestHeader, request: Request) {
