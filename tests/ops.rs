@@ -60,6 +60,8 @@ fn words_outside_the_whitelist_are_not_answered() {
     assert_eq!(ask("envi"), "envi is not executed because it is not in the whitelist.\n");
     assert!(ask("wchs").starts_with("0 connections watching"));
     assert!(ask("srvr").contains("Mode: leader"));
+    let typed = exchange(ensemble.addr(1), b"wchs\r\n").expect("a typed line ends");
+    assert!(typed.starts_with(b"0 connections watching"));
 }
 
 #[test]

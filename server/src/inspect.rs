@@ -125,19 +125,13 @@ fn show_segment(
 /// The transaction in a line.
 fn describe(entry: &Entry<Txn>) -> String {
     match &entry.txn.txn {
-        tree::Txn::Write { session, op, .. } => format!("{session:#x} {}", write(op)),
+        tree::Txn::Write { session, op, .. } => shortened(format!("{session:#x} {}", write(op))),
         tree::Txn::CreateSession { id, timeout_ms, .. } => {
             format!("{id:#x} createSession, timeout {timeout_ms} ms")
         }
-        other => end(other),
+        tree::Txn::CloseSession { id } => format!("{id:#x} closeSession"),
+        tree::Txn::Reap { path, .. } => shortened(format!("leader reap {path}")),
     }
-}
-
-fn end(txn: &tree::Txn) -> String {
-    if let tree::Txn::CloseSession { id, .. } = txn {
-        return format!("{id:#x} closeSession");
-    }
-    shortened(&format!("{txn:?}"))
 }
 
 fn write(op: &WriteOp) -> String {
@@ -146,19 +140,26 @@ fn write(op: &WriteOp) -> String {
         WriteOp::Create { path, data, mode, .. } => {
             format!("create {path}, {mode:?}, {} bytes of data", size(data))
         }
-        WriteOp::Delete { path, version, .. } => format!("delete {path}, version {version}"),
-        WriteOp::SetData { path, data, version, .. } => {
+        WriteOp::Delete { path, version } => format!("delete {path}, version {version}"),
+        WriteOp::SetData { path, data, version } => {
             format!("setData {path}, version {version}, {} bytes of data", size(data))
         }
-        other => shortened(&format!("{other:?}")),
+        WriteOp::SetAcl { path, version, .. } => format!("setACL {path}, version {version}"),
+        WriteOp::Check { path, version } => format!("check {path}, version {version}"),
+        WriteOp::Multi { ops } => {
+            let ops: Vec<String> = ops.iter().map(write).collect();
+            format!("multi of {}: {}", ops.len(), ops.join("; "))
+        }
+        WriteOp::Error { code } => format!("refused before it was ordered: {code:?}"),
     }
 }
 
-fn shortened(text: &str) -> String {
-    const MAX: usize = 200;
+/// Paths and multis have no bound but the request's.
+fn shortened(text: String) -> String {
+    const MAX: usize = 300;
     match text.char_indices().nth(MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        None => text,
     }
 }
 
@@ -285,6 +286,16 @@ mod tests {
     /// What a start says must be what was foretold.
     fn starts(dir: &Path) -> bool {
         Store::<Txn>::open(dir).is_ok()
+    }
+
+    #[test]
+    fn every_operation_is_a_short_line() {
+        let delete = WriteOp::Delete { path: "/a".to_owned(), version: -1 };
+        let check = WriteOp::Check { path: "/b".to_owned(), version: 3 };
+        let multi = WriteOp::Multi { ops: vec![check, delete] };
+        assert_eq!(write(&multi), "multi of 2: check /b, version 3; delete /a, version -1");
+        let long = WriteOp::Delete { path: "/é".repeat(500), version: 1 };
+        assert_eq!(shortened(write(&long)).chars().count(), 301);
     }
 
     #[test]

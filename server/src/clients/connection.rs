@@ -119,7 +119,7 @@ async fn greet(mut stream: TcpStream, visit: Visit, front: &Front) -> io::Result
     let mut first = [0; 4];
     timeout(GREETING, stream.read_exact(&mut first)).await??;
     match four_letter_word(first) {
-        Some(word) => answer_word(stream, word, front).await,
+        Some(word) => timeout(GREETING, answer_word(stream, word, front)).await?,
         None => session(stream, first, visit, front).await,
     }
 }
@@ -127,11 +127,16 @@ async fn greet(mut stream: TcpStream, visit: Visit, front: &Front) -> io::Result
 async fn answer_word(mut stream: TcpStream, word: FourLetter, front: &Front) -> io::Result<()> {
     let mut argument = [0; 8];
     if word == FourLetter::Stmk {
-        timeout(GREETING, stream.read_exact(&mut argument)).await??;
+        stream.read_exact(&mut argument).await?;
     }
     let text = front.desk.word(word, i64::from_be_bytes(argument)).await;
     stream.write_all(text.as_bytes()).await?;
-    stream.shutdown().await
+    stream.shutdown().await?;
+    // `echo srvr | nc` sends a line's end too. Closing with it unread would reset the connection,
+    // and the answer might be lost.
+    let mut rest = [0; 64];
+    while timeout(FAREWELL, stream.read(&mut rest)).await?? > 0 {}
+    Ok(())
 }
 
 async fn session(stream: TcpStream, first: [u8; 4], visit: Visit, front: &Front) -> io::Result<()> {
