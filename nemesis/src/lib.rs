@@ -22,6 +22,7 @@
 //!             cwd: "/tmp".into(),
 //!             stdout: log.clone().into(),
 //!             stderr: log.into(),
+//!             disks: vec![format!("/tmp/{node}").into()],
 //!         })?;
 //!     }
 //!     let kinds = ["kill".parse()?, "partition:one-way".parse()?];
@@ -54,6 +55,7 @@ mod partition;
 mod process;
 pub mod schedule;
 pub mod switch;
+mod worker;
 
 pub use fault::{Fault, FaultId, FaultSpec, Kind, Skip, View};
 pub use host::{Host, NodeId, UnknownHost};

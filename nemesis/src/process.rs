@@ -35,6 +35,9 @@ pub struct Launch {
     pub stdout: PathBuf,
     /// Where its standard error goes.
     pub stderr: PathBuf,
+    /// The folders it keeps its data in, whose content is gone after [`crate::Fault::Wipe`]. What
+    /// it needs to start does not belong in them.
+    pub disks: Vec<PathBuf>,
 }
 
 /// A server could not be started, stopped or looked at.
@@ -100,16 +103,51 @@ impl Server {
         Ok(exit)
     }
 
+    /// SIGTERM to everything in the namespace; what is left after [`GRACE`] is killed.
+    pub(crate) fn terminate(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
+        let pids = list(ns)?;
+        pids.iter().try_for_each(|&pid| send(pid, Signal::SIGTERM))?;
+        let start = Instant::now();
+        while !list(ns)?.is_empty() && start.elapsed() < GRACE {
+            sleep(Duration::from_millis(1));
+        }
+        let forced = !self.kill(ns)?.pids.is_empty();
+        pids.iter().for_each(|&pid| reap_orphan(pid));
+        Ok(Ended { pids, forced })
+    }
+
+    /// Removes what is in the folders of its data. Returns their names if they held anything.
+    pub(crate) fn wipe(&self) -> Result<Vec<PathBuf>, ProcessError> {
+        let mut removed = Vec::new();
+        for disk in self.launch.disks.iter().filter(|disk| disk.exists()) {
+            let wiped = fs::remove_dir_all(disk);
+            wiped.map_err(failed(|| format!("empty {}", disk.display())))?;
+            removed.push(disk.clone());
+        }
+        Ok(removed)
+    }
+
     /// SIGKILL to everything in the namespace, until nothing is left of it. Returns whom it hit.
-    pub(crate) fn kill(&mut self, ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+    pub(crate) fn kill(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
         let killed = kill_all(ns)?;
         if let Some(mut child) = self.child.take() {
             child.kill().and_then(|()| child.wait()).map_err(failed(|| "end a server".into()))?;
         }
         killed.iter().for_each(|&pid| reap_orphan(pid));
-        Ok(killed)
+        Ok(Ended { pids: killed, forced: false })
     }
 }
+
+/// Processes that are no more.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) pids: Vec<i32>,
+    /// They were asked to end, and had to be killed.
+    pub(crate) forced: bool,
+}
+
+/// How long a server may take to end after SIGTERM.
+pub(crate) const GRACE: Duration = Duration::from_secs(3);
 
 /// How long the kernel may take to stop or end a process. A process that waits for the disk cannot be
 /// stopped or killed before the disk answers.

@@ -73,6 +73,7 @@ pub(super) fn prepare(settings: &Settings, run: &RunDir, node: NodeId) -> Result
         env: BTreeMap::new(),
         stdout: home.join("stdout.log"),
         stderr: home.join("stderr.log"),
+        disks: vec![data.join("zoobreak"), data.join("version-2")],
         cwd: home,
     })
 }

@@ -9,18 +9,26 @@ use nemesis::{Fault, FaultSpec, Host, NodeId};
 pub(super) fn family(spec: &FaultSpec) -> &'static str {
     match spec {
         FaultSpec::Kill { .. } => "kill",
-        FaultSpec::Pause { .. } => "pause",
+        FaultSpec::Pause { .. } | FaultSpec::Rolling => "pause",
         FaultSpec::Partition { .. } => "partition",
         FaultSpec::Link { .. } => "link",
+        FaultSpec::Restart { .. } => "restart",
+        FaultSpec::Slow { .. } => "slow",
+        FaultSpec::CrashLoop => "crash-loop",
+        FaultSpec::Wipe => "wipe",
     }
 }
 
 /// The servers that a fault is for; of a partition, those that drop packets.
 pub(super) fn nodes(fault: &Fault) -> Vec<String> {
     match fault {
-        Fault::Kill { nodes } | Fault::Pause { nodes } => {
-            nodes.iter().map(ToString::to_string).collect()
-        }
+        Fault::Kill { nodes }
+        | Fault::Pause { nodes }
+        | Fault::Restart { nodes }
+        | Fault::Rolling { order: nodes, .. }
+        | Fault::Slow { nodes, .. }
+        | Fault::CrashLoop { nodes, .. }
+        | Fault::Wipe { nodes } => nodes.iter().map(ToString::to_string).collect(),
         Fault::Partition { grudge, .. } | Fault::Link { links: grudge, .. } => {
             let hosts: BTreeSet<Host> = grudge.iter().map(|link| link.dst).collect();
             hosts.iter().map(ToString::to_string).collect()
@@ -41,6 +49,21 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
         Fault::Kill { nodes } => format!("kill -9 {}", named(nodes)),
         Fault::Pause { nodes } => format!("SIGSTOP {}", named(nodes)),
         Fault::Partition { shape, grudge, .. } => format!("{shape}: {}", divide(grudge)),
+        Fault::Restart { nodes } => format!("SIGTERM {}, then start", named(nodes)),
+        Fault::Rolling { order, turn_ms } => {
+            format!("SIGSTOP in turn, {turn_ms} ms each: {}", named(order))
+        }
+        Fault::Slow { nodes, stop_ms } => {
+            format!(
+                "little CPU (stopped for {stop_ms} of {} ms): {}",
+                stop_ms * 5 / 4,
+                named(nodes)
+            )
+        }
+        Fault::CrashLoop { nodes, up_ms } => {
+            format!("kill -9 and start, every {up_ms} ms: {}", named(nodes))
+        }
+        Fault::Wipe { nodes } => format!("kill -9 and empty disk: {}", named(nodes)),
         Fault::Link { weather, links, .. } => format!("{weather} links: {}", bad(links)),
     }
 }

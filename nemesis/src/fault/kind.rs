@@ -53,6 +53,14 @@ const CLIENT: FaultSpec = FaultSpec::Partition { shape: Shape::Client };
 const QUORUM_PORT: FaultSpec = FaultSpec::Partition { shape: Shape::QuorumPort };
 const ELECTION_PORT: FaultSpec = FaultSpec::Partition { shape: Shape::ElectionPort };
 const RESET: FaultSpec = FaultSpec::Partition { shape: Shape::Reset };
+const KILL_ALL: FaultSpec = FaultSpec::Kill { target: Target::All };
+const ROLLING: FaultSpec = FaultSpec::Rolling;
+const RESTART_LEADER: FaultSpec = FaultSpec::Restart { target: Target::Leader };
+const RESTART_ONE: FaultSpec = FaultSpec::Restart { target: Target::One };
+const RESTART_MINORITY: FaultSpec = FaultSpec::Restart { target: Target::Minority };
+const SLOW_LEADER: FaultSpec = FaultSpec::Slow { target: Target::Leader };
+const SLOW_ONE: FaultSpec = FaultSpec::Slow { target: Target::One };
+const SLOW_MINORITY: FaultSpec = FaultSpec::Slow { target: Target::Minority };
 const SLOW: FaultSpec = FaultSpec::Link { weather: Weather::Slow };
 const LOSSY: FaultSpec = FaultSpec::Link { weather: Weather::Lossy };
 const FLAKY: FaultSpec = FaultSpec::Link { weather: Weather::Flaky };
@@ -83,6 +91,8 @@ const KINDS: &[Entry] = &[
             (1, NARROW),
         ],
     ),
+    ("restart", &[(2, RESTART_LEADER), (1, RESTART_ONE), (1, RESTART_MINORITY)]),
+    ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
     ("kill:leader", &[(1, KILL_LEADER)]),
     ("kill:one", &[(1, KILL_ONE)]),
     ("kill:minority", &[(1, KILL_MINORITY)]),
@@ -96,6 +106,16 @@ const KINDS: &[Entry] = &[
     ("partition:one", &[(1, ONE)]),
     ("partition:one-way", &[(1, ONE_WAY)]),
     ("partition:client", &[(1, CLIENT)]),
+    ("kill:all", &[(1, KILL_ALL)]),
+    ("pause:rolling", &[(1, ROLLING)]),
+    ("restart:leader", &[(1, RESTART_LEADER)]),
+    ("restart:one", &[(1, RESTART_ONE)]),
+    ("restart:minority", &[(1, RESTART_MINORITY)]),
+    ("slow:leader", &[(1, SLOW_LEADER)]),
+    ("slow:one", &[(1, SLOW_ONE)]),
+    ("slow:minority", &[(1, SLOW_MINORITY)]),
+    ("crash-loop", &[(1, FaultSpec::CrashLoop)]),
+    ("wipe", &[(1, FaultSpec::Wipe)]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),
     ("partition:election-port", &[(1, ELECTION_PORT)]),
     ("partition:reset", &[(1, RESET)]),

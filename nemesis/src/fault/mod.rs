@@ -52,6 +52,26 @@ pub enum FaultSpec {
         /// In which way.
         weather: Weather,
     },
+    /// SIGTERM to every process of some servers; they are started again at the heal.
+    Restart {
+        /// Which servers.
+        target: Target,
+    },
+    /// One server after the other is paused for a while, the leader first.
+    Rolling,
+    /// Some servers get the processor for a small part of the time: SIGSTOP and SIGCONT in quick turns.
+    Slow {
+        /// Which servers.
+        target: Target,
+    },
+    /// A server is killed soon after each of its starts, again and again.
+    CrashLoop,
+    /// SIGKILL to one server, which starts again with empty disks.
+    ///
+    /// No replicated log promises to survive this: what the server acknowledged, it no longer has, and what it
+    /// voted, it has forgotten. An ensemble gets over it only if the others are up and stay up until
+    /// the server has everything again; so it is done only while all are up, and is no member of any group.
+    Wipe,
 }
 
 /// Which servers a kill or a pause is for.
@@ -64,6 +84,8 @@ pub enum Target {
     One,
     /// A random number of servers that leaves a majority untouched.
     Minority,
+    /// All servers at once, if none is down.
+    All,
 }
 
 /// The form of a partition.
@@ -157,6 +179,37 @@ pub enum Fault {
         /// Seed of every packet's luck.
         seed: u64,
     },
+    /// See [`FaultSpec::Restart`].
+    Restart {
+        /// The servers.
+        nodes: Vec<NodeId>,
+    },
+    /// See [`FaultSpec::Rolling`].
+    Rolling {
+        /// Whose turn it is first, second, …; and again.
+        order: Vec<NodeId>,
+        /// How long each is paused.
+        turn_ms: u64,
+    },
+    /// See [`FaultSpec::Slow`].
+    Slow {
+        /// The servers.
+        nodes: Vec<NodeId>,
+        /// How long they stand still; then they run for a quarter of that.
+        stop_ms: u64,
+    },
+    /// See [`FaultSpec::CrashLoop`].
+    CrashLoop {
+        /// The servers.
+        nodes: Vec<NodeId>,
+        /// How long they run before they are killed again.
+        up_ms: u64,
+    },
+    /// See [`FaultSpec::Wipe`].
+    Wipe {
+        /// The servers.
+        nodes: Vec<NodeId>,
+    },
 }
 
 impl fmt::Display for FaultSpec {
@@ -166,6 +219,11 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Pause { target } => write!(f, "pause:{target}"),
             FaultSpec::Partition { shape } => write!(f, "partition:{shape}"),
             FaultSpec::Link { weather } => write!(f, "link:{weather}"),
+            FaultSpec::Restart { target } => write!(f, "restart:{target}"),
+            FaultSpec::Rolling => f.write_str("pause:rolling"),
+            FaultSpec::Slow { target } => write!(f, "slow:{target}"),
+            FaultSpec::CrashLoop => f.write_str("crash-loop"),
+            FaultSpec::Wipe => f.write_str("wipe"),
         }
     }
 }
@@ -176,6 +234,7 @@ impl fmt::Display for Target {
             Target::Leader => "leader",
             Target::One => "one",
             Target::Minority => "minority",
+            Target::All => "all",
         })
     }
 }

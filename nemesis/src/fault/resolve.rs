@@ -1,6 +1,7 @@
 //! From what was asked for to what is done: targets are chosen when a fault is injected, not before.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -54,7 +55,14 @@ pub enum Skip {
     },
 }
 
-/// Chooses the targets of `spec`. Kills and pauses together never take away a majority.
+/// Long enough for the others to notice, with ticks of up to 200 ms and a limit of four.
+const TURN_MS: u64 = 1000;
+const STOP_MS: u64 = 80;
+/// From before a server answers to when it has joined.
+const UP_MS: RangeInclusive<u64> = 20..=400;
+
+/// Chooses the targets of `spec`. Kills and pauses together never take away a majority, except
+/// for those of all servers at once.
 pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Fault, Skip> {
     match *spec {
         FaultSpec::Kill { target } => Ok(Fault::Kill { nodes: targets(target, view, rng)? }),
@@ -69,6 +77,20 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
             links: bad_links(view, rng),
             seed: rng.random(),
         }),
+        FaultSpec::Restart { target } => Ok(Fault::Restart { nodes: targets(target, view, rng)? }),
+        FaultSpec::Rolling => Ok(Fault::Rolling { order: rolling(view, rng)?, turn_ms: TURN_MS }),
+        FaultSpec::Slow { target } => {
+            Ok(Fault::Slow { nodes: targets(target, view, rng)?, stop_ms: STOP_MS })
+        }
+        FaultSpec::CrashLoop => {
+            let nodes = targets(Target::One, view, rng)?;
+            Ok(Fault::CrashLoop { nodes, up_ms: rng.random_range(UP_MS) })
+        }
+        FaultSpec::Wipe => {
+            running_leader(view)?;
+            all_up(view)?;
+            Ok(Fault::Wipe { nodes: targets(Target::One, view, rng)? })
+        }
     }
 }
 
@@ -86,6 +108,7 @@ impl View {
 
 fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
     let n_targets = match (view.n_spare(), target) {
+        (_, Target::All) => return all_up(view),
         (0, _) => {
             return Err(Skip::Majority { n_down: view.down.len(), n_nodes: view.nodes.len() });
         }
@@ -94,6 +117,22 @@ fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId
         (n_spare, Target::Minority) => rng.random_range(1..=n_spare),
     };
     Ok(some_of(&view.up(), n_targets, rng))
+}
+
+/// All, if all are up.
+fn all_up(view: &View) -> Result<Vec<NodeId>, Skip> {
+    view.down.first().map_or_else(|| Ok(view.nodes.clone()), |&node| Err(Skip::Down(node)))
+}
+
+/// All servers, the leader first.
+fn rolling(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
+    if view.n_spare() == 0 {
+        return Err(Skip::Majority { n_down: view.down.len(), n_nodes: view.nodes.len() });
+    }
+    let leader = running_leader(view)?;
+    let mut order = shuffled(&all_up(view)?, rng);
+    order.sort_by_key(|node| *node != leader);
+    Ok(order)
 }
 
 fn running_leader(view: &View) -> Result<NodeId, Skip> {
@@ -258,6 +297,20 @@ mod tests {
                 assert!(grudge.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
             }
         }
+    }
+
+    #[test]
+    fn faults_of_all_servers_wait_until_all_are_up() {
+        for kind in ["kill:all", "pause:rolling", "wipe"] {
+            assert!(resolved(kind, &view(5, Some(2), &[]), 1).is_ok(), "{kind}");
+            assert_eq!(resolved(kind, &view(5, Some(2), &[4]), 1), Err(Skip::Down(NodeId(4))));
+        }
+        assert_eq!(resolved("wipe", &view(5, None, &[]), 1), Err(Skip::NoLeader));
+        let Ok(Fault::Rolling { order, .. }) = resolved("pause:rolling", &view(5, Some(4), &[]), 1)
+        else {
+            panic!("all are up")
+        };
+        assert_eq!((order[0], order.len()), (NodeId(4), 5));
     }
 
     #[test]

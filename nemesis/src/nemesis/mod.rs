@@ -1,13 +1,17 @@
 //! The nemesis: it owns the servers' processes, hurts them, repairs them, and proves both.
 
 mod links;
+mod processes;
+mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+
+use rounds::{Round, Rounds};
 
 use crate::fault::{Fault, FaultId, Grudge, Ports, Shape, View};
 use crate::host::{Host, NodeId};
@@ -23,7 +27,7 @@ use crate::switch::{Losses, Quality};
 pub struct Nemesis {
     lab: Arc<Lab>,
     backend: Backend,
-    servers: BTreeMap<NodeId, Server>,
+    servers: BTreeMap<NodeId, Arc<Mutex<Server>>>,
     active: BTreeMap<FaultId, Active>,
     ports: Ports,
 }
@@ -31,10 +35,35 @@ pub struct Nemesis {
 /// A fault in force, with what is needed to end it and to judge whether it lasted.
 #[derive(Debug)]
 enum Active {
-    Kill { nodes: Vec<NodeId>, doubts: Vec<String> },
-    Pause { pids: BTreeMap<NodeId, Vec<i32>>, doubts: Vec<String> },
-    Partition { rift: Rift, baseline: Baseline },
-    Link { quality: Quality, lost_before: Losses },
+    /// Servers that are down; `wipe` says that their disks are emptied before they start again.
+    Kill {
+        nodes: Vec<NodeId>,
+        wipe: bool,
+        doubts: Vec<String>,
+    },
+    Pause {
+        pids: BTreeMap<NodeId, Vec<i32>>,
+        doubts: Vec<String>,
+    },
+    Partition {
+        rift: Rift,
+        baseline: Baseline,
+    },
+    Link {
+        quality: Quality,
+        lost_before: Losses,
+    },
+    Rounds(Rounds),
+}
+
+impl Active {
+    /// Servers that are up and down in turns: other faults must count them as down.
+    fn holds(&self) -> &[NodeId] {
+        match self {
+            Active::Rounds(rounds) => rounds.nodes(),
+            _ => &[],
+        }
+    }
 }
 
 impl Nemesis {
@@ -73,15 +102,15 @@ impl Nemesis {
     pub fn start(&mut self, node: NodeId, launch: Launch) -> Result<(), ProcessError> {
         self.stop_node(node)?;
         let server = Server::start(launch, self.lab.namespace(node.into()))?;
-        self.servers.insert(node, server);
+        self.servers.insert(node, Arc::new(Mutex::new(server)));
         Ok(())
     }
 
     /// Servers that ended on their own since the last call. Kills by the nemesis are not among them.
     pub fn exits(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, ProcessError> {
         let mut exits = Vec::new();
-        for (&node, server) in &mut self.servers {
-            exits.extend(server.take_exit()?.map(|status| (node, status)));
+        for (&node, server) in &self.servers {
+            exits.extend(lock(server).take_exit()?.map(|status| (node, status)));
         }
         Ok(exits)
     }
@@ -101,6 +130,7 @@ impl Nemesis {
                 down.insert(node);
             }
         }
+        down.extend(self.active.values().flat_map(Active::holds));
         Ok(View { nodes, leader, down, ports: self.ports })
     }
 
@@ -111,12 +141,17 @@ impl Nemesis {
         }
         let start = Instant::now();
         let (outcome, mut evidence) = match fault {
-            Fault::Kill { nodes } => self.kill(id, nodes),
+            Fault::Kill { nodes } => self.take_down(id, nodes, false, Server::kill),
+            Fault::Wipe { nodes } => self.take_down(id, nodes, true, Server::kill),
+            Fault::Restart { nodes } => self.take_down(id, nodes, false, Server::terminate),
             Fault::Pause { nodes } => self.pause(id, nodes),
             Fault::Partition { shape, grudge, cut } => {
                 self.partition(*shape, Rift { fault: id, grudge: grudge.clone(), cut: *cut })
             }
             Fault::Link { quality, links, seed, .. } => self.spoil(id, *quality, links, *seed),
+            Fault::Rolling { order, turn_ms } => self.begin(id, order, Round::Roll, *turn_ms),
+            Fault::Slow { nodes, stop_ms } => self.begin(id, nodes, Round::Brake, *stop_ms),
+            Fault::CrashLoop { nodes, up_ms } => self.begin(id, nodes, Round::Crash, *up_ms),
         };
         evidence["took_ms"] = millis_since(start);
         report(id, outcome, evidence)
@@ -126,12 +161,13 @@ impl Nemesis {
     ///
     /// A fault that was skipped has nothing to heal. If the heal fails it may be tried again.
     pub fn heal(&mut self, id: FaultId) -> Result<Report, NotHealed> {
-        let Some(active) = self.active.remove(&id) else {
+        let Some(mut active) = self.active.remove(&id) else {
             return Ok(report(id, Outcome::skipped("it is not in force"), Value::Null));
         };
         let start = Instant::now();
-        let healed = match &active {
-            Active::Kill { nodes, doubts } => self.restart(nodes, doubts),
+        let healed = match &mut active {
+            Active::Kill { nodes, wipe, doubts } => self.restart(nodes, *wipe, doubts),
+            Active::Rounds(rounds) => self.finish(rounds),
             Active::Pause { pids, doubts } => self.resume(pids, doubts),
             Active::Partition { rift, baseline } => self.mend(rift, baseline),
             Active::Link { quality, lost_before } => self.clear(id, *quality, *lost_before),
@@ -160,103 +196,6 @@ impl Nemesis {
         }
         problems.extend(self.leftovers());
         if problems.is_empty() { Ok(healed) } else { Err(NotHealed { problems, healed }) }
-    }
-
-    fn kill(&mut self, id: FaultId, nodes: &[NodeId]) -> (Outcome, Value) {
-        let (mut killed, mut doubts) = (BTreeMap::new(), Vec::new());
-        for &node in nodes {
-            let ns = self.lab.namespace(node.into());
-            let hit = self.servers.get_mut(&node).map(|server| server.kill(ns));
-            match hit {
-                Some(Ok(pids)) if !pids.is_empty() => {
-                    killed.insert(node, pids);
-                }
-                Some(Err(error)) => {
-                    // It may die yet, so the heal must look after it.
-                    doubts.push(format!("{node}: {error}"));
-                    killed.insert(node, Vec::new());
-                }
-                Some(Ok(_)) | None => doubts.push(format!("{node} ran no process")),
-            }
-        }
-        let evidence = json!({ "killed_pids": killed });
-        if killed.is_empty() {
-            return (Outcome::skipped(doubts.join("; ")), evidence);
-        }
-        let outcome = Outcome::unless(&doubts);
-        self.active.insert(id, Active::Kill { nodes: killed.into_keys().collect(), doubts });
-        (outcome, evidence)
-    }
-
-    /// A node that has processes although it was killed was not down all the time; it is left as it is.
-    fn restart(&mut self, nodes: &[NodeId], doubts: &[String]) -> Result<(Outcome, Value), String> {
-        let (mut started, mut doubts) = (BTreeMap::new(), doubts.to_vec());
-        for node in nodes {
-            let ns = self.lab.namespace((*node).into());
-            let alive = process::list(ns).map_err(|e| format!("{node}: {e}"))?;
-            let server = self.servers.get_mut(node).ok_or(format!("{node} was never started"))?;
-            if alive.is_empty() {
-                started.insert(*node, server.restart(ns).map_err(|e| format!("{node}: {e}"))?);
-            } else {
-                doubts.push(format!("{node} ran processes {alive:?} again before the heal"));
-            }
-        }
-        Ok((Outcome::unless(&doubts), json!({ "started_pids": started })))
-    }
-
-    fn pause(&mut self, id: FaultId, nodes: &[NodeId]) -> (Outcome, Value) {
-        let (mut paused, mut doubts) = (BTreeMap::new(), Vec::new());
-        for &node in nodes {
-            match self.pause_node(node) {
-                Ok(pids) => {
-                    paused.insert(node, pids);
-                }
-                Err(doubt) => doubts.push(format!("{node} {doubt}")),
-            }
-        }
-        let evidence = json!({ "stopped_pids": paused });
-        if paused.is_empty() {
-            return (Outcome::skipped(doubts.join("; ")), evidence);
-        }
-        let outcome = Outcome::unless(&doubts);
-        self.active.insert(id, Active::Pause { pids: paused, doubts });
-        (outcome, evidence)
-    }
-
-    /// A failed attempt is undone: some of the processes may have been stopped.
-    fn pause_node(&self, node: NodeId) -> Result<Vec<i32>, String> {
-        let ns = self.lab.namespace(node.into());
-        let stopped = process::stopped(ns).map_err(|e| e.to_string())?;
-        if !stopped.is_empty() {
-            return Err(format!("is paused already: {stopped:?} are stopped"));
-        }
-        match process::pause(ns) {
-            Ok(pids) if pids.is_empty() => Err("ran no process".into()),
-            Ok(pids) => Ok(pids),
-            Err(error) => match process::resume(ns) {
-                Ok(()) => Err(format!("could not be paused: {error}")),
-                Err(left) => Err(format!("could not be paused: {error}; nor resumed: {left}")),
-            },
-        }
-    }
-
-    fn resume(
-        &self,
-        pids: &BTreeMap<NodeId, Vec<i32>>,
-        doubts: &[String],
-    ) -> Result<(Outcome, Value), String> {
-        let mut doubts = doubts.to_vec();
-        for (&node, expected) in pids {
-            let ns = self.lab.namespace(node.into());
-            let in_node = |e: ProcessError| format!("{node}: {e}");
-            let still = process::stopped(ns).map_err(in_node)?;
-            process::resume(ns).map_err(in_node)?;
-            let moved: Vec<_> = expected.iter().filter(|pid| !still.contains(pid)).collect();
-            if !moved.is_empty() {
-                doubts.push(format!("{node}: {moved:?} ran or ended before the heal"));
-            }
-        }
-        Ok((Outcome::unless(&doubts), json!({ "resumed_pids": pids })))
     }
 
     fn partition(&mut self, shape: Shape, rift: Rift) -> (Outcome, Value) {
@@ -307,7 +246,7 @@ impl Nemesis {
     fn grudges(&self) -> Grudge {
         let grudges = self.active.values().filter_map(|active| match active {
             Active::Partition { rift, .. } => Some(&rift.grudge),
-            Active::Kill { .. } | Active::Pause { .. } | Active::Link { .. } => None,
+            _ => None,
         });
         grudges.flatten().copied().collect()
     }
@@ -327,15 +266,21 @@ impl Nemesis {
 
     fn stop_node(&mut self, node: NodeId) -> Result<(), ProcessError> {
         let ns = self.lab.namespace(Host::Node(node));
-        self.servers.get_mut(&node).map_or(Ok(()), |server| server.kill(ns).map(drop))
+        self.servers.get(&node).map_or(Ok(()), |server| lock(server).kill(ns).map(drop))
     }
 }
 
 impl Drop for Nemesis {
     /// Call [`Nemesis::stop`] to hear of failures.
     fn drop(&mut self) {
+        self.active.clear();
         let _ = self.stop();
     }
+}
+
+/// A thread that panicked while it held a server has said so; the server is as it is.
+fn lock(server: &Mutex<Server>) -> MutexGuard<'_, Server> {
+    server.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn report(id: FaultId, outcome: Outcome, evidence: Value) -> Report {

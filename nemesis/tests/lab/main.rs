@@ -6,6 +6,7 @@ mod links;
 mod network;
 mod partitions;
 mod processes;
+mod rounds;
 mod support;
 
 use std::process::{Command, ExitCode};
@@ -53,6 +54,14 @@ const TESTS: &[(&str, Test)] = &[
     ("pause_and_resume", Inside(processes::pause_and_resume)),
     ("faults_on_dead_or_paused_nodes_are_skipped", Inside(processes::skipped)),
     ("meddling_makes_a_fault_indeterminate", Inside(processes::meddling)),
+    ("restart_is_asked_for_with_sigterm", Inside(rounds::restart)),
+    ("all_are_killed_at_once", Inside(rounds::all_are_killed_at_once)),
+    ("a_wiped_server_starts_with_nothing", Inside(rounds::wipe)),
+    ("pauses_roll_over_the_servers", Inside(rounds::roll)),
+    ("a_slow_server_gets_little_cpu", Inside(rounds::slow)),
+    ("a_crash_loop_ends_with_a_running_server", Inside(rounds::crash_loop)),
+    ("rounds_on_dead_or_paused_servers_are_skipped", Inside(rounds::skipped)),
+    ("a_server_lost_in_a_round_is_noticed", Inside(rounds::lost)),
     ("a_program_that_cannot_start_is_an_error", Inside(processes::cannot_start)),
 ];
 
@@ -64,6 +73,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["--echo"] => support::echo_server(),
+        ["--deaf-echo"] => support::deaf_echo_server(),
         ["--linger"] => support::linger(),
         ["--inside", name] => inside(name),
         ["--scene", name] => containment::scene(name),

@@ -47,6 +47,14 @@ pub(crate) fn echo_server() -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// The same, but SIGTERM does not end it.
+pub(crate) fn deaf_echo_server() -> ExitCode {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: nothing is handled, so no handler can be unsafe.
+    unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.expect("SIGTERM can be ignored");
+    echo_server()
+}
+
 fn echo(mut stream: TcpStream) {
     let mut buffer = [0; 2048];
     stream.set_nodelay(true).expect("a socket takes its options");
@@ -84,6 +92,7 @@ pub(crate) fn echo_launch() -> Launch {
         cwd: "/".into(),
         stdout: "/dev/null".into(),
         stderr: "/dev/null".into(),
+        disks: vec![],
     }
 }
 
