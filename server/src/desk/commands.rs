@@ -302,3 +302,19 @@ fn object(value: Value) -> Map<String, Value> {
         other => unreachable!("{other} is not an object"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_documented_and_found_by_each_of_its_names() {
+        let page = include_str!("../../../docs/operations.md");
+        for (name, others) in COMMANDS {
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
+            assert!(others.iter().chain([name]).all(|typed| canonical(typed) == Some(name)));
+            assert!(index().contains(&format!("/commands/{name}\"")));
+        }
+        assert_eq!(canonical("nonsense"), None);
+    }
+}

@@ -133,3 +133,30 @@ fn resident_bytes() -> Option<u64> {
 fn gauge(value: u64) -> Variable {
     Variable::Gauge(value as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BreakerSettings;
+    use crate::desk::Leading;
+
+    #[test]
+    fn every_variable_is_documented_and_named_once() {
+        let page = include_str!("../../../docs/operations.md");
+        let settings = BreakerSettings {
+            volume: 1,
+            failure_permille: 500,
+            late_ms: 1,
+            sleep_ms: 1,
+            open_ms: 1,
+        };
+        let leading =
+            Leading { quorum_size: 3, learners: 2, synced: 2, uptime: std::time::Duration::ZERO };
+        let facts = Facts { leading: Some(leading), ..Facts::default() };
+        let list = variables(&facts, &Registry::new(0, 1, Some(settings)));
+        for (name, _) in &list {
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
+            assert_eq!(list.iter().filter(|(other, _)| other == name).count(), 1, "{name}");
+        }
+    }
+}
