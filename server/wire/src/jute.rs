@@ -103,13 +103,22 @@ impl<'a> Reader<'a> {
         Ok(self.buffer(field)?.map(Arc::from))
     }
 
-    /// A UTF-8 string. Null is refused: no string of the client protocol may be null.
+    /// A UTF-8 string. Null is refused.
     pub fn string(&mut self, field: &'static str) -> Result<String, Error> {
         let offset = self.offset;
         let fail = |problem| Error { field, offset, problem };
         let bytes = self.buffer(field)?.ok_or_else(|| fail(Problem::Length(-1)))?;
         let text = std::str::from_utf8(bytes).map_err(|_| fail(Problem::NotUtf8))?;
         Ok(text.to_owned())
+    }
+
+    /// The same, where null is allowed: it is read as empty. Some clients (kazoo) send it for
+    /// an empty string.
+    pub fn string_or_null(&mut self, field: &'static str) -> Result<String, Error> {
+        match self.clone().int(field)? {
+            -1 => self.int(field).map(|_| String::new()),
+            _ => self.string(field),
+        }
     }
 
     /// A count and that many items, each of at least four bytes. Null is read as empty, as

@@ -168,8 +168,8 @@ impl Acl {
         reader.vector("acl", |reader| {
             Ok(Acl {
                 perms: reader.int("perms")?,
-                scheme: reader.string("scheme")?,
-                id: reader.string("id")?,
+                scheme: reader.string_or_null("scheme")?,
+                id: reader.string_or_null("id")?,
             })
         })
     }

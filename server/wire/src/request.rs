@@ -200,7 +200,9 @@ pub(crate) fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request,
         opcode::REMOVE_WATCHES => {
             Request::RemoveWatches { path: path(reader)?, watcher_type: reader.int("type")? }
         }
-        opcode::GET_EPHEMERALS => Request::GetEphemerals { prefix: reader.string("prefixPath")? },
+        opcode::GET_EPHEMERALS => {
+            Request::GetEphemerals { prefix: reader.string_or_null("prefixPath")? }
+        }
         opcode::GET_ALL_CHILDREN_NUMBER => Request::GetAllChildrenNumber { path: path(reader)? },
         opcode::WHO_AM_I => Request::WhoAmI,
         opcode::CLOSE_SESSION => Request::CloseSession,

@@ -189,6 +189,19 @@ fn requests_with_special_xids() {
     assert_request(xid::SET_WATCHES, &watches2, &bytes);
 }
 
+/// kazoo sends an empty string as null: `CREATOR_ALL_ACL` is `auth` for nobody in particular.
+#[test]
+fn an_identity_may_be_null() {
+    let payload = hex("00000001 00000007 00000002 2f61
+         00000001 0000001f 00000004 61757468 ffffffff 00000003");
+    let (_, request) = decode_request(&payload).expect("a whole record");
+    let acl = vec![Acl { perms: 31, scheme: "auth".into(), id: String::new() }];
+    assert_eq!(request, Request::SetAcl { path: "/a".into(), acl, version: 3 });
+    let payload = hex("00000001 00000067 ffffffff");
+    let (_, request) = decode_request(&payload).expect("a whole record");
+    assert_eq!(request, Request::GetEphemerals { prefix: String::new() });
+}
+
 #[test]
 fn close_session_has_a_negative_opcode_and_no_body() {
     assert_request(9, &Request::CloseSession, "00000009 fffffff5");
