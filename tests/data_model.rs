@@ -139,6 +139,28 @@ fn a_multi_is_all_or_nothing_with_zookeepers_answers() {
 }
 
 #[test]
+fn a_multi_of_thousands_is_taken_back_and_one_of_a_hundred_thousand_refused() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, OPTIONS);
+    let mut client = ensemble.client(1);
+    let mut ops: Vec<_> = (0..15_000).map(|i| create(&format!("/{i}"), Acl::open())).collect();
+    ops.push(Request::Check { path: "/missing".into(), version: -1 });
+    let (path, count) = ("/".to_owned(), || Request::GetAllChildrenNumber { path: "/".into() });
+    let before = outcome(&mut client, &count());
+    match outcome(&mut client, &Request::Multi { ops }) {
+        Ok(Some(Response::Multi { results })) => {
+            assert_eq!(results.len(), 15_001);
+            assert_eq!(results.last(), Some(&OpResult::Error { code: -101 }));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(outcome(&mut client, &count()), before);
+    let ops = (0..100_000).map(|_| Request::Check { path: path.clone(), version: -1 }).collect();
+    assert!(client.call(&Request::Multi { ops }).is_err(), "it is above jute.maxbuffer");
+    outcome(&mut ensemble.client(1), &count()).expect("the server goes on");
+}
+
+#[test]
 fn containers_and_times_to_live_run_out_everywhere() {
     let _alone = alone();
     let ensemble = Ensemble::started(3, OPTIONS);
@@ -215,6 +237,30 @@ fn persistent_watches_stay_until_they_are_removed() {
     outcome(&mut writer, &set("/w/c")).expect("written");
     let sync = Request::Sync { path: path() };
     assert!(ask(&mut watcher, sync).is_ok(), "an event before it would be taken for the answer");
+}
+
+#[test]
+fn a_client_that_comes_back_sets_its_watches_again() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, OPTIONS);
+    let (mut watcher, mut writer) = (ensemble.client(1), ensemble.client(1));
+    let seen = writer.create("/a", b"").expect("an answer").zxid;
+    outcome(&mut writer, &create("/a/b", Acl::open())).expect("created");
+    let paths = |path: &str| vec![path.to_owned()];
+    let again = Request::SetWatches2 {
+        relative_zxid: seen,
+        data: paths("/a"),
+        exist: vec![],
+        child: vec![],
+        persistent: paths("/a"),
+        persistent_recursive: paths("/a/b"),
+    };
+    assert_eq!(outcome(&mut watcher, &again), Ok(None), "no event: the data are the same");
+    for path in ["/a", "/a/b", "/a"] {
+        outcome(&mut writer, &set(path)).expect("written");
+        let told = watcher.event().expect("an event");
+        assert_eq!((told.event_type, told.path.as_str()), (EventType::NodeDataChanged, path));
+    }
 }
 
 #[test]
