@@ -4,6 +4,7 @@ mod check;
 mod doctor;
 mod dry_run;
 mod history;
+mod model;
 mod output;
 pub mod progress;
 mod server;
@@ -37,6 +38,7 @@ enum Command {
     History(history::History),
     Server(server::Server),
     Doctor(doctor::Doctor),
+    Model(model::Model),
 }
 
 const EXAMPLES: &str = "\
@@ -118,6 +120,7 @@ fn run(command: Command, argv: &[OsString]) -> Exit {
         Command::History(history) => history.run(),
         Command::Server(server) => server.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Model(model) => model.run(),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("zoobreak: {failure}");

@@ -1,0 +1,191 @@
+//! The models that can be searched, by name.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use zab::Mutant;
+
+use crate::counterexample::{Counterexample, Replay, replay};
+use crate::paxos::{Flaw, Paxos};
+use crate::search::{Budget, Outcome, Progress, search};
+use crate::zab::{Prepared, Zab};
+
+/// How much may happen in a model. Each counts events; what a model does not know, it ignores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Servers; of Paxos, acceptors.
+    pub servers: usize,
+    /// Transactions that clients submit; of Paxos, proposers.
+    pub txns: usize,
+    /// Crashes: kills and power cuts.
+    pub crashes: usize,
+    /// Connections that break.
+    pub cuts: usize,
+    /// Discoveries that take too long.
+    pub timeouts: usize,
+    /// Syncs; of Paxos, readers.
+    pub syncs: usize,
+    /// Elections in which somebody decides; of Paxos, ballots of each proposer.
+    pub elections: usize,
+}
+
+/// A model in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// What happens in it unless told otherwise; few enough to be searched whole in minutes.
+    pub bounds: Bounds,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Zab(Prepared),
+    Paxos,
+}
+
+/// Every model.
+pub const MODELS: [Named; 9] = [
+    Named {
+        name: "boot",
+        about: "the core, from empty disks: election, discovery, synchronisation",
+        bounds: Bounds { txns: 1, cuts: 1, elections: 2, ..three() },
+        kind: Kind::Zab(Prepared::Boot),
+    },
+    Named {
+        name: "broadcast",
+        about: "the core, from an established leader: transactions and syncs",
+        bounds: Bounds { txns: 2, syncs: 1, ..three() },
+        kind: Kind::Zab(Prepared::Broadcast),
+    },
+    Named {
+        name: "crash",
+        about: "the core, from an established leader: a crash or power cut, and the next leader",
+        bounds: Bounds { txns: 2, crashes: 1, elections: 1, ..three() },
+        kind: Kind::Zab(Prepared::Broadcast),
+    },
+    Named {
+        name: "recovery",
+        about: "the core, from different logs after a restart of all: who leads, who is truncated",
+        bounds: Bounds { crashes: 1, elections: 2, ..three() },
+        kind: Kind::Zab(Prepared::Recovery),
+    },
+    Named {
+        name: "snapshot",
+        about: "the core, with a server that can only catch up by a snapshot",
+        bounds: Bounds { txns: 1, crashes: 1, elections: 2, ..three() },
+        kind: Kind::Zab(Prepared::Snapshot),
+    },
+    Named {
+        name: "stale-leader",
+        about: "the core, with a deposed leader that has not noticed: transactions, syncs, return",
+        bounds: Bounds { txns: 1, syncs: 1, elections: 1, ..three() },
+        kind: Kind::Zab(Prepared::StaleLeader),
+    },
+    Named {
+        name: "votes",
+        about: "election alone, vote by vote, from different logs",
+        bounds: Bounds { elections: 3, ..three() },
+        kind: Kind::Zab(Prepared::Votes),
+    },
+    Named {
+        name: "paxos",
+        about: "single-decree Paxos: agreement, validity, a linearizable register",
+        bounds: Bounds { txns: 2, elections: 1, ..three() },
+        kind: Kind::Paxos,
+    },
+    Named {
+        name: "paxos-read",
+        about: "single-decree Paxos with a reader, whose reads are linearizable too",
+        bounds: Bounds { txns: 1, elections: 1, syncs: 1, ..three() },
+        kind: Kind::Paxos,
+    },
+];
+
+const fn three() -> Bounds {
+    Bounds { servers: 3, txns: 0, crashes: 0, cuts: 0, timeouts: 0, syncs: 0, elections: 0 }
+}
+
+/// The model of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Named> {
+    MODELS.iter().find(|model| model.name == name)
+}
+
+impl Named {
+    /// The defects that can be planted.
+    #[must_use]
+    pub fn mutants(&self) -> Vec<&'static str> {
+        match self.kind {
+            Kind::Zab(_) => vec!["X1", "X8", "X9", "X11", "X17"],
+            Kind::Paxos => Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
+        }
+    }
+
+    /// Searches all that `bounds` allow, within `budget`.
+    ///
+    /// # Errors
+    /// In words, when the mutant is unknown or the bounds make no sense.
+    pub fn check(
+        &self,
+        bounds: Bounds,
+        mutant: Option<&str>,
+        budget: Budget,
+        report: &mut dyn FnMut(&Progress),
+    ) -> Result<Outcome, String> {
+        Ok(match self.build(bounds, mutant)? {
+            Built::Zab(model) => search(model, budget, report),
+            Built::Paxos(model) => search(model, budget, report),
+        })
+    }
+
+    fn build(&self, bounds: Bounds, mutant: Option<&str>) -> Result<Built, String> {
+        sensible(self.kind, bounds)?;
+        if let Some(name) = mutant.filter(|name| !self.mutants().contains(name)) {
+            let known = self.mutants().join(", ");
+            return Err(format!("{} has no mutant {name}; it has {known}", self.name));
+        }
+        Ok(match self.kind {
+            Kind::Zab(prepared) => Built::Zab(Zab::new(prepared, bounds, mutant.and_then(planted))),
+            Kind::Paxos => Built::Paxos(Paxos::new(bounds, mutant.and_then(Flaw::named))),
+        })
+    }
+}
+
+/// Does again what a stored counterexample says.
+///
+/// # Errors
+/// In words, when it is of another version or names what is unknown.
+pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
+    if stored.version != 1 {
+        return Err(format!("version {} of counterexamples is unknown", stored.version));
+    }
+    let model = find(&stored.model).ok_or_else(|| format!("no model {}", stored.model))?;
+    match model.build(stored.bounds, stored.mutant.as_deref())? {
+        Built::Zab(model) => replay(&model, &stored.chapter),
+        Built::Paxos(model) => replay(&model, &stored.chapter),
+    }
+}
+
+enum Built {
+    Zab(Zab),
+    Paxos(Paxos),
+}
+
+fn planted(name: &str) -> Option<Mutant> {
+    serde_json::from_value(json!(name)).ok()
+}
+
+/// Preparations need a majority without the last server; states hold a few transactions only.
+fn sensible(kind: Kind, bounds: Bounds) -> Result<(), String> {
+    let least = if kind == Kind::Paxos { 1 } else { 3 };
+    if !(least..=7).contains(&bounds.servers) {
+        return Err(format!("{} servers: this model has {least} to 7", bounds.servers));
+    }
+    if bounds.txns > 20 {
+        return Err(format!("{} transactions: no search ends beyond 20", bounds.txns));
+    }
+    Ok(())
+}

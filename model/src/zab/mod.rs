@@ -1,0 +1,118 @@
+//! The server's own protocol core as a model: what is searched is the code that ships.
+//!
+//! A state holds every [`zab::Peer`], its disk (durable, and written since), and the connections
+//! with all that is on its way. Disk, network, clients and crashes are the actions.
+
+mod action;
+mod disk;
+mod elect;
+mod ghost;
+pub mod invariants;
+mod link;
+mod prepare;
+mod tell;
+mod world;
+
+use std::sync::Arc;
+
+use stateright::{Model, Property};
+use zab::{Config, Entry, Message, Mutant, ServerId, Timing};
+
+pub use action::Action;
+pub use prepare::Prepared;
+pub use world::World;
+
+use crate::catalogue::Bounds;
+use crate::search::{Story, Watch};
+
+/// A transaction.
+pub(crate) type Txn = u8;
+/// The application's state: all it was given, in order.
+pub(crate) type App = Vec<Entry<Txn>>;
+/// What servers say to each other.
+pub(crate) type Words = Message<Txn, App>;
+
+/// What does not change during a search.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) bounds: Bounds,
+    pub(crate) mutant: Option<Mutant>,
+    /// Entries kept in memory behind the snapshot.
+    pub(crate) log_kept: usize,
+    /// Only votes: no connections, hence no discovery and no broadcast.
+    pub(crate) votes_only: bool,
+}
+
+impl Setup {
+    pub(crate) fn config(&self, id: ServerId) -> Config {
+        Config {
+            id,
+            voters: (1..=self.bounds.servers as ServerId).collect(),
+            timing: TIMING,
+            log_kept: self.log_kept,
+            mutant: self.mutant,
+        }
+    }
+}
+
+/// Only named, never waited for: the search fires a timer when it likes.
+const TIMING: Timing =
+    Timing { tick_ms: 2, init_limit: 10, sync_limit: 5, settle_ms: 1, resend_ms: 1 };
+
+/// The ensemble as a model, from one prepared state on.
+#[derive(Clone, Debug)]
+pub struct Zab {
+    pub(crate) setup: Setup,
+    prepared: Prepared,
+    watch: Arc<Watch>,
+}
+
+impl Zab {
+    /// From `prepared` on, whatever `bounds` allow.
+    #[must_use]
+    pub fn new(prepared: Prepared, bounds: Bounds, mutant: Option<Mutant>) -> Zab {
+        let (log_kept, votes_only) = (prepared.log_kept(), prepared.votes_only());
+        let setup = Setup { bounds, mutant, log_kept, votes_only };
+        Zab { setup, prepared, watch: Watch::new(&Action::NAMES) }
+    }
+}
+
+impl Model for Zab {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![self.prepared.world(&self.setup)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        if !self.watch.stopped() {
+            action::offer(&self.setup, world, actions);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let name = action.name();
+        let next = action::apply(&self.setup, world, action)?;
+        self.watch.count(name);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Zab>> {
+        invariants::properties(self.setup.votes_only)
+    }
+}
+
+impl Story for Zab {
+    fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    fn tell(&self, before: &World, action: &Action) -> String {
+        tell::tell(&self.setup, before, action)
+    }
+
+    fn why(&self, name: &str, world: &World) -> String {
+        invariants::why(name, world)
+    }
+}

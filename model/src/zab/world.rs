@@ -1,0 +1,272 @@
+//! The state: servers, disks, connections; and how a server's outputs change it.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use zab::{Input, Message, Output, Peer, Role, ServerId, Store, Timer};
+
+use super::disk::Disk;
+use super::ghost::{Broadcast, Ghost};
+use super::link::{Link, LinkId};
+use super::{App, Setup, Txn, Words};
+use crate::catalogue::Bounds;
+
+/// The whole ensemble at one moment, and what happened to it so far.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    pub(crate) servers: Vec<Arc<Server>>,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    /// The last vote sent from one to another and not yet read: a newer one replaces it, as in
+    /// ZooKeeper's `QuorumCnxManager`, whose queues hold one.
+    pub(crate) notices: BTreeMap<(ServerId, ServerId), Words>,
+    pub(crate) ghost: Arc<Ghost>,
+    /// What of the bounds is used up.
+    pub(crate) used: Bounds,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Server {
+    pub(crate) id: ServerId,
+    /// None while it is down.
+    pub(crate) peer: Option<Peer<Txn, App>>,
+    pub(crate) app: App,
+    pub(crate) disk: Disk,
+    pub(crate) timers: BTreeSet<Timer>,
+}
+
+impl Server {
+    pub(crate) fn role(&self) -> Option<Role> {
+        self.peer.as_ref().map(Peer::role)
+    }
+
+    pub(crate) fn is_looking(&self) -> bool {
+        self.role() == Some(Role::Looking)
+    }
+
+    pub(crate) fn serving(&self) -> bool {
+        self.role().is_some_and(Role::serving)
+    }
+}
+
+impl World {
+    /// `n` servers with empty disks, all down.
+    pub(crate) fn down(n: usize) -> World {
+        let server = |id| Server {
+            id,
+            peer: None,
+            app: App::new(),
+            disk: Disk::default(),
+            timers: BTreeSet::new(),
+        };
+        World {
+            servers: (1..=n as ServerId).map(|id| Arc::new(server(id))).collect(),
+            links: BTreeMap::new(),
+            notices: BTreeMap::new(),
+            ghost: Arc::default(),
+            used: Bounds { servers: n, ..Bounds::default() },
+        }
+    }
+
+    pub(crate) fn server(&self, id: ServerId) -> &Server {
+        &self.servers[id as usize - 1]
+    }
+
+    pub(crate) fn server_mut(&mut self, id: ServerId) -> &mut Server {
+        Arc::make_mut(&mut self.servers[id as usize - 1])
+    }
+
+    pub(crate) fn ghost_mut(&mut self) -> &mut Ghost {
+        Arc::make_mut(&mut self.ghost)
+    }
+
+    pub(crate) fn start(&mut self, id: ServerId, setup: &Setup) {
+        let server = self.server_mut(id);
+        server.app.clone_from(&server.disk.durable.state);
+        let mut out = Vec::new();
+        let durable = server.disk.durable.read();
+        server.peer = Some(Peer::restart(setup.config(id), durable, &mut out));
+        self.carry_out_all(id, out);
+    }
+
+    /// Power is gone; the first `kept` of the pending writes survive.
+    pub(crate) fn crash(&mut self, id: ServerId, kept: usize) {
+        let server = self.server_mut(id);
+        server.disk.crash(kept);
+        server.peer = None;
+        server.app.clear();
+        server.timers.clear();
+        self.notices.retain(|(_, to), _| *to != id);
+        self.close_ends(id, |_| true);
+    }
+
+    pub(crate) fn deliver(&mut self, link: LinkId, to: ServerId) -> bool {
+        let words = self.links.get_mut(&link).and_then(|found| found.receive(link, to));
+        let Some(message) = words else { return false };
+        self.step(to, Input::Received { from: link.other(to), message });
+        true
+    }
+
+    /// `end` notices that the connection is gone; what was on the way to it is lost.
+    pub(crate) fn notice_closed(&mut self, link: LinkId, end: ServerId) {
+        self.close_end(link, end);
+        self.step(end, Input::Disconnected { peer: link.other(end) });
+    }
+
+    pub(crate) fn store(&mut self, id: ServerId) -> bool {
+        let any = self.server_mut(id).disk.store();
+        if any {
+            self.step(id, Input::Stored { ops: 1 });
+        }
+        any
+    }
+
+    pub(crate) fn notify(&mut self, from: ServerId, to: ServerId) -> bool {
+        let Some(message) = self.notices.remove(&(from, to)) else { return false };
+        self.step(to, Input::Received { from, message });
+        true
+    }
+
+    pub(crate) fn submit(&mut self, id: ServerId) {
+        self.ghost_mut().submitted += 1;
+        let txn = self.ghost.submitted;
+        self.step(id, Input::Submit { txn });
+    }
+
+    pub(crate) fn sync(&mut self, id: ServerId, token: u64) {
+        self.ghost_mut().sync_asked(token);
+        self.step(id, Input::Sync { token });
+    }
+
+    /// Gives a server an input, and whatever follows from it at once.
+    pub(crate) fn step(&mut self, id: ServerId, input: Input<Txn, App>) {
+        if let Input::Timer(timer) = input {
+            self.server_mut(id).timers.remove(&timer);
+        }
+        let Some(peer) = &mut self.server_mut(id).peer else { return };
+        let mut out = Vec::new();
+        let done = catch_unwind(AssertUnwindSafe(|| peer.handle(input, &mut out)));
+        match done {
+            Ok(()) => self.carry_out_all(id, out),
+            Err(cause) => self.fail(id, words_of(cause.as_ref())),
+        }
+    }
+
+    /// An assertion of the core failed: a defect, whatever else holds.
+    fn fail(&mut self, id: ServerId, what: String) {
+        self.ghost_mut().failed.get_or_insert((id, what));
+        self.server_mut(id).peer = None;
+    }
+
+    fn carry_out_all(&mut self, id: ServerId, out: Vec<Output<Txn, App>>) {
+        let mut connected = VecDeque::new();
+        for output in out {
+            connected.extend(self.carry_out(id, output));
+        }
+        if let Some(Role::Leading { epoch, serving: true }) = self.server(id).role() {
+            let app = self.server(id).app.clone();
+            self.ghost_mut().reigning(id, epoch, &app);
+        }
+        for input in connected {
+            self.step(id, input);
+        }
+    }
+
+    /// Some outputs are answered at once.
+    fn carry_out(&mut self, id: ServerId, output: Output<Txn, App>) -> Option<Input<Txn, App>> {
+        match output {
+            Output::Send { to, message } => self.send(id, to, message),
+            Output::SendSnapshot { to, zxid } => {
+                let state = self.server(id).app.clone();
+                self.send(id, to, Message::Snapshot { zxid, state });
+            }
+            Output::Connect { to } => return Some(self.connect(id, to)),
+            Output::Disconnect { peer } => self.close_ends(id, |link| link.other(id) == peer),
+            Output::Store(write) => self.write(id, write),
+            Output::SetTimer { timer, .. } => {
+                self.server_mut(id).timers.insert(timer);
+            }
+            Output::CancelTimer(timer) => {
+                self.server_mut(id).timers.remove(&timer);
+            }
+            Output::Deliver(entry) => {
+                self.ghost_mut().delivered(&entry);
+                self.server_mut(id).app.push(entry);
+            }
+            Output::Reset { state, .. } => {
+                let server = self.server_mut(id);
+                server.app = state.unwrap_or_else(|| server.disk.written().state);
+            }
+            Output::Role(Role::Leading { epoch, serving: true }) => {
+                let app = self.server(id).app.clone();
+                self.ghost_mut().established(id, epoch, &app);
+            }
+            Output::Role(_) => {}
+            Output::SyncDone { token } => {
+                let app = self.server(id).app.clone();
+                self.ghost_mut().sync_done(id, token, &app);
+            }
+        }
+        None
+    }
+
+    fn write(&mut self, id: ServerId, write: Store<Txn, App>) {
+        let leads = matches!(self.server(id).role(), Some(Role::Leading { .. }));
+        if let (true, Store::Append(entry)) = (leads, &write) {
+            let after = self.server(id).app.iter().map(|entry| entry.zxid).collect();
+            self.ghost_mut().broadcasts.push(Broadcast { entry: entry.clone(), after });
+        }
+        self.server_mut(id).disk.pending.push_back(write);
+    }
+
+    fn send(&mut self, from: ServerId, to: ServerId, message: Words) {
+        if matches!(message, Message::Notification { .. }) {
+            if self.server(to).peer.is_some() {
+                self.notices.insert((from, to), message);
+            }
+            return;
+        }
+        let ids = [LinkId { learner: from, leader: to }, LinkId { learner: to, leader: from }];
+        let stands = |id: &&LinkId| self.links.get(id).is_some_and(|l| l.half(**id, from).open);
+        match ids.iter().find(stands).copied() {
+            Some(id) => self.links.get_mut(&id).expect("just found").send(id, to, message),
+            None => self.fail(from, format!("speaks to n{to} on no connection: {message:?}")),
+        }
+    }
+
+    /// A connection is made at once, or not at all.
+    fn connect(&mut self, learner: ServerId, leader: ServerId) -> Input<Txn, App> {
+        if self.server(leader).peer.is_none() {
+            return Input::Disconnected { peer: leader };
+        }
+        let id = LinkId { learner, leader };
+        let old = self.links.get(&id).is_some_and(|link| link.half(id, leader).open);
+        if old {
+            self.notice_closed(id, leader);
+        }
+        self.links.insert(id, Link::new());
+        Input::Connected { peer: leader }
+    }
+
+    fn close_ends(&mut self, end: ServerId, which: impl Fn(LinkId) -> bool) {
+        let ids: Vec<_> = self.links.keys().copied().collect();
+        for id in ids.into_iter().filter(|id| id.ends().contains(&end) && which(*id)) {
+            self.close_end(id, end);
+        }
+    }
+
+    fn close_end(&mut self, id: LinkId, end: ServerId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.close(id, end);
+            if link.is_closed() {
+                self.links.remove(&id);
+            }
+        }
+    }
+}
+
+fn words_of(cause: &(dyn Any + Send)) -> String {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or(cause.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned()
+}

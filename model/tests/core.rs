@@ -1,0 +1,118 @@
+//! The server's core holds its promises in every state within the bounds, and each planted defect
+//! is found; a counterexample is stored, told and replayed.
+
+use std::time::Duration;
+
+use model::catalogue::{self, Bounds};
+use model::{Budget, Chapter, Counterexample, End, Outcome, Replay};
+
+/// Models with bounds small enough for an unoptimised build.
+const SMALL: [(&str, Bounds); 7] = [
+    ("boot", Bounds { txns: 1, elections: 2, ..three() }),
+    ("broadcast", Bounds { txns: 1, syncs: 1, ..three() }),
+    ("crash", Bounds { txns: 1, crashes: 1, elections: 1, ..three() }),
+    ("recovery", Bounds { elections: 2, ..three() }),
+    ("snapshot", Bounds { txns: 1, elections: 2, ..three() }),
+    ("stale-leader", Bounds { syncs: 1, elections: 1, ..three() }),
+    ("votes", Bounds { elections: 2, ..three() }),
+];
+
+/// A mutant, a model that shows it, the invariant it breaks, and the most steps it takes.
+const CAUGHT: [(&str, &str, &str, usize); 10] = [
+    ("X1", "broadcast", "CommittedLogDurability", 4),
+    ("X1", "crash", "CommittedLogDurability", 4),
+    ("X8", "votes", "ElectedLeaderCompleteness", 2),
+    ("X8", "recovery", "CommittedLogDurability", 8),
+    ("X9", "votes", "ElectedLeaderCompleteness", 1),
+    ("X9", "boot", "CommittedLogDurability", 5),
+    ("X11", "stale-leader", "ProcessConsistency", 13),
+    ("X11", "recovery", "ProcessConsistency", 17),
+    ("X17", "stale-leader", "SyncFreshness", 6),
+    ("X17", "broadcast", "SyncFreshness", 6),
+];
+
+const fn three() -> Bounds {
+    Bounds { servers: 3, txns: 0, crashes: 0, cuts: 0, timeouts: 0, syncs: 0, elections: 0 }
+}
+
+#[test]
+fn the_core_keeps_its_promises_in_every_state() {
+    for (name, bounds) in SMALL {
+        let outcome = check(name, Some(bounds), None, Budget::default());
+        assert_eq!(outcome.end, End::Held, "{name}");
+        assert!(outcome.progress.states > 100, "{name}: {:?}", outcome.progress);
+    }
+}
+
+#[test]
+fn every_mutant_is_found() {
+    for (mutant, name, invariant, steps) in CAUGHT {
+        let chapter = broken(name, mutant);
+        assert_eq!(chapter.invariant, invariant, "{mutant} in {name}: {chapter:#?}");
+        assert_eq!(chapter.story.len(), chapter.actions.len());
+        assert!(chapter.story.len() <= steps, "{mutant} in {name}: {chapter:#?}");
+    }
+}
+
+#[test]
+fn a_counterexample_is_replayed_from_its_file() {
+    let chapter = broken("stale-leader", "X17");
+    let stored = Counterexample {
+        version: 1,
+        model: "stale-leader".to_owned(),
+        mutant: Some("X17".to_owned()),
+        bounds: catalogue::find("stale-leader").expect("it is in the catalogue").bounds,
+        chapter: chapter.clone(),
+    };
+    let text = serde_json::to_string(&stored).expect("plain values");
+    let read: Counterexample = serde_json::from_str(&text).expect("as written");
+    assert_eq!(read, stored);
+    assert_eq!(catalogue::replay_stored(&read), Ok(Replay::Same(chapter)));
+
+    let sound = Counterexample { mutant: None, ..stored.clone() };
+    assert_eq!(catalogue::replay_stored(&sound), Ok(Replay::Held));
+    let mut altered = stored.clone();
+    let last = altered.chapter.actions.last().cloned().expect("it has steps");
+    altered.chapter.actions.insert(0, last);
+    altered.chapter.actions[0] = serde_json::json!({ "start": 1 });
+    assert_eq!(catalogue::replay_stored(&altered), Ok(Replay::Refused { step: 1 }));
+    let unknown = Counterexample { mutant: Some("X99".to_owned()), ..stored };
+    assert!(catalogue::replay_stored(&unknown).is_err());
+}
+
+#[test]
+fn a_spent_budget_is_not_a_held_promise() {
+    let states = Budget { states: 50, ..Budget::default() };
+    assert_eq!(check("broadcast", None, None, states).end, End::Stopped);
+    let time = Budget { time: Duration::ZERO, ..Budget::default() };
+    assert_eq!(check("broadcast", None, None, time).end, End::Stopped);
+}
+
+#[test]
+fn paxos_holds_and_its_flaws_are_found() {
+    let small = Bounds { txns: 2, elections: 1, ..three() };
+    let outcome = check("paxos", Some(small), None, Budget::default());
+    assert_eq!(outcome.end, End::Held);
+    for (flaw, bounds) in [
+        ("no-adoption", small),
+        ("half-quorum", small),
+        ("seed-quorum", Bounds { servers: 4, ..small }),
+        ("forgetful", Bounds { crashes: 1, ..small }),
+    ] {
+        let outcome = check("paxos", Some(bounds), Some(flaw), Budget::default());
+        assert!(matches!(outcome.end, End::Broken(_)), "{flaw}: {outcome:?}");
+    }
+}
+
+fn check(name: &str, bounds: Option<Bounds>, mutant: Option<&str>, budget: Budget) -> Outcome {
+    let model = catalogue::find(name).expect("it is in the catalogue");
+    let bounds = bounds.unwrap_or(model.bounds);
+    model.check(bounds, mutant, budget, &mut |_| {}).expect("the bounds make sense")
+}
+
+fn broken(name: &str, mutant: &str) -> Chapter {
+    match check(name, None, Some(mutant), Budget::default()).end {
+        End::Broken(chapter) => chapter,
+        end => panic!("{mutant} in {name}: {end:?}"),
+    }
+}
