@@ -26,6 +26,8 @@ pub(crate) struct Registry {
     latencies: Mutex<Latencies>,
     outstanding: AtomicUsize,
     answered: Notify,
+    /// Connections that wait for `answered`.
+    throttled: AtomicUsize,
     breaker: Option<Mutex<Breaker>>,
     started: Instant,
     pub(crate) counts: Counts,
@@ -80,6 +82,7 @@ impl Registry {
             latencies: Mutex::default(),
             outstanding: AtomicUsize::new(0),
             answered: Notify::new(),
+            throttled: AtomicUsize::new(0),
             breaker: breaker.map(|settings| Mutex::new(Breaker::new(settings))),
             started: Instant::now(),
             counts: Counts::default(),
@@ -162,10 +165,11 @@ impl Registry {
     }
 
     fn is_full(&self) -> bool {
-        self.outstanding.load(Ordering::Relaxed) >= self.max_outstanding
+        self.outstanding.load(Ordering::SeqCst) >= self.max_outstanding
     }
 
     async fn room(&self) {
+        let _throttled = Throttled::new(&self.throttled);
         loop {
             // Registered before the look, so that no release between the two is missed.
             let mut answered = std::pin::pin!(self.answered.notified());
@@ -178,8 +182,11 @@ impl Registry {
     }
 
     fn release(&self, requests: usize) {
-        self.outstanding.fetch_sub(requests, Ordering::Relaxed);
-        self.answered.notify_waiters();
+        self.outstanding.fetch_sub(requests, Ordering::SeqCst);
+        // Either this sees the one that waits, or that one sees the room: both are in one order.
+        if self.throttled.load(Ordering::SeqCst) > 0 {
+            self.answered.notify_waiters();
+        }
     }
 }
 
@@ -242,6 +249,22 @@ fn is_read(operation: i32) -> bool {
             | GET_EPHEMERALS
             | MULTI_READ
     )
+}
+
+/// One more that waits, for as long as this lives: the wait may be given up.
+struct Throttled<'a>(&'a AtomicUsize);
+
+impl Throttled<'_> {
+    fn new(count: &AtomicUsize) -> Throttled<'_> {
+        count.fetch_add(1, Ordering::SeqCst);
+        Throttled(count)
+    }
+}
+
+impl Drop for Throttled<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -43,7 +43,7 @@ pub(crate) struct Counters {
     pub(crate) last_operation: Option<i32>,
     pub(crate) last_xid: i32,
     pub(crate) last_zxid: i64,
-    pub(crate) last_reply: Option<SystemTime>,
+    pub(crate) last_reply: Option<Instant>,
     pub(crate) last_latency_ms: u64,
     pub(crate) latency: Summary,
     /// Requests that have not been answered, oldest first.
@@ -109,14 +109,15 @@ impl Stats {
         let at = counters.waiting.iter().position(|waiting| waiting.header.xid == xid)?;
         let Waiting { header: RequestHeader { xid, opcode }, since, ticket } =
             counters.waiting.remove(at)?;
-        let took = since.elapsed();
+        let now = Instant::now();
+        let took = now.saturating_duration_since(since);
         self.last_reply_bytes.store(frame.len(), Ordering::Relaxed);
         self.unanswered.fetch_sub(1, Ordering::Relaxed);
         counters.sent += 1;
         counters.last_operation = Some(opcode);
         counters.last_xid = xid;
         counters.last_zxid = zxid;
-        counters.last_reply = Some(SystemTime::now());
+        counters.last_reply = Some(now);
         counters.last_latency_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         counters.latency.add(took);
         Some(Answered { opcode, took, ticket })

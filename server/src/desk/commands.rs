@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::variables::Variable;
 use super::words::{
-    by_path, by_session, digest_log, environment_pairs, members, operation, since_1970,
+    by_path, by_session, digest_log, environment_pairs, members, on_the_wall, operation, since_1970,
 };
 use super::{Desk, Facts, Guest, Want, bytes_in, version};
 
@@ -217,7 +217,7 @@ fn connection(guest: &Guest) -> Option<Value> {
         "session_timeout": client.timeout_ms,
         "last_cxid": counters.last_xid,
         "last_zxid": counters.last_zxid,
-        "last_response_time": counters.last_reply.map(ms),
+        "last_response_time": counters.last_reply.map(|at| ms(on_the_wall(at))),
         "last_latency": counters.last_latency_ms,
         "min_latency": counters.latency.min_ms(),
         "avg_latency": counters.latency.mean_ms(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wire::frame::FourLetter;
 use wire::opcode;
@@ -124,7 +124,7 @@ fn session(guest: &Guest) -> String {
         text,
         ",lzxid={:#x},lresp={},llat={},minlat={},avglat={:.0},maxlat={}",
         counters.last_zxid,
-        counters.last_reply.map_or(0, |at| since_1970(at).as_millis()),
+        counters.last_reply.map_or(0, |at| since_1970(on_the_wall(at)).as_millis()),
         counters.last_latency_ms,
         counters.latency.min_ms(),
         counters.latency.mean_ms().floor(),
@@ -326,6 +326,11 @@ pub(super) fn environment_pairs() -> Vec<(&'static str, String)> {
         ("user.home", variable("HOME")),
         ("user.dir", directory.unwrap_or_else(|_| "<NA>".to_owned())),
     ]
+}
+
+/// The time of day at that instant.
+pub(super) fn on_the_wall(at: Instant) -> SystemTime {
+    SystemTime::now().checked_sub(at.elapsed()).unwrap_or(UNIX_EPOCH)
 }
 
 pub(super) fn since_1970(at: SystemTime) -> Duration {
