@@ -24,6 +24,9 @@ mod zones;
 
 use spec::Searchable;
 
+/// The register that `bench` generates histories of.
+pub use spec::{CasRegister, plain};
+
 pub use shortcut::{Decidable, Shortcut};
 
 use crate::budget::{Budget, Exhausted};
@@ -88,4 +91,21 @@ pub fn shortcut<S: Decidable>(calls: &[Call<S>]) -> Option<Shortcut> {
     // An answer without an end, of an operation that need not have happened, fits no shortcut.
     let plain = calls.iter().all(|call| call.ret.is_none() || call.end.is_some());
     plain.then(|| S::shortcut(calls)).flatten()
+}
+
+/// As [`decide`], from the default state; searches narrower calls first, where the specification
+/// knows how.
+///
+/// # Panics
+/// As [`decide`].
+#[must_use]
+pub fn search<S: Decidable>(calls: &[Call<S>], budget: &mut Budget) -> Decision<S> {
+    let plain = calls.iter().all(|call| call.ret.is_none() || call.end.is_some());
+    if let Some(narrowed) = plain.then(|| S::narrowed(calls)).flatten() {
+        let found = decide(S::default(), &narrowed, &mut budget.clone());
+        if found == Decision::Linearizable {
+            return found;
+        }
+    }
+    decide(S::default(), calls, budget)
 }

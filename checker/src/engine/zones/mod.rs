@@ -11,6 +11,7 @@
 
 mod blocks;
 mod failed;
+mod narrow;
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,22 +25,29 @@ type Calls<'a> = &'a [Call<CasRegister>];
 
 /// None if a value is written twice, or failed compare-and-sets find no place easily.
 pub(super) fn decide(calls: Calls<'_>) -> Option<Shortcut> {
+    match zones(calls)? {
+        Ok((blocks, chains)) => failed::place(calls, &blocks, &chains),
+        Err(broken) => Some(broken),
+    }
+}
+
+/// Calls that are easier to search; if they have an order, so have the given ones.
+pub(super) fn narrowed(calls: Calls<'_>) -> Option<Vec<Call<CasRegister>>> {
+    let (blocks, chains) = zones(calls)?.ok()?;
+    Some(narrow::narrow(calls, &blocks, &chains))
+}
+
+/// The zones in order, if there is one for them.
+fn zones(calls: Calls<'_>) -> Option<Result<(Blocks, Vec<Chain>), Shortcut>> {
     if !calls.iter().all(makes_sense) {
         return None;
     }
-    let blocks = match Blocks::new(calls, &seen(calls))? {
-        Ok(blocks) => blocks,
-        Err(broken) => return Some(broken),
-    };
-    let mut chains = match blocks.chains(calls) {
-        Ok(chains) => chains,
-        Err(broken) => return Some(broken),
-    };
-    chains.sort_unstable_by_key(Chain::key);
-    if let Some(broken) = overlap(&chains) {
-        return Some(broken);
-    }
-    failed::place(calls, &blocks, &chains)
+    let blocks = Blocks::new(calls, &seen(calls))?;
+    Some(blocks.and_then(|blocks| {
+        let mut chains = blocks.chains(calls)?;
+        chains.sort_unstable_by_key(Chain::key);
+        overlap(&chains).map_or(Ok((blocks, chains)), Err)
+    }))
 }
 
 fn makes_sense(call: &Call<CasRegister>) -> bool {
