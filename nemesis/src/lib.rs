@@ -42,6 +42,7 @@
 //!
 //! It knows nothing of what the servers do: no protocol, no client, no history.
 
+mod clock;
 pub mod contain;
 pub mod fault;
 mod host;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nemesis::fault::Grudge;
+use nemesis::fault::{Grudge, Motion};
 use nemesis::{Fault, FaultSpec, Host, NodeId};
 
 /// The first word of the kind: `kill`, `partition`, `link`, ….
@@ -16,6 +16,7 @@ pub(super) fn family(spec: &FaultSpec) -> &'static str {
         FaultSpec::Slow { .. } => "slow",
         FaultSpec::CrashLoop => "crash-loop",
         FaultSpec::Wipe => "wipe",
+        FaultSpec::Clock { .. } => "clock",
     }
 }
 
@@ -28,6 +29,7 @@ pub(super) fn nodes(fault: &Fault) -> Vec<String> {
         | Fault::Rolling { order: nodes, .. }
         | Fault::Slow { nodes, .. }
         | Fault::CrashLoop { nodes, .. }
+        | Fault::Clock { nodes, .. }
         | Fault::Wipe { nodes } => nodes.iter().map(ToString::to_string).collect(),
         Fault::Partition { grudge, .. } | Fault::Link { links: grudge, .. } => {
             let hosts: BTreeSet<Host> = grudge.iter().map(|link| link.dst).collect();
@@ -62,6 +64,11 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
         }
         Fault::CrashLoop { nodes, up_ms } => {
             format!("kill -9 and start, every {up_ms} ms: {}", named(nodes))
+        }
+        Fault::Clock { nodes, motion, offset_ms } => {
+            let offset = *offset_ms as f64 / 1000.0;
+            let to_and_fro = if *motion == Motion::Strobe { ", to and fro" } else { "" };
+            format!("clock {offset:+} s{to_and_fro}: {}", named(nodes))
         }
         Fault::Wipe { nodes } => format!("kill -9 and empty disk: {}", named(nodes)),
         Fault::Link { weather, links, .. } => format!("{weather} links: {}", bad(links)),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FaultSpec, Shape, Target, Weather};
+use super::{FaultSpec, Motion, Shape, Target, Weather};
 
 /// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ const RESTART_MINORITY: FaultSpec = FaultSpec::Restart { target: Target::Minorit
 const SLOW_LEADER: FaultSpec = FaultSpec::Slow { target: Target::Leader };
 const SLOW_ONE: FaultSpec = FaultSpec::Slow { target: Target::One };
 const SLOW_MINORITY: FaultSpec = FaultSpec::Slow { target: Target::Minority };
+const JUMP: FaultSpec = FaultSpec::Clock { motion: Motion::Jump };
+const STROBE: FaultSpec = FaultSpec::Clock { motion: Motion::Strobe };
 const SLOW: FaultSpec = FaultSpec::Link { weather: Weather::Slow };
 const LOSSY: FaultSpec = FaultSpec::Link { weather: Weather::Lossy };
 const FLAKY: FaultSpec = FaultSpec::Link { weather: Weather::Flaky };
@@ -93,6 +95,7 @@ const KINDS: &[Entry] = &[
     ),
     ("restart", &[(2, RESTART_LEADER), (1, RESTART_ONE), (1, RESTART_MINORITY)]),
     ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
+    ("clock", &[(1, JUMP), (1, STROBE)]),
     ("kill:leader", &[(1, KILL_LEADER)]),
     ("kill:one", &[(1, KILL_ONE)]),
     ("kill:minority", &[(1, KILL_MINORITY)]),
@@ -115,6 +118,8 @@ const KINDS: &[Entry] = &[
     ("slow:one", &[(1, SLOW_ONE)]),
     ("slow:minority", &[(1, SLOW_MINORITY)]),
     ("crash-loop", &[(1, FaultSpec::CrashLoop)]),
+    ("clock:jump", &[(1, JUMP)]),
+    ("clock:strobe", &[(1, STROBE)]),
     ("wipe", &[(1, FaultSpec::Wipe)]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),
     ("partition:election-port", &[(1, ELECTION_PORT)]),

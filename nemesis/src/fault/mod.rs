@@ -66,6 +66,11 @@ pub enum FaultSpec {
     },
     /// A server is killed soon after each of its starts, again and again.
     CrashLoop,
+    /// The wall clock of some servers is wrong by seconds to an hour, in either direction.
+    Clock {
+        /// How it is wrong.
+        motion: Motion,
+    },
     /// SIGKILL to one server, which starts again with empty disks.
     ///
     /// No replicated log promises to survive this: what the server acknowledged, it no longer has, and what it
@@ -86,6 +91,16 @@ pub enum Target {
     Minority,
     /// All servers at once, if none is down.
     All,
+}
+
+/// How a clock is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Motion {
+    /// It jumps, and jumps back at the heal.
+    Jump,
+    /// It jumps to and fro, 20 times a second.
+    Strobe,
 }
 
 /// The form of a partition.
@@ -205,6 +220,15 @@ pub enum Fault {
         /// How long they run before they are killed again.
         up_ms: u64,
     },
+    /// See [`FaultSpec::Clock`].
+    Clock {
+        /// The servers.
+        nodes: Vec<NodeId>,
+        /// How it is wrong.
+        motion: Motion,
+        /// By how much.
+        offset_ms: i64,
+    },
     /// See [`FaultSpec::Wipe`].
     Wipe {
         /// The servers.
@@ -224,6 +248,8 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Slow { target } => write!(f, "slow:{target}"),
             FaultSpec::CrashLoop => f.write_str("crash-loop"),
             FaultSpec::Wipe => f.write_str("wipe"),
+            FaultSpec::Clock { motion: Motion::Jump } => f.write_str("clock:jump"),
+            FaultSpec::Clock { motion: Motion::Strobe } => f.write_str("clock:strobe"),
         }
     }
 }

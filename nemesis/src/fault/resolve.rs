@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Cut, Fault, FaultSpec, Grudge, Ports, Shape, Target, grudge};
+use super::{Cut, Fault, FaultSpec, Grudge, Motion, Ports, Shape, Target, grudge};
 use crate::host::NodeId;
 
 /// The ensemble as it stands at the moment of an injection.
@@ -19,6 +19,8 @@ pub struct View {
     pub leader: Option<NodeId>,
     /// Servers without a process, and paused ones.
     pub down: BTreeSet<NodeId>,
+    /// Servers that are up, and that another fault must leave alone, because it changes the process itself.
+    pub held: BTreeSet<NodeId>,
     /// Where the servers talk to each other.
     pub ports: Ports,
 }
@@ -33,6 +35,9 @@ pub enum Skip {
     /// It is aimed at a server that is killed or paused already.
     #[error("{0} is down already")]
     Down(NodeId),
+    /// It would disturb a fault that changes the processes of a server.
+    #[error("the clock of {0} is wrong, which would end with its process")]
+    Held(NodeId),
     /// With it, no majority of the servers would be running.
     #[error(
         "{n_down} of {n_nodes} servers are down: one more would leave no spare beyond a majority"
@@ -86,6 +91,10 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
             let nodes = targets(Target::One, view, rng)?;
             Ok(Fault::CrashLoop { nodes, up_ms: rng.random_range(UP_MS) })
         }
+        FaultSpec::Clock { motion } => {
+            let (nodes, offset_ms) = (wrong_clocks(view, rng)?, offset_ms(motion, rng));
+            Ok(Fault::Clock { nodes, motion, offset_ms })
+        }
         FaultSpec::Wipe => {
             running_leader(view)?;
             all_up(view)?;
@@ -102,7 +111,11 @@ impl View {
     }
 
     fn up(&self) -> Vec<NodeId> {
-        self.nodes.iter().copied().filter(|node| !self.down.contains(node)).collect()
+        self.nodes.iter().copied().filter(|node| self.is_free(node)).collect()
+    }
+
+    fn is_free(&self, node: &NodeId) -> bool {
+        !self.down.contains(node) && !self.held.contains(node)
     }
 }
 
@@ -116,11 +129,42 @@ fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId
         (_, Target::One) => 1,
         (n_spare, Target::Minority) => rng.random_range(1..=n_spare),
     };
-    Ok(some_of(&view.up(), n_targets, rng))
+    let up = view.up();
+    match (up.as_slice(), view.held.first()) {
+        ([], Some(&held)) => Err(Skip::Held(held)),
+        _ => Ok(some_of(&up, n_targets, rng)),
+    }
+}
+
+/// The leader alone, a few, or all that are up.
+fn wrong_clocks(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
+    let up = view.up();
+    let leader = view.leader.filter(|leader| up.contains(leader));
+    match (up.len(), rng.random_range(0..3), leader) {
+        (0, ..) => Err(view.held.first().map_or(
+            Skip::Majority { n_down: view.down.len(), n_nodes: view.nodes.len() },
+            |&held| Skip::Held(held),
+        )),
+        (_, 0, _) => Ok(up),
+        (_, _, Some(leader)) => Ok(vec![leader]),
+        (n_up, ..) => Ok(some_of(&up, rng.random_range(1..=n_up), rng)),
+    }
+}
+
+/// Ten seconds to an hour for a jump; a fifth of a second to ten seconds, to and fro.
+fn offset_ms(motion: Motion, rng: &mut impl Rng) -> i64 {
+    let size = match motion {
+        Motion::Jump => rng.random_range(10_000..=3_600_000),
+        Motion::Strobe => rng.random_range(200..=10_000),
+    };
+    if rng.random() { size } else { -size }
 }
 
 /// All, if all are up.
 fn all_up(view: &View) -> Result<Vec<NodeId>, Skip> {
+    if let Some(&held) = view.held.first() {
+        return Err(Skip::Held(held));
+    }
     view.down.first().map_or_else(|| Ok(view.nodes.clone()), |&node| Err(Skip::Down(node)))
 }
 
@@ -137,7 +181,11 @@ fn rolling(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
 
 fn running_leader(view: &View) -> Result<NodeId, Skip> {
     let leader = view.leader.ok_or(Skip::NoLeader)?;
-    if view.down.contains(&leader) { Err(Skip::Down(leader)) } else { Ok(leader) }
+    match leader {
+        _ if view.down.contains(&leader) => Err(Skip::Down(leader)),
+        _ if view.held.contains(&leader) => Err(Skip::Held(leader)),
+        _ => Ok(leader),
+    }
 }
 
 fn partition(shape: Shape, view: &View, rng: &mut impl Rng) -> Result<Grudge, Skip> {
@@ -311,6 +359,28 @@ mod tests {
             panic!("all are up")
         };
         assert_eq!((order[0], order.len()), (NodeId(4), 5));
+    }
+
+    #[test]
+    fn a_server_with_a_wrong_clock_is_left_alone_and_counts_as_up() {
+        let held = View { held: [NodeId(2)].into(), ..view(3, Some(2), &[]) };
+        assert_eq!(resolved("kill:leader", &held, 1), Err(Skip::Held(NodeId(2))));
+        assert_eq!(resolved("kill:all", &held, 1), Err(Skip::Held(NodeId(2))));
+        for seed in 0..50 {
+            let Ok(Fault::Kill { nodes }) = resolved("kill:one", &held, seed) else {
+                panic!("two are free")
+            };
+            assert!(!nodes.contains(&NodeId(2)));
+            let Ok(Fault::Clock { nodes, offset_ms, .. }) = resolved("clock:jump", &held, seed)
+            else {
+                panic!("two are free")
+            };
+            assert!(!nodes.is_empty() && !nodes.contains(&NodeId(2)));
+            assert!((10_000..=3_600_000).contains(&offset_ms.abs()));
+        }
+        let all = View { held: NodeId::first(3).into_iter().collect(), ..view(3, None, &[]) };
+        assert_eq!(resolved("kill:one", &all, 1), Err(Skip::Held(NodeId(1))));
+        assert_eq!(resolved("clock:strobe", &all, 1), Err(Skip::Held(NodeId(1))));
     }
 
     #[test]

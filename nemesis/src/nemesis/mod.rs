@@ -1,5 +1,6 @@
 //! The nemesis: it owns the servers' processes, hurts them, repairs them, and proves both.
 
+mod clocks;
 mod links;
 mod processes;
 mod rounds;
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use clocks::Clocks;
 use rounds::{Round, Rounds};
 
 use crate::fault::{Fault, FaultId, Grudge, Ports, Shape, View};
@@ -54,6 +56,7 @@ enum Active {
         lost_before: Losses,
     },
     Rounds(Rounds),
+    Clocks(Clocks),
 }
 
 impl Active {
@@ -131,7 +134,12 @@ impl Nemesis {
             }
         }
         down.extend(self.active.values().flat_map(Active::holds));
-        Ok(View { nodes, leader, down, ports: self.ports })
+        let clocks = self.active.values().filter_map(|active| match active {
+            Active::Clocks(clocks) => Some(clocks.nodes()),
+            _ => None,
+        });
+        let held = clocks.flatten().collect();
+        Ok(View { nodes, leader, down, held, ports: self.ports })
     }
 
     /// Puts a fault in force. The id must be new; the report says what happened.
@@ -151,6 +159,9 @@ impl Nemesis {
             Fault::Link { quality, links, seed, .. } => self.spoil(id, *quality, links, *seed),
             Fault::Rolling { order, turn_ms } => self.begin(id, order, Round::Roll, *turn_ms),
             Fault::Slow { nodes, stop_ms } => self.begin(id, nodes, Round::Brake, *stop_ms),
+            Fault::Clock { nodes, motion, offset_ms } => {
+                self.set_clocks(id, nodes, *motion, *offset_ms)
+            }
             Fault::CrashLoop { nodes, up_ms } => self.begin(id, nodes, Round::Crash, *up_ms),
         };
         evidence["took_ms"] = millis_since(start);
@@ -168,6 +179,7 @@ impl Nemesis {
         let healed = match &mut active {
             Active::Kill { nodes, wipe, doubts } => self.restart(nodes, *wipe, doubts),
             Active::Rounds(rounds) => self.finish(rounds),
+            Active::Clocks(clocks) => self.correct(clocks),
             Active::Pause { pids, doubts } => self.resume(pids, doubts),
             Active::Partition { rift, baseline } => self.mend(rift, baseline),
             Active::Link { quality, lost_before } => self.clear(id, *quality, *lost_before),

@@ -1,6 +1,7 @@
 //! Everything that needs real namespaces. Containment must be entered by a process with one thread, so
 //! this program is its own test runner: each scenario runs in a new process of the same program.
 
+mod clocks;
 mod containment;
 mod links;
 mod network;
@@ -62,6 +63,11 @@ const TESTS: &[(&str, Test)] = &[
     ("a_crash_loop_ends_with_a_running_server", Inside(rounds::crash_loop)),
     ("rounds_on_dead_or_paused_servers_are_skipped", Inside(rounds::skipped)),
     ("a_server_lost_in_a_round_is_noticed", Inside(rounds::lost)),
+    ("a_clock_jumps_and_jumps_back", Inside(clocks::jump)),
+    ("a_clock_strobes", Inside(clocks::strobe)),
+    ("a_clock_nobody_reads_is_not_vouched_for", Inside(clocks::nobody_asks)),
+    ("a_clock_that_ends_with_its_process_is_noticed", Inside(clocks::process_ends)),
+    ("clocks_of_dead_or_paused_servers_are_skipped", Inside(clocks::skipped)),
     ("a_program_that_cannot_start_is_an_error", Inside(processes::cannot_start)),
 ];
 

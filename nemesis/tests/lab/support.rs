@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, exit};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nemesis::{Host, Lab, Launch, Nemesis, NodeId, contain};
 
@@ -24,7 +24,7 @@ pub(crate) fn enter_or_skip() {
     }
 }
 
-/// Answers on TCP and UDP, and has a child that survives it, as a badly behaved server would.
+/// Answers on TCP and UDP, to `time?` with the time, and has a child that survives it, as a badly behaved server would.
 #[expect(clippy::zombie_processes, reason = "that is the bad behaviour")]
 pub(crate) fn echo_server() -> ExitCode {
     Command::new("/proc/self/exe")
@@ -36,8 +36,12 @@ pub(crate) fn echo_server() -> ExitCode {
     thread::spawn(move || {
         let mut buffer = [0; 2048];
         while let Ok((len, from)) = udp.recv_from(&mut buffer) {
+            let text = match &buffer[..len] {
+                b"time?" => now_ms().to_string().into_bytes(),
+                other => other.to_vec(),
+            };
             // An answer that cannot be sent is a lost packet, which the asker expects.
-            let _ = udp.send_to(&buffer[..len], from);
+            let _ = udp.send_to(&text, from);
         }
     });
     let tcp = TcpListener::bind(("0.0.0.0", PORT)).expect("the port is free");
@@ -106,6 +110,24 @@ pub(crate) fn answers(lab: &Lab, from: Host, to: NodeId) -> bool {
         socket.recv(&mut [0; 1]).map(drop)
     };
     lab.namespace(from).run(ask).expect("the namespace can be entered").is_ok()
+}
+
+/// What a server's clock says, in milliseconds since 1970.
+pub(crate) fn time_at(lab: &Lab, node: NodeId) -> i64 {
+    let ask = || {
+        let socket = UdpSocket::bind((Host::Observer.addr(), 0)).expect("a port is free");
+        socket.set_read_timeout(Some(LIMIT)).expect("a socket takes its options");
+        socket.send_to(b"time?", (Host::Node(node).addr(), PORT)).expect("it is sent");
+        let mut buffer = [0; 64];
+        let len = socket.recv(&mut buffer).expect("the server answers");
+        String::from_utf8_lossy(&buffer[..len]).parse().expect("a number")
+    };
+    lab.namespace(Host::Observer).run(ask).expect("the namespace can be entered")
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+    since.as_millis() as i64
 }
 
 /// A TCP connection from one host to another's server.
