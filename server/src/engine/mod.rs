@@ -7,6 +7,7 @@ mod housekeeping;
 mod reads;
 mod requests;
 mod sessions;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

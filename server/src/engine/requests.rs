@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
-use tree::{Reply, WriteOp};
+use tree::Reply;
 use wire::{
-    CreateMode, Data, ErrorCode, Identity, ReplyHeader, Request, RequestHeader, Response,
-    encode_reply,
+    Data, ErrorCode, Identity, ReplyHeader, Request, RequestHeader, Response, encode_reply,
 };
 use zab::{Entry, Role, ServerId};
 
 use super::sessions::Guest;
+use super::writes::write_op;
 use super::{Engine, origin_of, refuse};
 use crate::auth;
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
@@ -267,75 +267,6 @@ impl Engine {
             self.sent += 1;
         }
     }
-}
-
-/// The write in a request; `None` for a read. One that makes no sense still takes its place in
-/// the order, as a refused write. Times to live must be allowed by the configuration.
-fn write_op(request: &Request, extended_types: bool) -> Option<WriteOp> {
-    Some(match request {
-        Request::Create { path, data, acl, flags }
-        | Request::Create2 { path, data, acl, flags } => {
-            let with_stat = matches!(request, Request::Create2 { .. });
-            match CreateMode::from_flags(*flags) {
-                // Only createContainer makes containers, in ZooKeeper too.
-                Ok(CreateMode::Container) => {
-                    create(path, data, acl, CreateMode::Persistent, with_stat)
-                }
-                Ok(mode) if mode.is_ttl() && !extended_types => unimplemented(),
-                Ok(mode) => create(path, data, acl, mode, with_stat),
-                Err(code) => WriteOp::Error { code },
-            }
-        }
-        Request::CreateContainer { path, data, acl, flags } => {
-            match CreateMode::from_flags(*flags) {
-                Ok(CreateMode::Container | CreateMode::Persistent) => {
-                    create(path, data, acl, CreateMode::Container, true)
-                }
-                _ => WriteOp::Error { code: ErrorCode::BadArguments },
-            }
-        }
-        Request::CreateTtl { .. } if !extended_types => unimplemented(),
-        Request::CreateTtl { path, data, acl, flags, ttl } => {
-            let (path, data, acl) = (path.clone(), data.clone(), acl.clone());
-            match CreateMode::from_flags(*flags) {
-                Ok(mode) if mode.is_ttl() => {
-                    WriteOp::Create { path, data, acl, mode, ttl_ms: *ttl, with_stat: true }
-                }
-                _ => WriteOp::Error { code: ErrorCode::BadArguments },
-            }
-        }
-        Request::Delete { path, version } => {
-            WriteOp::Delete { path: path.clone(), version: *version }
-        }
-        Request::SetData { path, data, version } => {
-            WriteOp::SetData { path: path.clone(), data: data.clone(), version: *version }
-        }
-        Request::SetAcl { path, acl, version } => {
-            WriteOp::SetAcl { path: path.clone(), acl: acl.clone(), version: *version }
-        }
-        Request::Check { path, version } => {
-            WriteOp::Check { path: path.clone(), version: *version }
-        }
-        Request::Multi { ops } => WriteOp::Multi {
-            ops: ops.iter().filter_map(|op| write_op(op, extended_types)).collect(),
-        },
-        _ => return None,
-    })
-}
-
-fn create(
-    path: &str,
-    data: &Data,
-    acl: &[wire::Acl],
-    mode: CreateMode,
-    with_stat: bool,
-) -> WriteOp {
-    let (path, data, acl) = (path.to_owned(), data.clone(), acl.to_vec());
-    WriteOp::Create { path, data, acl, mode, ttl_ms: -1, with_stat }
-}
-
-fn unimplemented() -> WriteOp {
-    WriteOp::Error { code: ErrorCode::Unimplemented }
 }
 
 pub(super) fn reply_frame(
