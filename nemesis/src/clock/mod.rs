@@ -2,8 +2,8 @@
 //!
 //! Programs ask for the time through a page of code that the kernel maps into each of them, vdso(7). Its functions
 //! get a jump to a small piece of code, put into the unused end of the page, which asks the kernel and
-//! adds an offset. That works for every language and for static programs, needs no root and no preloaded library, and
-//! changing the offset later is one write of eight bytes.
+//! adds an offset. That needs no root, no preloaded library and nothing of the language, and changing the
+//! offset later is one write of eight bytes.
 //!
 //! Only the wall clock is wrong: monotonic time, timers and sleeps are left alone, as after `date -s`. A
 //! program that reads the processor's counter, or calls the kernel itself, escapes; a process that
