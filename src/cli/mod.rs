@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod bench;
 mod check;
 mod doctor;
 mod dry_run;
@@ -36,6 +37,7 @@ enum Command {
     Test(Box<test::Test>),
     Check(check::Check),
     History(history::History),
+    Bench(bench::Bench),
     Server(server::Server),
     Doctor(doctor::Doctor),
     Model(model::Model),
@@ -118,6 +120,7 @@ fn run(command: Command, argv: &[OsString]) -> Exit {
         Command::Test(test) => test.run(argv),
         Command::Check(check) => check.run(),
         Command::History(history) => history.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Server(server) => server.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Model(model) => model.run(),

@@ -13,7 +13,7 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn every_command_parses_with_its_flags() {
-    let good: [&[&str]; 12] = [
+    let good: [&[&str]; 13] = [
         &["test"],
         &["test", "--dry-run"],
         &["test", "--dry-run=5", "--seed", "3"],
@@ -22,6 +22,7 @@ fn every_command_parses_with_its_flags() {
         &["check", "results/latest"],
         &["check", "h.edn", "--spec", "cas-register", "--keyed", "--budget-time", "5"],
         &["history", "convert", "h.jsonl", "h.edn"],
+        &["bench", "checker", "--operations-max", "1000"],
         &["history", "convert", "h.log", "h.txt", "--from", "log", "--to", "kv"],
         &["server", "zoo.cfg"],
         &["server", "zoo.cfg", "--mutant", "X9"],

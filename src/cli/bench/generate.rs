@@ -1,0 +1,210 @@
+//! Histories of a register that behaved, generated; and one that did not, once.
+
+use checker::engine::plain::{Op, Ret};
+use checker::engine::{Call, CasRegister};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// What a history looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Shape {
+    pub(super) clients: usize,
+    pub(super) operations: usize,
+    pub(super) keys: usize,
+    /// Is every value written once? Otherwise there are five.
+    pub(super) distinct: bool,
+    /// Per thousand writes, those whose outcome nobody learns.
+    pub(super) unknown: u32,
+    /// Does one read, in the second half, show a value that was replaced long before?
+    pub(super) stale: bool,
+    pub(super) seed: u64,
+}
+
+type History = Vec<Vec<Call<CasRegister>>>;
+
+/// The calls on each key, in order of invocation; half of the time a client waits.
+pub(super) fn generate(shape: Shape) -> History {
+    let mut world = World::new(shape);
+    while world.invoked < shape.operations || world.clients.iter().any(Option::is_some) {
+        world.step();
+    }
+    if shape.stale {
+        world.plant();
+    }
+    world.calls
+}
+
+/// A call in flight: where it is recorded, and whether it has taken effect.
+#[derive(Clone, Copy)]
+struct Flight {
+    key: usize,
+    call: usize,
+    lost: bool,
+    effect: Option<Ret>,
+}
+
+struct World {
+    shape: Shape,
+    rng: ChaCha8Rng,
+    now: u64,
+    invoked: usize,
+    values: i64,
+    states: Vec<Option<i64>>,
+    clients: Vec<Option<Flight>>,
+    /// The value that each client read or wrote last, by client and key.
+    known: Vec<Vec<Option<i64>>>,
+    calls: History,
+}
+
+impl World {
+    fn new(shape: Shape) -> World {
+        World {
+            shape,
+            rng: ChaCha8Rng::seed_from_u64(shape.seed),
+            now: 0,
+            invoked: 0,
+            values: 0,
+            states: vec![None; shape.keys],
+            clients: vec![None; shape.clients],
+            known: vec![vec![None; shape.keys]; shape.clients],
+            calls: vec![Vec::new(); shape.keys],
+        }
+    }
+
+    /// One client goes on: it invokes, or its call takes effect, or it is answered.
+    fn step(&mut self) {
+        let client = self.rng.random_range(0..self.shape.clients);
+        match self.clients[client] {
+            None if self.invoked == self.shape.operations || self.rng.random_bool(0.5) => {}
+            None => self.invoke(client),
+            Some(flight) => match flight.effect {
+                None => self.take_effect(client, flight),
+                Some(ret) => self.answer(client, flight, ret),
+            },
+        }
+    }
+
+    fn invoke(&mut self, client: usize) {
+        let key = self.rng.random_range(0..self.shape.keys);
+        let op = self.draw(client, key);
+        let lost = op != Op::Read && self.rng.random_ratio(self.shape.unknown, 1000);
+        let call = self.calls[key].len();
+        let start = self.tick();
+        self.calls[key].push(Call { op, ret: None, start, end: None });
+        self.clients[client] = Some(Flight { key, call, lost, effect: None });
+        self.invoked += 1;
+    }
+
+    fn draw(&mut self, client: usize, key: usize) -> Op {
+        let value = self.values + 1;
+        let value = if self.shape.distinct { value } else { self.rng.random_range(1..=5) };
+        match (self.rng.random_range(0..4), self.known[client][key]) {
+            (0 | 1, _) => Op::Read,
+            (2, Some(expected)) => {
+                self.values += 1;
+                Op::Cas { expected, value }
+            }
+            _ => {
+                self.values += 1;
+                Op::Write(value)
+            }
+        }
+    }
+
+    fn take_effect(&mut self, client: usize, flight: Flight) {
+        if flight.lost && self.rng.random_bool(0.5) {
+            self.clients[client] = None;
+            return;
+        }
+        let op = self.calls[flight.key][flight.call].op;
+        let ret = apply(&mut self.states[flight.key], op);
+        self.clients[client] = (!flight.lost).then_some(Flight { effect: Some(ret), ..flight });
+    }
+
+    fn answer(&mut self, client: usize, flight: Flight, ret: Ret) {
+        let end = self.tick();
+        let call = &mut self.calls[flight.key][flight.call];
+        call.ret = Some(ret);
+        call.end = Some(end);
+        let known = &mut self.known[client][flight.key];
+        match (call.op, ret) {
+            (Op::Read, Ret::Value(value)) => *known = value,
+            (Op::Write(value) | Op::Cas { value, .. }, Ret::Written) => *known = Some(value),
+            _ => *known = None,
+        }
+        self.clients[client] = None;
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.now += 1;
+        self.now
+    }
+
+    /// Makes the read in the middle of the first key show what a read showed in the first quarter.
+    fn plant(&mut self) {
+        let calls = &mut self.calls[0];
+        let reads = |range: std::ops::Range<usize>| {
+            let is_read = |&n: &usize| matches!(calls[n].ret, Some(Ret::Value(Some(_))));
+            range.into_iter().find(is_read)
+        };
+        let n = calls.len();
+        if let (Some(old), Some(late)) = (reads(0..n / 4), reads(n / 2..n)) {
+            calls[late].ret = calls[old].ret;
+        }
+    }
+}
+
+/// A register without faults.
+fn apply(state: &mut Option<i64>, op: Op) -> Ret {
+    match op {
+        Op::Read => return Ret::Value(*state),
+        Op::Cas { expected, .. } if *state != Some(expected) => return Ret::Differs,
+        Op::Write(value) | Op::Cas { value, .. } => *state = Some(value),
+    }
+    Ret::Written
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::engine::{Decision, decide};
+    use checker::{Budget, Limits};
+
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        clients: 5,
+        operations: 400,
+        keys: 2,
+        distinct: true,
+        unknown: 10,
+        stale: false,
+        seed: 1,
+    };
+
+    fn holds(shape: Shape) -> bool {
+        generate(shape).iter().all(|calls| {
+            let mut budget = Budget::new(Limits::default());
+            decide(CasRegister::default(), calls, &mut budget) == Decision::Linearizable
+        })
+    }
+
+    #[test]
+    fn what_is_generated_holds_unless_a_stale_read_is_planted() {
+        for seed in 0..10 {
+            for distinct in [true, false] {
+                assert!(holds(Shape { seed, distinct, ..SHAPE }), "seed {seed}");
+            }
+            assert!(!holds(Shape { seed, stale: true, ..SHAPE }), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn it_has_the_shape_asked_for() {
+        let history = generate(SHAPE);
+        assert_eq!(history.len(), 2);
+        assert_eq!(history.iter().map(Vec::len).sum::<usize>(), 400);
+        assert!(history.iter().flatten().any(|call| call.end.is_none()));
+        assert_eq!(history, generate(SHAPE));
+    }
+}
