@@ -96,7 +96,7 @@ fn paxos_holds_and_its_flaws_are_found() {
     for (flaw, bounds) in [
         ("no-adoption", small),
         ("half-quorum", small),
-        ("seed-quorum", Bounds { servers: 4, ..small }),
+        ("thin-quorum", Bounds { servers: 4, ..small }),
         ("forgetful", Bounds { crashes: 1, ..small }),
     ] {
         let outcome = check("paxos", Some(bounds), Some(flaw), Budget::default());

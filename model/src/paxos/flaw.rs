@@ -8,7 +8,7 @@ pub enum Flaw {
     /// A quorum is ⌊n/2⌋ acceptors.
     HalfQuorum,
     /// A quorum is ⌊(n − f)/2⌋ + 1 acceptors, with f = ⌊(n − 1)/2⌋.
-    SeedQuorum,
+    ThinQuorum,
     /// An acceptor forgets everything when it crashes.
     Forgetful,
 }
@@ -16,7 +16,7 @@ pub enum Flaw {
 impl Flaw {
     /// All of them.
     pub const ALL: [Flaw; 4] =
-        [Flaw::NoAdoption, Flaw::HalfQuorum, Flaw::SeedQuorum, Flaw::Forgetful];
+        [Flaw::NoAdoption, Flaw::HalfQuorum, Flaw::ThinQuorum, Flaw::Forgetful];
 
     /// Its name on the command line.
     #[must_use]
@@ -24,7 +24,7 @@ impl Flaw {
         match self {
             Flaw::NoAdoption => "no-adoption",
             Flaw::HalfQuorum => "half-quorum",
-            Flaw::SeedQuorum => "seed-quorum",
+            Flaw::ThinQuorum => "thin-quorum",
             Flaw::Forgetful => "forgetful",
         }
     }

@@ -124,7 +124,7 @@ impl Paxos {
     pub(crate) fn quorum(&self) -> usize {
         match self.flaw {
             Some(Flaw::HalfQuorum) => (self.bounds.servers / 2).max(1),
-            Some(Flaw::SeedQuorum) => {
+            Some(Flaw::ThinQuorum) => {
                 let f = (self.bounds.servers - 1) / 2;
                 (self.bounds.servers - f) / 2 + 1
             }

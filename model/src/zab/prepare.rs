@@ -24,10 +24,6 @@ pub enum Prepared {
     Snapshot,
     /// As `Recovery`, but only votes are exchanged, one at a time.
     Votes,
-    /// Only the first half of the servers are up (of four, two), and look for a leader.
-    HalfDown,
-    /// All but a bare majority are down; those up look for a leader.
-    MajorityUp,
 }
 
 impl Prepared {
@@ -53,8 +49,6 @@ impl Prepared {
             }
             Prepared::StaleLeader => stale(&mut world, setup, n),
             Prepared::Snapshot => compacted(&mut world, setup, n),
-            Prepared::HalfDown => world.start_all(1..=n / 2, setup),
-            Prepared::MajorityUp => world.start_all(1..=n / 2 + 1, setup),
         }
         if self != Prepared::Votes {
             world.notices.clear();
@@ -196,5 +190,30 @@ mod tests {
         assert!(before.server(3).disk.written().history().any(|entry| entry.zxid == tail));
         let after = healed(Prepared::StaleLeader);
         assert!(!after.server(3).disk.written().history().any(|entry| entry.zxid == tail));
+    }
+
+    /// `up` of `n` servers start with empty disks, and hear each other.
+    fn started(n: usize, up: ServerId) -> World {
+        let bounds = Bounds { servers: n, ..Bounds::default() };
+        let setup = Setup { bounds, mutant: None, log_kept: 500, votes_only: false };
+        let mut world = World::down(n);
+        world.start_all(1..=up, &setup);
+        world.elect(&(1..=up).collect::<Vec<_>>());
+        world.settle();
+        world
+    }
+
+    #[test]
+    fn n_servers_go_on_with_f_down_if_and_only_if_n_is_at_least_2f_plus_1() {
+        for n in 3..=7 {
+            for up in 1..=n as ServerId {
+                let mut world = started(n, up);
+                let f = n - up as usize;
+                assert_eq!(world.servers[0].serving(), n > 2 * f, "{up} of {n} are up");
+                if world.servers[0].serving() {
+                    world.commit(up);
+                }
+            }
+        }
     }
 }
