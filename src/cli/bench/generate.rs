@@ -21,6 +21,13 @@ pub(super) struct Shape {
     pub(super) seed: u64,
 }
 
+impl Shape {
+    /// A stale read needs calls enough on its key for an old value to be replaced.
+    pub(super) fn makes_sense(&self) -> bool {
+        !self.stale || self.operations / self.keys >= 100
+    }
+}
+
 type History = Vec<Vec<Call<CasRegister>>>;
 
 /// The calls on each key, in order of invocation; half of the time a client waits.

@@ -91,7 +91,8 @@ impl Checker {
 
     fn table(&self) -> anyhow::Result<()> {
         to_stdout(|out| writeln!(out, "{HEAD}")).context("standard output")?;
-        for shape in shapes(self.seed).filter(|shape| shape.operations <= self.operations_max) {
+        let fits = |shape: &Shape| shape.operations <= self.operations_max && shape.makes_sense();
+        for shape in shapes(self.seed).filter(fits) {
             let cost = self.measure_apart(shape)?;
             to_stdout(|out| row(out, shape, &cost)).context("standard output")?;
         }
