@@ -104,7 +104,8 @@ fn figures_of_the_leader_and_of_followers_are_served_over_http() {
         value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().expect("a number")
     };
     assert!(figure("znode_count") >= 24.0);
-    assert!(figure("fsynctime_count") >= 20.0 && figure("fsynctime_sum") > 0.0);
+    // A server that lags behind the quorum makes several writes durable at once.
+    assert!(figure("fsynctime_count") >= 1.0 && figure("fsynctime_sum") > 0.0);
     assert!(figure("election_time_count") >= 1.0);
     assert!(figure("updatelatency_count") >= 20.0 && figure("readlatency_count") >= 1.0);
     let applied = ["commit_count", "learner_commit_received_count"].map(figure);
