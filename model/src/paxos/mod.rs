@@ -241,3 +241,39 @@ impl Story for Paxos {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The invariants that `state` breaks, each looked at alone.
+    fn broken(state: &Decree) -> Vec<&'static str> {
+        let model = || Paxos::new(Bounds { servers: 3, txns: 2, ..Bounds::default() }, None);
+        let properties = model().properties().into_iter();
+        let broken = properties.filter(|property| !(property.condition)(&model(), state));
+        broken.map(|property| property.name).collect()
+    }
+
+    #[test]
+    fn every_invariant_can_be_broken() {
+        let model = Paxos::new(Bounds { servers: 3, txns: 2, ..Bounds::default() }, None);
+        let mut state = model.init_states().remove(0);
+        model.begin(&mut state, 1);
+        model.begin(&mut state, 2);
+        assert_eq!(broken(&state), Vec::<&str>::new());
+
+        let mut split = state.clone();
+        split.chosen = [(1, 1), (2, 2)].into();
+        assert_eq!(broken(&split), ["Agreement"]);
+
+        let mut invented = state.clone();
+        invented.chosen = [(1, 9)].into();
+        assert_eq!(broken(&invented), ["Validity"]);
+
+        for client in [1, 2] {
+            let told = state.tester.on_return(client, WORegisterRet::WriteOk);
+            told.expect("both have begun");
+        }
+        assert_eq!(broken(&state), ["Linearizability"]);
+    }
+}
