@@ -46,7 +46,8 @@ enum Command {
 const EXAMPLES: &str = "\
 Examples:
   zoobreak test                      five servers, ten clients, 30 s of kills, pauses, partitions
-  zoobreak test --mutant X9          the same with a planted defect: must be found invalid
+  zoobreak test --mutant X9 --faults partition:halves
+                                     with a planted defect: must be found invalid
   zoobreak check results/latest      judge a stored run again
   zoobreak doctor                    what this machine can and cannot do";
 
