@@ -18,7 +18,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
-use crate::support::{ensemble, enter_or_skip, is_in_state, linger, until, until_within, wait};
+use crate::support::{
+    ensemble, enter_or_skip, is_in_state, linger, skip_outside, until, until_within, wait,
+};
 
 /// `nobody`: an ordinary user without a home, groups or rights.
 const USER: u32 = 65534;
@@ -139,7 +141,7 @@ fn as_user(test: impl FnOnce(u32)) {
     if Uid::effective().is_root() {
         test(USER);
     } else {
-        println!("  skipped: only root can become another user");
+        skip_outside("only root can become another user");
     }
 }
 
@@ -184,7 +186,7 @@ impl Scene {
         let ready = BufReader::new(stdout).lines().map_while(Result::ok).find(|l| l == "ready");
         if ready.is_none() {
             assert_eq!(wait(&mut outer).code(), Some(crate::SKIPPED), "the scene failed");
-            println!("  skipped: containment is forbidden here");
+            skip_outside("containment is forbidden here");
             return None;
         }
         let inner = only_child(outer.id());

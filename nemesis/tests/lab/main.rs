@@ -108,24 +108,36 @@ fn inside(name: &str) -> ExitCode {
 fn run_all(words: &[&str]) -> ExitCode {
     let filters: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let chosen = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(**f));
-    let failed: Vec<_> = TESTS
+    let results: Vec<(&str, &str)> = TESTS
         .iter()
         .filter(|(name, _)| chosen(name))
-        .filter(|(name, test)| !passes(name, test))
-        .map(|(name, _)| name)
+        .map(|(name, test)| (*name, result(name, test)))
         .collect();
-    println!("\n{} failed {failed:?}", failed.len());
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let those = |wanted: &str| -> Vec<&str> {
+        results.iter().filter(|(_, result)| *result == wanted).map(|(name, _)| *name).collect()
+    };
+    let (passed, failed, skipped) = (those("ok"), those("FAILED"), those("skipped"));
+    println!("\n{} passed, {} failed, {} skipped", passed.len(), failed.len(), skipped.len());
+    let unwanted = if support::must_not_skip() { skipped } else { Vec::new() };
+    if failed.is_empty() && unwanted.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("failed: {failed:?}, must not be skipped: {unwanted:?}");
+    ExitCode::FAILURE
 }
 
-fn passes(name: &str, test: &Test) -> bool {
+fn result(name: &str, test: &Test) -> &'static str {
     let start = Instant::now();
     let result = match test {
-        Outside(test) => std::panic::catch_unwind(test).map_or("FAILED", |()| "ok"),
+        Outside(test) => match std::panic::catch_unwind(test) {
+            Err(_) => "FAILED",
+            Ok(()) if support::was_skipped_outside() => "skipped",
+            Ok(()) => "ok",
+        },
         Inside(_) => run_child(name),
     };
     println!("test {name} ... {result} ({:.2?})", start.elapsed());
-    result != "FAILED"
+    result
 }
 
 fn run_child(name: &str) -> &'static str {

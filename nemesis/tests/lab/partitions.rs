@@ -12,7 +12,7 @@ use nemesis::iptables::{Action, Rule};
 use nemesis::switch::Link;
 use nemesis::{Fault, FaultId, Host, Lab, Nemesis, NodeId, Outcome, Report};
 
-use crate::support::{LIMIT, PORT, answers, connect, ensemble, until};
+use crate::support::{LIMIT, PORT, answers, connect, ensemble, skip_inside, until};
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
@@ -156,8 +156,7 @@ fn by_iptables(lab: Arc<Lab>) -> Nemesis {
     let nemesis = Nemesis::new(lab);
     let backend = nemesis.partition_backend();
     if !backend.starts_with("iptables v") {
-        println!("skipped: {backend}");
-        std::process::exit(crate::SKIPPED);
+        skip_inside(&backend);
     }
     nemesis
 }

@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, exit};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,9 +20,32 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn enter_or_skip() {
     if let Err(error) = contain::enter() {
-        println!("skipped: {error}");
-        exit(crate::SKIPPED);
+        skip_inside(&error.to_string());
     }
+}
+
+/// Ends a child that cannot do its test here.
+pub(crate) fn skip_inside(why: &str) -> ! {
+    println!("  skipped: {why}");
+    exit(crate::SKIPPED)
+}
+
+/// Says that a test outside of children cannot be done here; it returns then.
+pub(crate) fn skip_outside(why: &str) {
+    println!("  skipped: {why}");
+    SKIPPED_OUTSIDE.store(true, Ordering::Relaxed);
+}
+
+/// Did the test that has just ended call [`skip_outside`]?
+pub(crate) fn was_skipped_outside() -> bool {
+    SKIPPED_OUTSIDE.swap(false, Ordering::Relaxed)
+}
+
+static SKIPPED_OUTSIDE: AtomicBool = AtomicBool::new(false);
+
+/// Where everything needed has been installed, a skipped test is a failure.
+pub(crate) fn must_not_skip() -> bool {
+    std::env::var_os("ZOOBREAK_NO_SKIP").is_some_and(|value| value == "1")
 }
 
 /// Answers on TCP and UDP, to `time?` with the time, and has a child that survives it, as a badly behaved server would.
