@@ -1,0 +1,113 @@
+//! `key=value` lines, and errors that name the line.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::ConfigError;
+
+/// The `key=value` lines of a file.
+pub(super) struct Lines<'a> {
+    path: &'a Path,
+    entries: BTreeMap<&'a str, (usize, &'a str)>,
+    /// The keys that were asked for: the others mean nothing to this server.
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn split(path: &'a Path, text: &'a str) -> Result<Lines<'a>, ConfigError> {
+        let mut lines = Lines { path, entries: BTreeMap::new(), asked: RefCell::default() };
+        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (key, value) = line
+                .split_once('=')
+                .ok_or_else(|| lines.at(number, format!("expected key=value, found {line:?}")))?;
+            let key = key.trim();
+            if let Some((first, _)) = lines.entries.insert(key, (number, value.trim())) {
+                return Err(lines.at(number, format!("{key} is set already in line {first}")));
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// Line and value of a key.
+    pub(super) fn entry(&self, key: &str) -> Option<(usize, &'a str)> {
+        self.asked.borrow_mut().insert(key.to_owned());
+        self.entries.get(key).copied()
+    }
+
+    /// What follows the prefix in a key, with the key's line and value; by key.
+    pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(&'a str, usize, &'a str)> {
+        let mut found = Vec::new();
+        for (key, (line, value)) in &self.entries {
+            if let Some(rest) = key.strip_prefix(prefix) {
+                self.asked.borrow_mut().insert((*key).to_owned());
+                found.push((rest, *line, *value));
+            }
+        }
+        found
+    }
+
+    pub(super) fn required(&self, key: &str) -> Result<&'a str, ConfigError> {
+        self.get(key).ok_or_else(|| self.wrong(format!("{key} is missing")))
+    }
+
+    pub(super) fn number(
+        &self,
+        key: &str,
+        default: u64,
+        allowed: std::ops::RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        let Some((line, value)) = self.entry(key) else { return Ok(default) };
+        value.parse().ok().filter(|number| allowed.contains(number)).ok_or_else(|| {
+            let (low, high) = (allowed.start(), allowed.end());
+            self.at(line, format!("{key}: expected a number from {low} to {high}, found {value:?}"))
+        })
+    }
+
+    /// A number above 0 and up to 1, in thousandths.
+    pub(super) fn ratio(&self, key: &str, default_permille: u32) -> Result<u32, ConfigError> {
+        let Some((line, value)) = self.entry(key) else { return Ok(default_permille) };
+        let ratio = value.parse::<f64>().ok().filter(|ratio| *ratio >= 0.001 && *ratio <= 1.0);
+        let ratio = ratio.ok_or_else(|| {
+            let what = format!("{key}: expected a number from 0.001 to 1, found {value:?}");
+            self.at(line, what)
+        })?;
+        Ok((ratio * 1000.0).round() as u32)
+    }
+
+    /// `true` or `false`; false when absent.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, ConfigError> {
+        let Some((line, value)) = self.entry(key) else { return Ok(false) };
+        match value {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.at(line, format!("{key}: expected true or false, found {value:?}"))),
+        }
+    }
+
+    /// Line and key of what nobody has asked for; so this comes last.
+    pub(super) fn ignored(&self) -> Vec<(usize, String)> {
+        let asked = self.asked.borrow();
+        self.entries
+            .iter()
+            .filter(|(key, _)| !asked.contains(**key))
+            .map(|(key, (line, _))| (*line, (*key).to_owned()))
+            .collect()
+    }
+
+    pub(super) fn at(&self, line: usize, what: String) -> ConfigError {
+        ConfigError::Line { path: self.path.to_owned(), line, what }
+    }
+
+    pub(super) fn wrong(&self, what: impl Into<String>) -> ConfigError {
+        ConfigError::File { path: self.path.to_owned(), what: what.into() }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reads a ZooKeeper configuration file.
+
+mod lines;
+mod operators;
+mod servers;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wire::frame::FourLetter;
+use zab::ServerId;
+
+use crate::{BreakerSettings, Mutant};
+
+use lines::Lines;
+pub use servers::ServerAddress;
+use servers::read_my_id;
+
+/// What a `zoo.cfg` says. Keys and defaults are ZooKeeper's (Administrator's Guide,
+/// "Configuration Parameters").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// This server: the number in `dataDir/myid`; 1 when standalone.
+    pub id: ServerId,
+    /// `tickTime`, milliseconds.
+    pub tick_ms: u64,
+    /// `initLimit`, ticks.
+    pub init_limit: u32,
+    /// `syncLimit`, ticks.
+    pub sync_limit: u32,
+    /// `dataDir`.
+    pub data_dir: PathBuf,
+    /// `clientPortAddress`; every address when absent.
+    pub client_address: Option<String>,
+    /// `clientPort`.
+    pub client_port: u16,
+    /// `server.N`; empty when standalone.
+    pub servers: BTreeMap<ServerId, ServerAddress>,
+    /// `minSessionTimeout`, milliseconds; twice the tick.
+    pub min_session_ms: u64,
+    /// `maxSessionTimeout`, milliseconds; twenty times the tick.
+    pub max_session_ms: u64,
+    /// `snapCount`: transactions between snapshots.
+    pub snap_count: u64,
+    /// `commitLogCount`: committed transactions kept in memory for learners that lag.
+    pub commit_log_count: usize,
+    /// `jute.maxbuffer`: the largest request, bytes.
+    pub max_buffer: usize,
+    /// `maxClientCnxns`: connections from one address; 60, and 0 is no limit.
+    pub max_client_cnxns: usize,
+    /// `globalOutstandingLimit`: requests of all clients that may wait for an answer; 1000. Past
+    /// it, no more are read.
+    pub max_outstanding: usize,
+    /// `circuitBreaker.*`, if `circuitBreaker.enabled=true`; off by default.
+    pub breaker: Option<BreakerSettings>,
+    /// `4lw.commands.whitelist`: names with commas, or `*` for all. `srvr`, `mntr` and `ruok` are
+    /// answered always (ZooKeeper: only `srvr`).
+    pub four_letter_words: BTreeSet<FourLetter>,
+    /// `admin.serverAddress` and `admin.serverPort` (every address, 8080), if
+    /// `admin.enableServer=true`; off by default (as in ZooKeeper from 3.10 on).
+    pub admin: Option<(String, u16)>,
+    /// `metricsProvider.httpHost` (every address) and `metricsProvider.httpPort`; without a port,
+    /// and without the Prometheus provider as `metricsProvider.className` (7000 then), off.
+    pub metrics: Option<(String, u16)>,
+    /// `extendedTypesEnabled`: whether clients may create znodes with a time to live.
+    pub extended_types: bool,
+    /// `znode.container.checkIntervalMs`: between two looks for containers and times to live that
+    /// have run out, milliseconds.
+    pub container_check_ms: u64,
+    /// `DigestAuthenticationProvider.superDigest`: the superuser, as `user:hash`; none when absent.
+    pub super_digest: Option<String>,
+    /// `mutant`: a planted defect; refused unless the command line names it too.
+    pub mutant: Option<Mutant>,
+    /// Keys that mean something to ZooKeeper but nothing here, with their lines.
+    pub ignored: Vec<(usize, String)>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A line is wrong.
+    #[error("{path}:{line}: {what}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong and what is expected.
+        what: String,
+    },
+    /// The file as a whole is wrong.
+    #[error("{path}: {what}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what is expected.
+        what: String,
+    },
+}
+
+impl Config {
+    /// Reads `path`, and `dataDir/myid` where the file names an ensemble.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and key.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| ConfigError::Io { path: path.to_owned(), error })?;
+        let mut config = Config::parse(path, &text)?;
+        if !config.servers.is_empty() {
+            config.id = read_my_id(&config)?;
+        }
+        Ok(config)
+    }
+
+    /// The servers whose votes count.
+    #[must_use]
+    pub fn voters(&self) -> BTreeSet<ServerId> {
+        match self.servers.is_empty() {
+            true => BTreeSet::from([self.id]),
+            false => self.servers.keys().copied().collect(),
+        }
+    }
+
+    /// Reads the text of a `zoo.cfg`; the id is 1 until `myid` is read.
+    fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let lines = Lines::split(path, text)?;
+        let tick_ms = lines.number("tickTime", 3000, 1..=600_000)?;
+        let config = Config {
+            id: 1,
+            tick_ms,
+            init_limit: lines.number("initLimit", 10, 1..=100_000)? as u32,
+            sync_limit: lines.number("syncLimit", 5, 1..=100_000)? as u32,
+            data_dir: PathBuf::from(lines.required("dataDir")?),
+            client_address: lines.get("clientPortAddress").map(str::to_owned),
+            client_port: lines.number("clientPort", 2181, 1..=65_535)? as u16,
+            servers: lines.servers()?,
+            min_session_ms: lines.number("minSessionTimeout", tick_ms * 2, 1..=86_400_000)?,
+            max_session_ms: lines.number("maxSessionTimeout", tick_ms * 20, 1..=86_400_000)?,
+            snap_count: lines.number("snapCount", 100_000, 2..=1 << 40)?,
+            commit_log_count: lines.number("commitLogCount", 500, 1..=1 << 30)? as usize,
+            max_buffer: lines.number("jute.maxbuffer", 0xf_ffff, 1024..=1 << 30)? as usize,
+            max_client_cnxns: lines.number("maxClientCnxns", 60, 0..=1 << 30)? as usize,
+            max_outstanding: lines.number("globalOutstandingLimit", 1000, 1..=1 << 30)? as usize,
+            breaker: lines.breaker()?,
+            four_letter_words: lines.four_letter_words()?,
+            admin: lines.admin()?,
+            metrics: lines.metrics()?,
+            extended_types: lines.flag("extendedTypesEnabled")?,
+            container_check_ms: lines.number(
+                "znode.container.checkIntervalMs",
+                60_000,
+                1..=1 << 40,
+            )?,
+            super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
+            mutant: lines.mutant()?,
+            ignored: lines.ignored(),
+        };
+        if config.min_session_ms > config.max_session_ms {
+            return Err(lines.wrong("minSessionTimeout is larger than maxSessionTimeout"));
+        }
+        Ok(config)
+    }
+}

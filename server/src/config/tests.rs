@@ -1,0 +1,106 @@
+//! Configurations, right and wrong.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use wire::frame::FourLetter;
+
+use super::Config;
+
+const THREE: &str = "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/tmp/zk\nclientPort=2181\n\
+    server.1=10.0.0.1:2888:3888\nserver.2=10.0.0.2:2888:3888:participant\n\
+    server.3=zoo3:2888:3888;2181\n";
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("zoo.cfg"), text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_sample_of_the_documentation_is_read() {
+    let config = parse(THREE).unwrap();
+    assert_eq!(config.voters(), BTreeSet::from([1, 2, 3]));
+    assert_eq!((config.tick_ms, config.init_limit, config.sync_limit), (2000, 10, 5));
+    assert_eq!((config.min_session_ms, config.max_session_ms), (4000, 40_000));
+    assert_eq!(config.servers[&3].host, "zoo3");
+    assert_eq!(config.servers[&2].election_port, 3888);
+}
+
+#[test]
+fn a_duplicate_id_is_refused() {
+    let text = THREE.to_owned() + "server.1=10.0.0.4:2888:3888\n";
+    assert_eq!(parse(&text).unwrap_err(), "zoo.cfg:9: server.1 is set already in line 6");
+    let text = THREE.to_owned() + "server.01=10.0.0.4:2888:3888\n";
+    assert!(parse(&text).unwrap_err().contains("server id 1 is given twice"));
+}
+
+#[test]
+fn two_servers_on_one_port_are_refused() {
+    let text = THREE.to_owned() + "server.4=10.0.0.1:2888:3889\n";
+    assert!(parse(&text).unwrap_err().contains("server.1 and server.4 both claim"));
+}
+
+#[test]
+fn wrong_values_name_line_and_key() {
+    for (line, expected) in [
+        (
+            "tickTime=fast",
+            "zoo.cfg:2: tickTime: expected a number from 1 to 600000, found \"fast\"",
+        ),
+        ("clientPort=70000", "zoo.cfg:2: clientPort: expected a number"),
+        ("nonsense", "zoo.cfg:2: expected key=value"),
+        ("server.x=h:1:2", "zoo.cfg:2: server.x: the id is a number"),
+        ("server.1=h:1", "zoo.cfg:2: server.1=h:1: expected host:quorumPort:electionPort"),
+        ("server.1=h:1:0", "electionPort: expected a port"),
+        ("server.1=h:1:2:observer", "observers are not supported yet"),
+        ("extendedTypesEnabled=yes", "extendedTypesEnabled: expected true or false"),
+        ("mutant=X99", "no mutant is called"),
+        (
+            "circuitBreaker.failureRatio=1.5",
+            "zoo.cfg:2: circuitBreaker.failureRatio: expected a number from 0.001 to 1",
+        ),
+        ("circuitBreaker.sleepWindowSize=301", "openCircuitDuration is shorter than"),
+        ("admin.enableServer=yes", "zoo.cfg:2: admin.enableServer: expected true or false"),
+        ("4lw.commands.whitelist=stat,sta", "zoo.cfg:2: 4lw.commands.whitelist: no \"sta\""),
+    ] {
+        let error = parse(&format!("dataDir=/d\n{line}\n")).unwrap_err();
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+    assert_eq!(parse("tickTime=2000\n").unwrap_err(), "zoo.cfg: dataDir is missing");
+}
+
+#[test]
+fn keys_of_zookeeper_that_mean_nothing_here_are_listed() {
+    let config = parse("dataDir=/d\nautopurge.purgeInterval=1\n").unwrap();
+    assert_eq!(config.ignored, [(2, "autopurge.purgeInterval".to_owned())]);
+}
+
+#[test]
+fn what_operators_reach_is_configured_as_in_zookeeper() {
+    let config = parse("dataDir=/d\n").unwrap();
+    assert_eq!((config.max_client_cnxns, config.max_outstanding), (60, 1000));
+    assert_eq!((&config.admin, &config.metrics), (&None, &None));
+    assert_eq!(config.four_letter_words.len(), 3);
+    let text = "dataDir=/d\n4lw.commands.whitelist=stat, wchs\nadmin.enableServer=true\n\
+        admin.serverPort=81\nmetricsProvider.httpPort=70\nmaxClientCnxns=0\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.admin, Some(("0.0.0.0".to_owned(), 81)));
+    assert_eq!(config.metrics, Some(("0.0.0.0".to_owned(), 70)));
+    assert_eq!((config.max_client_cnxns, config.four_letter_words.len()), (0, 5));
+    assert_eq!(config.ignored, []);
+    let all = parse("dataDir=/d\n4lw.commands.whitelist=*\n").unwrap();
+    assert_eq!(all.four_letter_words.len(), FourLetter::ALL.len());
+}
+
+#[test]
+fn my_id_must_be_in_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("zoo.cfg");
+    let text = THREE.replace("/tmp/zk", &dir.path().display().to_string());
+    fs::write(&path, text).unwrap();
+    assert!(Config::read(&path).unwrap_err().to_string().contains("myid"));
+    fs::write(dir.path().join("myid"), "7\n").unwrap();
+    assert!(Config::read(&path).unwrap_err().to_string().contains("no line server.7"));
+    fs::write(dir.path().join("myid"), "2\n").unwrap();
+    assert_eq!(Config::read(&path).unwrap().id, 2);
+}
