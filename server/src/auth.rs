@@ -5,22 +5,33 @@ use std::net::IpAddr;
 
 use wire::Identity;
 
+use crate::tls;
+
 /// What a connection is known as without proving anything: its address.
 pub(crate) fn address(from: IpAddr) -> Identity {
     Identity::new("ip", from.to_canonical().to_string())
 }
 
-/// The identities that these credentials prove; `None` if they are of a scheme that this server
-/// does not have. `digest` takes any user and password: what they open is up to the lists. The
+/// What a connection is known as by the certificate, in DER, that it has shown.
+pub(crate) fn certificate(der: &[u8]) -> Option<Identity> {
+    tls::subject(der).map(|subject| Identity::new("x509", subject))
+}
+
+/// The identities that these credentials prove to a connection that is known as `who`; `None` if
+/// they are of a scheme that this server does not have. `digest` takes any user and password: what they open is up to the lists. The
 /// one with `super_digest` is a superuser besides.
 pub(crate) fn prove(
     scheme: &str,
     credentials: &[u8],
-    from: IpAddr,
+    who: &[Identity],
     super_digest: Option<&str>,
 ) -> Option<Vec<Identity>> {
     match scheme {
-        "ip" => Some(vec![address(from)]),
+        // What the connection itself shows needs no more proof.
+        "ip" | "x509" => {
+            let shown: Vec<_> = who.iter().filter(|who| who.scheme == scheme).cloned().collect();
+            (!shown.is_empty()).then_some(shown)
+        }
         "digest" => {
             let id = digest(&String::from_utf8_lossy(credentials));
             let is_super = super_digest == Some(id.as_str());
@@ -111,8 +122,6 @@ fn base64(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -139,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_superuser_is_who_has_the_configured_digest() {
-        let who = |super_digest| prove("digest", b"super:test", HERE, super_digest);
+        let who = |super_digest| prove("digest", b"super:test", &[], super_digest);
         let user = Identity::new("digest", "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
         assert_eq!(who(None), Some(vec![user.clone()]));
         assert_eq!(who(Some("super:other")), Some(vec![user.clone()]));
@@ -151,9 +160,15 @@ mod tests {
 
     #[test]
     fn schemes_that_prove_nothing_are_refused() {
-        for scheme in ["world", "auth", "super", "sasl", ""] {
-            assert_eq!(prove(scheme, b"", HERE, None), None, "{scheme}");
+        let here = [address(IpAddr::from([127, 0, 0, 1]))];
+        for scheme in ["world", "auth", "super", "sasl", "x509", ""] {
+            assert_eq!(prove(scheme, b"", &here, None), None, "{scheme}");
         }
-        assert_eq!(prove("ip", b"1.2.3.4", HERE, None), Some(vec![address(HERE)]));
+        assert_eq!(prove("ip", b"1.2.3.4", &here, None), Some(here.to_vec()));
+        let with_certificate = [here[0].clone(), Identity::new("x509", "CN=a")];
+        assert_eq!(
+            prove("x509", b"", &with_certificate, None),
+            Some(with_certificate[1..].to_vec())
+        );
     }
 }

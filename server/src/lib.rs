@@ -24,9 +24,12 @@ mod sessions;
 pub mod storage;
 mod summary;
 mod timers;
+mod tls;
 
 pub use clients::BreakerSettings;
-pub use config::{Config, ConfigError, ServerAddress};
+pub use config::{
+    ClientCertificates, Config, ConfigError, PemFile, QuorumTls, SecurePort, ServerAddress,
+};
 pub use inspect::{Health, InspectError, inspect};
 pub use mutant::Mutant;
 pub use run::{ServerError, run_from_file};

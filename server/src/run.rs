@@ -15,6 +15,7 @@ use crate::engine::{Engine, Events, Parts};
 use crate::links::{accept_channels, accept_votes};
 use crate::proposal::Txn;
 use crate::storage::{StorageError, Store, Worker};
+use crate::tls::{self, Door};
 use crate::{Config, ConfigError, Mutant};
 
 /// Why a server does not start, or stopped.
@@ -93,6 +94,8 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     if let Some(mutant) = mutant {
         warn!("planted defect {mutant}: {}", mutant.what());
     }
+    let door = Door::new(config.quorum_tls.as_ref())?;
+    let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
     let (store, recovered) = Store::<Txn>::open(&config.data_dir)?;
     for note in &recovered.notes {
         warn!("{note}");
@@ -105,9 +108,9 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     })?;
     if let Some(address) = config.servers.get(&config.id) {
         let votes = listen(&address.host, address.election_port).await?;
-        tokio::spawn(accept_votes(votes, links.clone()));
+        tokio::spawn(accept_votes(votes, door.clone(), links.clone()));
         let learners = listen(&address.host, address.quorum_port).await?;
-        tokio::spawn(accept_channels(learners, links.clone()));
+        tokio::spawn(accept_channels(learners, door.clone(), links.clone()));
     }
     let host = config.client_address.as_deref().unwrap_or("0.0.0.0");
     let listener = listen(host, config.client_port).await?;
@@ -120,13 +123,20 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
         tokio::spawn(serve_metrics(listen(host, *port).await?, desk.clone()));
     }
     let front = Front { max_buffer: config.max_buffer, registry, desk, events: clients };
-    tokio::spawn(accept_clients(listener, Arc::new(front)));
+    let front = Arc::new(front);
+    tokio::spawn(accept_clients(listener, None, front.clone()));
+    if let (Some(port), Some(acceptor)) = (&config.secure, secure) {
+        let host = port.address.as_deref().unwrap_or("0.0.0.0");
+        let listener = listen(host, port.port).await?;
+        tokio::spawn(accept_clients(listener, Some(acceptor), front));
+    }
     info!(id = config.id, client_port = config.client_port, zxid = %last(&recovered), "started");
 
     let first_session = first_session(config.id);
     let incarnation = rand::random();
     let data_dir = config.data_dir.clone();
-    let parts = Parts { config, mutant, recovered, worker, links, incarnation, first_session };
+    let parts =
+        Parts { config, mutant, recovered, worker, links, door, incarnation, first_session };
     let engine = Engine::new(parts, &data_dir)?;
     let events = Events { links: link_events, clients: client_events, storage: storage_events };
     Err(engine.run(events).await.into())

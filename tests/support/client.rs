@@ -13,8 +13,8 @@ use wire::{
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection with a session.
-pub(crate) struct Client {
-    stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    stream: S,
     xid: i32,
 }
 
@@ -27,7 +27,19 @@ pub(crate) struct Answer {
 impl Client {
     /// Opens a session. An error too if the server is not serving: it closes the connection.
     pub(crate) fn connect(addr: SocketAddr) -> io::Result<Client> {
-        let mut client = Client { stream: dial(addr)?, xid: 0 };
+        Client::open(dial(addr)?)
+    }
+
+    /// Sends bytes as they are, and reads until the server closes the connection.
+    pub(crate) fn exchange(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        until_closed(self.stream, bytes)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Opens a session over a connection.
+    pub(crate) fn open(stream: S) -> io::Result<Client<S>> {
+        let mut client = Client { stream, xid: 0 };
         let request = ConnectRequest {
             protocol_version: 0,
             last_zxid_seen: 0,
@@ -92,13 +104,8 @@ impl Client {
         }
     }
 
-    /// Sends bytes as they are, and reads until the server closes the connection.
-    pub(crate) fn exchange(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        until_closed(self.stream, bytes)
-    }
-
     /// Sends bytes as they are, and reads nothing. The connection is open until it is dropped.
-    pub(crate) fn send_only(mut self, bytes: &[u8]) -> Client {
+    pub(crate) fn send_only(mut self, bytes: &[u8]) -> Client<S> {
         self.stream.write_all(bytes).expect("the server reads");
         self
     }
@@ -150,7 +157,8 @@ fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
 }
 
-fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
+/// A connection on which nothing takes for ever.
+pub(crate) fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&addr, WITHIN)?;
     stream.set_read_timeout(Some(WITHIN))?;
     stream.set_write_timeout(Some(WITHIN))?;

@@ -225,7 +225,7 @@ fn command(config: &std::path::Path) -> Command {
 }
 
 /// Ports on which nobody listens. They are all held until the last is found, so they differ.
-fn free_ports(n: usize) -> Vec<u16> {
+pub(crate) fn free_ports(n: usize) -> Vec<u16> {
     let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
     let held: Vec<TcpListener> = (0..n).map(bind).collect();
     held.iter().map(|listener| listener.local_addr().expect("it is bound").port()).collect()

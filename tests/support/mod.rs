@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod disguise;
 pub(crate) mod ensemble;

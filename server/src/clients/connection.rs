@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 use wire::frame::{FourLetter, four_letter_word};
-use wire::{ConnectRequest, Request, RequestHeader};
+use wire::{ConnectRequest, Identity, Request, RequestHeader};
 
 use super::registry::{Refused, Registry, Visit};
+use crate::auth;
 use crate::desk::{Desk, Question};
+use crate::tls::Refusals;
 
 /// Names a connection for as long as the process lives.
 pub(crate) type ConnId = u64;
@@ -34,7 +36,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum ClientEvent {
     /// A connection asks for a session.
-    Connect { conn: ConnId, request: ConnectRequest, outbox: Outbox, from: SocketAddr },
+    Connect { conn: ConnId, request: ConnectRequest, outbox: Outbox, who: Vec<Identity> },
     /// A request in a session.
     Request { conn: ConnId, header: RequestHeader, request: Request },
     /// A request that the circuit breaker has refused.
@@ -88,11 +90,18 @@ pub(crate) struct Front {
     pub(crate) events: UnboundedSender<ClientEvent>,
 }
 
-/// Accepts clients.
-pub(crate) async fn accept_clients(listener: TcpListener, front: Arc<Front>) {
+/// Clients that TLS has turned away.
+static REFUSALS: Refusals = Refusals::new();
+
+/// Accepts clients, with TLS or without.
+pub(crate) async fn accept_clients(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    front: Arc<Front>,
+) {
     loop {
         match listener.accept().await {
-            Ok((stream, from)) => welcome(stream, from, &front),
+            Ok((stream, from)) => welcome(stream, from, tls.as_ref(), &front),
             Err(error) => {
                 warn!(%error, "client port");
                 sleep(Duration::from_millis(100)).await;
@@ -101,48 +110,101 @@ pub(crate) async fn accept_clients(listener: TcpListener, front: Arc<Front>) {
     }
 }
 
-fn welcome(stream: TcpStream, from: SocketAddr, front: &Arc<Front>) {
+fn welcome(stream: TcpStream, from: SocketAddr, tls: Option<&TlsAcceptor>, front: &Arc<Front>) {
     let Some(visit) = front.registry.admit(from) else {
         let limit = front.registry.max_per_address;
         return warn!(%from, limit, "too many connections from this address (maxClientCnxns)");
     };
-    let front = front.clone();
+    let (front, tls) = (front.clone(), tls.cloned());
     tokio::spawn(async move {
-        if let Err(error) = greet(stream, visit, &front).await {
+        let served = match tls {
+            None => serve_plain(stream, visit, &front).await,
+            Some(tls) => serve_tls(stream, &tls, visit, &front).await,
+        };
+        if let Err(error) = served {
+            REFUSALS.log(&from, &error);
             debug!(%from, %error, "client");
         }
     });
 }
 
-async fn greet(mut stream: TcpStream, visit: Visit, front: &Front) -> io::Result<()> {
+async fn serve_plain(stream: TcpStream, visit: Visit, front: &Front) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let who = vec![auth::address(visit.stats.from.ip())];
+    greet(stream.into_split(), visit, who, front).await
+}
+
+async fn serve_tls(
+    stream: TcpStream,
+    tls: &TlsAcceptor,
+    visit: Visit,
+    front: &Front,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = timeout(GREETING, tls.accept(stream)).await??;
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let mut who = vec![auth::address(visit.stats.from.ip())];
+    who.extend(shown.and_then(|certificate| auth::certificate(certificate)));
+    greet(split(stream), visit, who, front).await
+}
+
+/// What a connection reads from, and what it writes to.
+type Halves<R, W> = (R, W);
+
+async fn greet<R, W>(
+    (mut reader, writer): Halves<R, W>,
+    visit: Visit,
+    who: Vec<Identity>,
+    front: &Front,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
     let mut first = [0; 4];
-    timeout(GREETING, stream.read_exact(&mut first)).await??;
+    timeout(GREETING, reader.read_exact(&mut first)).await??;
     match four_letter_word(first) {
-        Some(word) => timeout(GREETING, answer_word(stream, word, front)).await?,
-        None => session(stream, first, visit, front).await,
+        Some(word) => timeout(GREETING, answer_word((reader, writer), word, front)).await?,
+        None => session((reader, writer), first, visit, who, front).await,
     }
 }
 
-async fn answer_word(mut stream: TcpStream, word: FourLetter, front: &Front) -> io::Result<()> {
+async fn answer_word<R, W>(
+    (mut reader, mut writer): Halves<R, W>,
+    word: FourLetter,
+    front: &Front,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
     let mut argument = [0; 8];
     if word == FourLetter::Stmk {
-        stream.read_exact(&mut argument).await?;
+        reader.read_exact(&mut argument).await?;
     }
     let text = front.desk.word(word, i64::from_be_bytes(argument)).await;
-    stream.write_all(text.as_bytes()).await?;
-    stream.shutdown().await?;
+    writer.write_all(text.as_bytes()).await?;
+    writer.shutdown().await?;
     // `echo srvr | nc` sends a line's end too. Closing with it unread would reset the connection,
     // and the answer might be lost.
     let mut rest = [0; 64];
-    while timeout(FAREWELL, stream.read(&mut rest)).await?? > 0 {}
+    while timeout(FAREWELL, reader.read(&mut rest)).await?? > 0 {}
     Ok(())
 }
 
-async fn session(stream: TcpStream, first: [u8; 4], visit: Visit, front: &Front) -> io::Result<()> {
+async fn session<R, W>(
+    (read_half, write_half): Halves<R, W>,
+    first: [u8; 4],
+    visit: Visit,
+    who: Vec<Identity>,
+    front: &Front,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
     let Front { max_buffer, events, .. } = front;
     let (conn, visit) = (visit.conn, Arc::new(visit));
-    let (read_half, write_half) = stream.into_split();
     let mut frames =
         Frames { half: read_half, buffer: first.to_vec(), start: 0, max_buffer: *max_buffer };
     let hello = timeout(GREETING, frames.next()).await??;
@@ -153,7 +215,7 @@ async fn session(stream: TcpStream, first: [u8; 4], visit: Visit, front: &Front)
     let mut writer = tokio::spawn(write(write_half, queue, permits.clone(), visit.clone()));
     let outbox = Outbox { frames: sender, visit: visit.clone() };
     let from = visit.stats.from;
-    let _stopping = events.send(ClientEvent::Connect { conn, request, outbox, from });
+    let _stopping = events.send(ClientEvent::Connect { conn, request, outbox, who });
     let result = tokio::select! {
         result = read(&mut frames, &visit, &permits, events) => Some(result),
         // The engine has closed the connection, or the client does not take its replies.
@@ -173,7 +235,7 @@ async fn session(stream: TcpStream, first: [u8; 4], visit: Visit, front: &Front)
 }
 
 async fn read(
-    frames: &mut Frames,
+    frames: &mut Frames<impl AsyncRead + Unpin>,
     visit: &Visit,
     permits: &Semaphore,
     events: &UnboundedSender<ClientEvent>,
@@ -196,7 +258,7 @@ async fn read(
 
 /// Writes until the engine drops its end; then the connection is closed.
 async fn write(
-    mut half: OwnedWriteHalf,
+    mut half: impl AsyncWrite + Unpin,
     mut queue: UnboundedReceiver<Outgoing>,
     permits: Arc<Semaphore>,
     visit: Arc<Visit>,
@@ -211,6 +273,7 @@ async fn write(
             bytes.extend_from_slice(&more.bytes);
         }
         half.write_all(&bytes).await?;
+        half.flush().await?;
         permits.add_permits(answers);
         visit.stats.written(bytes.len());
     }
@@ -218,14 +281,14 @@ async fn write(
 }
 
 /// Cuts the byte stream into frames.
-struct Frames {
-    half: OwnedReadHalf,
+struct Frames<R> {
+    half: R,
     buffer: Vec<u8>,
     start: usize,
     max_buffer: usize,
 }
 
-impl Frames {
+impl<R: AsyncRead + Unpin> Frames<R> {
     /// The next frame's payload.
     async fn next(&mut self) -> io::Result<Vec<u8>> {
         loop {

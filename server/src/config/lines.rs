@@ -85,7 +85,12 @@ impl<'a> Lines<'a> {
 
     /// `true` or `false`; false when absent.
     pub(super) fn flag(&self, key: &str) -> Result<bool, ConfigError> {
-        let Some((line, value)) = self.entry(key) else { return Ok(false) };
+        self.flag_or(key, false)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag_or(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        let Some((line, value)) = self.entry(key) else { return Ok(default) };
         match value {
             "true" => Ok(true),
             "false" => Ok(false),

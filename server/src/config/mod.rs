@@ -5,6 +5,7 @@ mod operators;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,6 +20,7 @@ use crate::{BreakerSettings, Mutant};
 use lines::Lines;
 pub use servers::ServerAddress;
 use servers::read_my_id;
+pub use tls::{ClientCertificates, PemFile, QuorumTls, SecurePort};
 
 /// What a `zoo.cfg` says. Keys and defaults are ZooKeeper's (Administrator's Guide,
 /// "Configuration Parameters").
@@ -38,6 +40,10 @@ pub struct Config {
     pub client_address: Option<String>,
     /// `clientPort`.
     pub client_port: u16,
+    /// `secureClientPort`: TLS for clients, beside `clientPort`.
+    pub secure: Option<SecurePort>,
+    /// `sslQuorum=true`: TLS between servers.
+    pub quorum_tls: Option<QuorumTls>,
     /// `server.N`; empty when standalone.
     pub servers: BTreeMap<ServerId, ServerAddress>,
     /// `minSessionTimeout`, milliseconds; twice the tick.
@@ -100,6 +106,16 @@ pub enum ConfigError {
         /// What is wrong and what is expected.
         what: String,
     },
+    /// A file that a key names cannot be used.
+    #[error("{key}={path}: {what}")]
+    Store {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// The file as a whole is wrong.
     #[error("{path}: {what}")]
     File {
@@ -146,6 +162,8 @@ impl Config {
             data_dir: PathBuf::from(lines.required("dataDir")?),
             client_address: lines.get("clientPortAddress").map(str::to_owned),
             client_port: lines.number("clientPort", 2181, 1..=65_535)? as u16,
+            secure: lines.secure_port()?,
+            quorum_tls: lines.quorum_tls()?,
             servers: lines.servers()?,
             min_session_ms: lines.number("minSessionTimeout", tick_ms * 2, 1..=86_400_000)?,
             max_session_ms: lines.number("maxSessionTimeout", tick_ms * 20, 1..=86_400_000)?,

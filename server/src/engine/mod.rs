@@ -14,7 +14,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -30,6 +29,7 @@ use crate::sessions::{Millis, Sessions};
 use crate::storage::{Op, Recovered, Report, StorageError, Worker};
 use crate::summary::Summary;
 use crate::timers::Timers;
+use crate::tls::{Door, Stream};
 use crate::{Config, Mutant, ServerAddress, ServerError};
 
 use requests::{Client, Waiting};
@@ -62,6 +62,7 @@ pub(crate) struct Engine {
     channels: BTreeMap<ServerId, Channel>,
     dialling: Option<(ServerId, AbortHandle)>,
     links: UnboundedSender<LinkEvent>,
+    door: Door,
 
     clients: BTreeMap<ConnId, Client>,
     by_session: BTreeMap<i64, ConnId>,
@@ -98,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) recovered: Recovered<Txn>,
     pub(crate) worker: Worker<Txn>,
     pub(crate) links: UnboundedSender<LinkEvent>,
+    pub(crate) door: Door,
     /// Drawn for this process.
     pub(crate) incarnation: u64,
     /// The first session id this process gives out.
@@ -110,7 +112,8 @@ impl Engine {
     /// # Errors
     /// When the snapshot is not readable, or the files do not belong together.
     pub(crate) fn new(parts: Parts, data_dir: &Path) -> Result<Engine, ServerError> {
-        let Parts { config, mutant, recovered, worker, links, incarnation, first_session } = parts;
+        let Parts { config, mutant, recovered, worker, links, door, incarnation, first_session } =
+            parts;
         let (zxid, bytes) = recovered.snapshot.unwrap_or((Zxid::ZERO, Vec::new()));
         let path = data_dir.to_owned();
         let tree = match decode_tree(zxid, &bytes) {
@@ -128,7 +131,7 @@ impl Engine {
         }
         let mut outputs = Vec::new();
         let peer = Peer::restart(core_config(&config, mutant), durable, &mut outputs);
-        let voters = Voters::start(config.id, &others(&config));
+        let voters = Voters::start(config.id, &others(&config), &door);
         let origin = Origin { server: config.id, incarnation, number: 0 };
         Ok(Engine {
             role: Role::Looking,
@@ -145,6 +148,7 @@ impl Engine {
             channels: BTreeMap::new(),
             dialling: None,
             links,
+            door,
             clients: BTreeMap::new(),
             by_session: BTreeMap::new(),
             watches: Watches::default(),
@@ -232,7 +236,7 @@ impl Engine {
         self.dialling.as_ref().is_some_and(|(dialled, _)| *dialled == peer)
     }
 
-    fn channel_up(&mut self, peer: ServerId, stream: TcpStream, dialled: bool) {
+    fn channel_up(&mut self, peer: ServerId, stream: Stream, dialled: bool) {
         if !self.config.servers.contains_key(&peer) || (dialled && !self.dials(peer)) {
             return;
         }
@@ -306,7 +310,13 @@ impl Engine {
     fn connect(&mut self, to: ServerId) {
         self.disconnect(to);
         let Some(address) = self.config.servers.get(&to).cloned() else { return };
-        let task = tokio::spawn(links::dial(self.config.id, to, address, self.links.clone()));
+        let task = tokio::spawn(links::dial(
+            self.config.id,
+            to,
+            address,
+            self.door.clone(),
+            self.links.clone(),
+        ));
         self.dialling = Some((to, task.abort_handle()));
     }
 

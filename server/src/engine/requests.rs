@@ -1,6 +1,5 @@
 //! Clients' requests: reads are answered here, writes and syncs handed to the protocol.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,17 +25,15 @@ const IDENTITIES_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) session: i64,
-    from: IpAddr,
-    /// Who it is: its address, and what it has proved.
+    /// Who it is: its address, its certificate, and what it has proved.
     who: Arc<[Identity]>,
     outbox: Outbox,
     queue: Queue<(RequestHeader, Request)>,
 }
 
 impl Client {
-    pub(super) fn new(session: i64, from: IpAddr, outbox: Outbox) -> Client {
-        let who = [auth::address(from)].into();
-        Client { session, from, who, outbox, queue: Queue::new() }
+    pub(super) fn new(session: i64, who: Arc<[Identity]>, outbox: Outbox) -> Client {
+        Client { session, who, outbox, queue: Queue::new() }
     }
 
     pub(super) fn who(&self) -> Arc<[Identity]> {
@@ -83,8 +80,8 @@ pub(super) enum Waiting {
 impl Engine {
     pub(super) fn client(&mut self, event: ClientEvent) {
         match event {
-            ClientEvent::Connect { conn, request, outbox, from } => {
-                self.connect_client(conn, &request, outbox, from);
+            ClientEvent::Connect { conn, request, outbox, who } => {
+                self.connect_client(conn, &request, outbox, who.into());
             }
             ClientEvent::Request { conn, header, request } => self.request(conn, header, request),
             ClientEvent::Refused { conn, header } => self.refused(conn, header),
@@ -139,7 +136,7 @@ impl Engine {
         let Some(client) = self.clients.get_mut(&conn) else { return };
         let credentials = credentials.as_deref().unwrap_or_default();
         let super_digest = self.config.super_digest.as_deref();
-        let accepted = auth::prove(scheme, credentials, client.from, super_digest)
+        let accepted = auth::prove(scheme, credentials, &client.who, super_digest)
             .is_some_and(|identities| client.add_identities(identities));
         let result = if accepted { Ok(None) } else { Err(ErrorCode::AuthFailed) };
         client.outbox.reply(reply_frame(xid, 0, result));

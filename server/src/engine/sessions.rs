@@ -1,9 +1,9 @@
 //! Opening, resuming and closing sessions.
 
-use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tracing::{debug, info};
-use wire::{ConnectRequest, ConnectResponse};
+use wire::{ConnectRequest, ConnectResponse, Identity};
 use zab::Role;
 
 use super::requests::{Client, Waiting};
@@ -17,7 +17,7 @@ use crate::proposal::{Input, Origin};
 #[derive(Debug)]
 pub(super) struct Guest {
     conn: ConnId,
-    from: IpAddr,
+    who: Arc<[Identity]>,
     outbox: Outbox,
     read_only: Option<bool>,
 }
@@ -36,7 +36,7 @@ impl Engine {
         conn: ConnId,
         request: &ConnectRequest,
         outbox: Outbox,
-        from: SocketAddr,
+        who: Arc<[Identity]>,
     ) {
         self.received += 1;
         if !self.role.serving() {
@@ -46,8 +46,8 @@ impl Engine {
         if seen > self.tree.last_zxid() && self.mutant != Some(Mutant::SkipLastZxidCheck) {
             return refuse(conn, "it has seen a later state than this server");
         }
-        debug!(conn, %from, session = request.session_id, "client");
-        let guest = Guest { conn, from: from.ip(), outbox, read_only: request.read_only };
+        debug!(conn, ?who, session = request.session_id, "client");
+        let guest = Guest { conn, who, outbox, read_only: request.read_only };
         match request.session_id {
             0 => self.open(guest, request.timeout_ms),
             id => self.resume(guest, id, &request.password, true),
@@ -94,7 +94,7 @@ impl Engine {
 
     /// Gives the connection its session. An older connection of the session is closed.
     pub(super) fn attach(&mut self, guest: Guest, id: i64, timeout_ms: i32, password: &[u8]) {
-        let Guest { conn, from, outbox, read_only } = guest;
+        let Guest { conn, who, outbox, read_only } = guest;
         if let Some(older) = self.by_session.insert(id, conn) {
             self.drop_client(older);
         }
@@ -108,7 +108,7 @@ impl Engine {
             read_only: read_only.map(|_| false),
         }));
         self.sent += 1;
-        self.clients.insert(conn, Client::new(id, from, outbox));
+        self.clients.insert(conn, Client::new(id, who, outbox));
     }
 
     /// Tells the leader that the session's client is here now, before any write of it.

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
@@ -14,6 +13,7 @@ use zab::ServerId;
 
 use super::{Frame, GREETING, LinkEvent, encode, greeted, greeting, read_frame};
 use crate::ServerAddress;
+use crate::tls::{Door, REFUSALS, Stream};
 
 /// Between two attempts to reach a leader.
 const REDIAL: Duration = Duration::from_millis(20);
@@ -41,16 +41,16 @@ impl Channel {
     /// Starts to read and write. Called by the engine, so that no frame comes before `Up`.
     pub(crate) fn start(
         peer: ServerId,
-        stream: TcpStream,
+        stream: Stream,
         events: &UnboundedSender<LinkEvent>,
     ) -> Channel {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        let (read_half, write_half) = stream.into_split();
         let (frames, queue) = unbounded_channel();
-        let reader = tokio::spawn(read(peer, id, read_half, events.clone())).abort_handle();
-        let writer =
-            tokio::spawn(write(peer, id, write_half, queue, events.clone())).abort_handle();
+        let (reader, writer) = match stream {
+            Stream::Plain(stream) => carry(peer, id, stream.into_split(), queue, events),
+            Stream::Tls(stream) => carry(peer, id, split(stream), queue, events),
+        };
         Channel { id, frames, reader, writer }
     }
 }
@@ -62,16 +62,33 @@ impl Drop for Channel {
     }
 }
 
+/// Starts the tasks of a channel: its reader and its writer.
+fn carry(
+    peer: ServerId,
+    id: u64,
+    (read_half, write_half): (
+        impl AsyncRead + Unpin + Send + 'static,
+        impl AsyncWrite + Unpin + Send + 'static,
+    ),
+    queue: UnboundedReceiver<Frame>,
+    events: &UnboundedSender<LinkEvent>,
+) -> (AbortHandle, AbortHandle) {
+    let reader = tokio::spawn(read(peer, id, read_half, events.clone()));
+    let writer = tokio::spawn(write(peer, id, write_half, queue, events.clone()));
+    (reader.abort_handle(), writer.abort_handle())
+}
+
 /// Dials `peer` until the channel stands, or for a bounded time. Abort the task to stop.
 pub(crate) async fn dial(
     me: ServerId,
     peer: ServerId,
     address: ServerAddress,
+    door: Door,
     events: UnboundedSender<LinkEvent>,
 ) {
     let give_up = Instant::now() + PATIENCE;
     while Instant::now() < give_up {
-        match open(me, &address).await {
+        match open(me, &address, &door).await {
             Ok(stream) => {
                 let _stopping = events.send(LinkEvent::Up { peer, stream, dialled: true });
                 return;
@@ -83,20 +100,24 @@ pub(crate) async fn dial(
     let _stopping = events.send(LinkEvent::Unreachable { peer });
 }
 
-async fn open(me: ServerId, address: &ServerAddress) -> std::io::Result<TcpStream> {
-    let target = (address.host.as_str(), address.quorum_port);
-    let mut stream = timeout(GREETING, TcpStream::connect(target)).await??;
-    stream.set_nodelay(true)?;
-    stream.write_all(&greeting(me)).await?;
+async fn open(me: ServerId, address: &ServerAddress, door: &Door) -> std::io::Result<Stream> {
+    let calling = door.call(&address.host, address.quorum_port);
+    let mut stream = timeout(GREETING, calling).await??;
+    stream.any().write_all(&greeting(me)).await?;
+    stream.any().flush().await?;
     Ok(stream)
 }
 
 /// Accepts learners.
-pub(crate) async fn accept_channels(listener: TcpListener, events: UnboundedSender<LinkEvent>) {
+pub(crate) async fn accept_channels(
+    listener: TcpListener,
+    door: Door,
+    events: UnboundedSender<LinkEvent>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(welcome(stream, events.clone()));
+                tokio::spawn(welcome(stream, door.clone(), events.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "quorum port");
@@ -106,20 +127,24 @@ pub(crate) async fn accept_channels(listener: TcpListener, events: UnboundedSend
     }
 }
 
-async fn welcome(mut stream: TcpStream, events: UnboundedSender<LinkEvent>) {
-    let Ok(peer) = greeted(&mut stream).await else { return };
-    if let Err(error) = stream.set_nodelay(true) {
-        return debug!(peer, %error, "channel");
-    }
+async fn welcome(stream: TcpStream, door: Door, events: UnboundedSender<LinkEvent>) {
+    let Ok(Ok(mut stream)) = timeout(GREETING, door.answer(stream)).await else { return };
+    let Ok(peer) = greeted(stream.any()).await else { return };
     let _stopping = events.send(LinkEvent::Up { peer, stream, dialled: false });
 }
 
-async fn read(peer: ServerId, id: u64, half: OwnedReadHalf, events: UnboundedSender<LinkEvent>) {
+async fn read(
+    peer: ServerId,
+    id: u64,
+    half: impl AsyncRead + Unpin,
+    events: UnboundedSender<LinkEvent>,
+) {
     let mut stream = BufReader::with_capacity(64 * 1024, half);
     loop {
         let event = match read_frame(&mut stream).await {
             Ok(frame) => LinkEvent::Frame { peer, id, frame },
             Err(error) => {
+                REFUSALS.log(&format_args!("server {peer}"), &error);
                 debug!(peer, %error, "channel");
                 let _stopping = events.send(LinkEvent::Down { peer, id });
                 return;
@@ -134,7 +159,7 @@ async fn read(peer: ServerId, id: u64, half: OwnedReadHalf, events: UnboundedSen
 async fn write(
     peer: ServerId,
     id: u64,
-    mut half: OwnedWriteHalf,
+    mut half: impl AsyncWrite + Unpin,
     mut queue: UnboundedReceiver<Frame>,
     events: UnboundedSender<LinkEvent>,
 ) {
@@ -147,10 +172,15 @@ async fn write(
         {
             encode(&frame, &mut bytes);
         }
-        if let Err(error) = half.write_all(&bytes).await {
+        if let Err(error) = write_out(&mut half, &bytes).await {
             debug!(peer, %error, "channel");
             let _stopping = events.send(LinkEvent::Down { peer, id });
             return;
         }
     }
+}
+
+async fn write_out(half: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    half.write_all(bytes).await?;
+    half.flush().await
 }

@@ -12,6 +12,7 @@ use zab::ServerId;
 use super::{GREETING, LinkEvent, encode, greeted, greeting, read_frame};
 use crate::ServerAddress;
 use crate::proposal::Message;
+use crate::tls::{Door, REFUSALS};
 
 /// Votes not yet sent to one server. A vote supersedes the one before, so few are enough.
 const QUEUE: usize = 8;
@@ -24,12 +25,16 @@ pub(crate) struct Voters {
 
 impl Voters {
     /// Starts a sender for each of `others`.
-    pub(crate) fn start(me: ServerId, others: &BTreeMap<ServerId, ServerAddress>) -> Voters {
+    pub(crate) fn start(
+        me: ServerId,
+        others: &BTreeMap<ServerId, ServerAddress>,
+        door: &Door,
+    ) -> Voters {
         let queues = others
             .iter()
             .map(|(id, address)| {
                 let (queue, votes) = channel(QUEUE);
-                tokio::spawn(send_votes(me, address.clone(), votes));
+                tokio::spawn(send_votes(me, address.clone(), door.clone(), votes));
                 (*id, queue)
             })
             .collect();
@@ -49,10 +54,12 @@ impl Voters {
 async fn send_votes(
     me: ServerId,
     address: ServerAddress,
+    door: Door,
     mut votes: tokio::sync::mpsc::Receiver<Message>,
 ) {
     while let Some(vote) = votes.recv().await {
-        if let Err(error) = converse(me, &address, vote, &mut votes).await {
+        if let Err(error) = converse(me, &address, &door, vote, &mut votes).await {
+            REFUSALS.log(&address.host, &error);
             debug!(host = address.host, %error, "election link");
         }
     }
@@ -63,12 +70,13 @@ async fn send_votes(
 async fn converse(
     me: ServerId,
     address: &ServerAddress,
+    door: &Door,
     first: Message,
     votes: &mut tokio::sync::mpsc::Receiver<Message>,
 ) -> std::io::Result<()> {
-    let target = (address.host.as_str(), address.election_port);
-    let mut stream = timeout(GREETING, TcpStream::connect(target)).await??;
-    stream.set_nodelay(true)?;
+    let calling = door.call(&address.host, address.election_port);
+    let mut stream = timeout(GREETING, calling).await??;
+    let stream = stream.any();
     stream.write_all(&greeting(me)).await?;
     let mut next = Some(first);
     while let Some(mut vote) = next {
@@ -78,9 +86,13 @@ async fn converse(
         let mut bytes = Vec::new();
         encode(&vote, &mut bytes);
         stream.write_all(&bytes).await?;
+        stream.flush().await?;
         next = tokio::select! {
             vote = votes.recv() => vote,
             closed = stream.read_u8() => {
+                if let Err(error) = &closed {
+                    REFUSALS.log(&address.host, error);
+                }
                 debug!(?closed, "election link closed by the other side");
                 None
             }
@@ -90,11 +102,15 @@ async fn converse(
 }
 
 /// Accepts the others' election links.
-pub(crate) async fn accept_votes(listener: TcpListener, events: UnboundedSender<LinkEvent>) {
+pub(crate) async fn accept_votes(
+    listener: TcpListener,
+    door: Door,
+    events: UnboundedSender<LinkEvent>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(receive_votes(stream, events.clone()));
+                tokio::spawn(receive_votes(stream, door.clone(), events.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "election port");
@@ -104,9 +120,10 @@ pub(crate) async fn accept_votes(listener: TcpListener, events: UnboundedSender<
     }
 }
 
-async fn receive_votes(mut stream: TcpStream, events: UnboundedSender<LinkEvent>) {
-    let Ok(from) = greeted(&mut stream).await else { return };
-    let mut stream = BufReader::new(stream);
+async fn receive_votes(stream: TcpStream, door: Door, events: UnboundedSender<LinkEvent>) {
+    let Ok(Ok(mut stream)) = timeout(GREETING, door.answer(stream)).await else { return };
+    let Ok(from) = greeted(stream.any()).await else { return };
+    let mut stream = BufReader::new(stream.any());
     loop {
         match read_frame(&mut stream).await {
             Ok(message @ Message::Notification { .. }) => {

@@ -13,11 +13,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zab::ServerId;
 
 use crate::proposal::{Message, Origin};
+use crate::tls::{Duplex, Stream};
 
 pub(crate) use channel::{Channel, accept_channels, dial};
 pub(crate) use election::{Voters, accept_votes};
@@ -41,7 +41,7 @@ pub(crate) enum LinkEvent {
     /// A vote arrived.
     Vote { from: ServerId, message: Message },
     /// A connection for a channel stands. `dialled`: we opened it.
-    Up { peer: ServerId, stream: TcpStream, dialled: bool },
+    Up { peer: ServerId, stream: Stream, dialled: bool },
     /// A frame arrived on channel `id`.
     Frame { peer: ServerId, id: u64, frame: Frame },
     /// The leader could not be reached.
@@ -65,7 +65,7 @@ fn greeting(me: ServerId) -> [u8; 12] {
 }
 
 /// Reads who is calling; an error for anybody who is no server of ours.
-async fn greeted(stream: &mut TcpStream) -> io::Result<ServerId> {
+async fn greeted(stream: &mut dyn Duplex) -> io::Result<ServerId> {
     let mut bytes = [0; 12];
     timeout(GREETING, stream.read_exact(&mut bytes)).await??;
     let (magic, id) = bytes.split_at(4);
