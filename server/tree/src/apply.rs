@@ -2,6 +2,7 @@
 
 use wire::{ErrorCode, OpResult};
 
+use crate::digest;
 use crate::owner::Owner;
 use crate::session::Session;
 use crate::tree::Tree;
@@ -15,6 +16,12 @@ impl Tree {
     pub fn apply(&mut self, zxid: u64, txn: &Txn) -> Applied {
         debug_assert!(zxid > self.last_zxid, "{zxid:#x} after {:#x}", self.last_zxid);
         self.last_zxid = zxid;
+        let applied = self.carry_out(zxid, txn);
+        self.lineage = digest::link(self.lineage, zxid, self.digest());
+        applied
+    }
+
+    fn carry_out(&mut self, zxid: u64, txn: &Txn) -> Applied {
         match txn {
             Txn::CreateSession { id, timeout_ms, password } => {
                 self.create_session(*id, *timeout_ms, *password)

@@ -49,6 +49,12 @@ pub(crate) fn session(id: i64, session: &Session) -> u64 {
     hash.finish()
 }
 
+/// The lineage after a transaction: that before it, the transaction's zxid, and the digest it left.
+/// SplitMix64's finalizer between the three, so that no two of them can make up for each other.
+pub(crate) fn link(lineage: u64, zxid: u64, digest: u64) -> u64 {
+    finalize(finalize(lineage.wrapping_add(zxid)).wrapping_add(digest))
+}
+
 struct Fnv(u64);
 
 impl Fnv {
@@ -95,11 +101,14 @@ impl Fnv {
     }
 
     fn finish(self) -> u64 {
-        let z = self.0;
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        finalize(self.0)
     }
+}
+
+fn finalize(z: u64) -> u64 {
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub struct Tree {
     pub(crate) last_zxid: u64,
     digest: u64,
     data_size: u64,
+    pub(crate) lineage: u64,
 }
 
 impl Default for Tree {
@@ -51,6 +52,7 @@ impl Tree {
             last_zxid: 0,
             digest: 0,
             data_size: 0,
+            lineage: 0,
         };
         tree.put_in(ROOT, blank());
         for (path, node) in [(SYSTEM, blank()), (CONFIG, config()), (QUOTA, blank())] {
@@ -153,6 +155,14 @@ impl Tree {
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// A fingerprint of the digests after every transaction so far, and of their zxids. Replicas that
+    /// ever differed, or that one of them applied a transaction more, differ in it for good, even
+    /// where later writes have made their states equal again.
+    #[must_use]
+    pub fn lineage(&self) -> u64 {
+        self.lineage
     }
 
     /// [`Tree::digest`] computed anew from the whole state, to check what was kept up to date,

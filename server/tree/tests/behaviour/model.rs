@@ -324,7 +324,8 @@ proptest! {
         }
     }
 
-    /// Same transactions, same state; and other states have other digests.
+    /// Same transactions, same state; other states have other digests, and other histories other
+    /// lineages.
     #[test]
     fn replicas_agree(txns in txns(), left_out: prop::sample::Index) {
         let run = |skip: Option<usize>| {
@@ -341,5 +342,6 @@ proptest! {
             && tree.paths().all(|path| other.get_data(path) == tree.get_data(path))
             && other.sessions().eq(tree.sessions());
         prop_assert_eq!(other.digest() == tree.digest(), same);
+        prop_assert_ne!(other.lineage(), tree.lineage());
     }
 }

@@ -381,3 +381,25 @@ fn counts_are_what_mntr_shows() {
     bench.deletes("/abc");
     assert_eq!((bench.tree.node_count(), bench.tree.data_size()), (4, bytes));
 }
+
+/// A compare-and-set that fails on the replica which wrote once too often brings it back in step.
+#[test]
+fn a_difference_that_was_made_good_stays_in_the_lineage() {
+    let mut benches = [Bench::new(), Bench::new()];
+    for bench in &mut benches {
+        bench.creates("/a", Persistent);
+    }
+    let [right, wrong] = &mut benches;
+    assert_eq!(right.tree.lineage(), wrong.tree.lineage());
+    right.zxid += 1;
+    wrong.write(ALICE, set("/a", "never committed", 0));
+    for bench in [&mut *right, &mut *wrong] {
+        bench.write(BOB, set("/a", "one", 0));
+    }
+    assert_ne!(right.tree.digest(), wrong.tree.digest());
+    for bench in [&mut *right, &mut *wrong] {
+        bench.write(BOB, set("/a", "two", 1)).reply.expect("both are at version 1");
+    }
+    assert_eq!(right.tree.digest(), wrong.tree.digest(), "their states are equal again");
+    assert_ne!(right.tree.lineage(), wrong.tree.lineage());
+}
