@@ -7,7 +7,7 @@ use tree::{Tree, WriteOp};
 use zab::{Durable, Entry, Zxid};
 
 use crate::proposal::Txn;
-use crate::storage::{Inspection, SegmentFile, SnapshotFile};
+use crate::storage::{Diverged, Inspection, SegmentFile, SnapshotFile};
 
 /// What an inspection found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +195,12 @@ fn plan(found: &Inspection<Txn>, out: &mut dyn Write) -> io::Result<Vec<String>>
         writeln!(out, "  be refused: {flaw}")?;
         refused.push(flaw);
     }
+    if let Some(Diverged { zxid, right, .. }) = found.diverged {
+        writeln!(
+            out,
+            "  replay to {zxid}, and be refused unless that leads to what a quorum had: {right:#018x}"
+        )?;
+    }
     if !refused.is_empty() {
         writeln!(
             out,
@@ -366,5 +372,14 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let error = inspect(empty.path(), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("give the dataDir"));
+    }
+
+    #[test]
+    fn a_note_of_a_differing_state_is_said() {
+        let (dir, _) = store();
+        let note = Diverged { zxid: Zxid::new(1, 3), own: 1, right: 2 };
+        note.write(&dir.path().join("zoobreak")).unwrap();
+        let (_, text) = inspected(dir.path());
+        assert!(text.contains("replay to 0x100000003, and be refused unless"), "{text}");
     }
 }

@@ -11,6 +11,7 @@
 
 mod auth;
 mod clients;
+mod comparison;
 mod config;
 mod desk;
 mod engine;
@@ -19,6 +20,7 @@ mod links;
 mod metrics;
 mod mutant;
 mod proposal;
+mod recheck;
 mod run;
 mod sessions;
 pub mod storage;

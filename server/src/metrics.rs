@@ -28,6 +28,8 @@ pub(crate) struct Metrics {
     pub(crate) diffs: u64,
     pub(crate) snaps: u64,
     pub(crate) expired: u64,
+    /// Comparisons in which this server and another one differed.
+    pub(crate) mismatches: u64,
     /// Learners that this leader has brought up.
     pub(crate) synced: BTreeSet<ServerId>,
     pub(crate) leading_since: Option<Instant>,

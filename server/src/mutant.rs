@@ -8,17 +8,20 @@ use std::str::FromStr;
 pub enum Mutant {
     /// A defect of the protocol.
     Protocol(zab::Mutant),
+    /// X13: a follower that is brought up by log entries does not apply the first of them.
+    SkipFirstOfDiff,
     /// X18: a session is resumed on a server that is behind what the client has seen.
     SkipLastZxidCheck,
 }
 
 impl Mutant {
     /// All of them, by number.
-    pub const ALL: [Mutant; 6] = [
+    pub const ALL: [Mutant; 7] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::Protocol(zab::Mutant::X8),
         Mutant::Protocol(zab::Mutant::X9),
         Mutant::Protocol(zab::Mutant::X11),
+        Mutant::SkipFirstOfDiff,
         Mutant::Protocol(zab::Mutant::X17),
         Mutant::SkipLastZxidCheck,
     ];
@@ -32,6 +35,7 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X9) => "X9",
             Mutant::Protocol(zab::Mutant::X11) => "X11",
             Mutant::Protocol(zab::Mutant::X17) => "X17",
+            Mutant::SkipFirstOfDiff => "X13",
             Mutant::SkipLastZxidCheck => "X18",
         }
     }
@@ -53,6 +57,9 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X17) => {
                 "sync is answered by the server asked, without asking a quorum"
             }
+            Mutant::SkipFirstOfDiff => {
+                "a follower that is brought up by log entries does not apply the first of them"
+            }
             Mutant::SkipLastZxidCheck => {
                 "a session is resumed on a server that is behind what the client has seen"
             }
@@ -62,7 +69,7 @@ impl Mutant {
     pub(crate) fn protocol(self) -> Option<zab::Mutant> {
         match self {
             Mutant::Protocol(mutant) => Some(mutant),
-            Mutant::SkipLastZxidCheck => None,
+            Mutant::SkipFirstOfDiff | Mutant::SkipLastZxidCheck => None,
         }
     }
 }

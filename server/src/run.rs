@@ -14,7 +14,8 @@ use crate::desk::{Desk, serve_admin, serve_metrics};
 use crate::engine::{Engine, Events, Parts};
 use crate::links::{accept_channels, accept_votes};
 use crate::proposal::Txn;
-use crate::storage::{StorageError, Store, Worker};
+use crate::recheck::recheck;
+use crate::storage::{Diverged, StorageError, Store, Worker};
 use crate::tls::{self, Door};
 use crate::{Config, ConfigError, Mutant};
 
@@ -53,6 +54,22 @@ pub enum ServerError {
         /// What no crash can leave behind.
         flaw: String,
     },
+    /// This server's state is not the one that a quorum has.
+    #[error(
+        "{path}: this server's state differs from that of a quorum at {zxid}: digest {own:#018x}, \
+         theirs {right:#018x}; while the others serve, move {path} away and start this server \
+         again: it fetches everything from the leader"
+    )]
+    Diverged {
+        /// The directory with its log and snapshots.
+        path: PathBuf,
+        /// Where they were compared.
+        zxid: zab::Zxid,
+        /// This server's lineage there.
+        own: u64,
+        /// That of a quorum.
+        right: u64,
+    },
     /// A port cannot be listened on.
     #[error("{address}: {error}; is another server running with this port?")]
     Listen {
@@ -64,6 +81,14 @@ pub enum ServerError {
     /// A thread or the runtime cannot be started.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
+}
+
+impl ServerError {
+    /// `root` is `dataDir/zoobreak`.
+    pub(crate) fn diverged(root: &Path, note: Diverged) -> ServerError {
+        let Diverged { zxid, own, right } = note;
+        ServerError::Diverged { path: root.to_owned(), zxid, own, right }
+    }
 }
 
 /// Reads a `zoo.cfg` and runs that server until it fails. A mutant in the file must be named by
@@ -98,6 +123,9 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
     let (store, recovered) = Store::<Txn>::open(&config.data_dir)?;
     for note in &recovered.notes {
+        warn!("{note}");
+    }
+    if let Some(note) = recheck(&config.data_dir.join("zoobreak"), &recovered)? {
         warn!("{note}");
     }
     let (links, link_events) = unbounded_channel();
@@ -139,7 +167,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
         Parts { config, mutant, recovered, worker, links, door, incarnation, first_session };
     let engine = Engine::new(parts, &data_dir)?;
     let events = Events { links: link_events, clients: client_events, storage: storage_events };
-    Err(engine.run(events).await.into())
+    Err(engine.run(events).await)
 }
 
 fn log_to_stderr() {

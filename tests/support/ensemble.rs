@@ -74,6 +74,30 @@ impl Ensemble {
         self.member(id).process = Some(process);
     }
 
+    /// Starts it with a planted defect; [`Ensemble::start`] starts it without one again.
+    pub(crate) fn start_mutant(&mut self, id: usize, mutant: &str) {
+        let sound = fs::read_to_string(self.config(id)).expect("written at first");
+        fs::write(self.config(id), format!("{sound}mutant={mutant}\n"))
+            .expect("a scratch directory");
+        let log = OpenOptions::new().create(true).append(true).open(self.home(id).join("log"));
+        let process = command(&self.config(id))
+            .args(["--mutant", mutant])
+            .stderr(log.expect("a scratch directory"))
+            .spawn()
+            .expect("cargo built it");
+        self.member(id).process = Some(process);
+        until("it has read its configuration", seconds(10), || {
+            self.log(id).contains(&format!("planted defect {mutant}")).then_some(())
+        });
+        fs::write(self.config(id), sound).expect("a scratch directory");
+    }
+
+    /// Waits until a server has ended on its own; its exit code.
+    pub(crate) fn ended(&mut self, id: usize) -> i32 {
+        let mut process = self.member(id).process.take().expect("it was started");
+        wait(&mut process, seconds(20)).code().expect("no signal ended it")
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self, id: usize) {
         let mut process = self.member(id).process.take().expect("it was started");

@@ -40,6 +40,7 @@ pub(crate) struct Facts {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) digest: u64,
+    pub(crate) lineage: u64,
     pub(crate) uptime: Duration,
     /// Time that writes and syncs took.
     pub(crate) updates: Summary,

@@ -103,6 +103,7 @@ fn protocol(facts: &Facts) -> Vec<(&'static str, Variable)> {
         ("diff_count", Variable::Counter(metrics.diffs)),
         ("snap_count", Variable::Counter(metrics.snaps)),
         ("stale_sessions_expired", Variable::Counter(metrics.expired)),
+        ("digest_mismatches_count", Variable::Counter(metrics.mismatches)),
         ("fsynctime", summary(&metrics.fsync)),
         ("snapshottime", summary(&metrics.snapshot)),
         ("election_time", summary(&metrics.election)),

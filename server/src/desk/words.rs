@@ -256,7 +256,7 @@ pub(super) fn digests(facts: &Facts) -> String {
 pub(super) fn digest_log(facts: &Facts) -> Vec<(u64, u64)> {
     let mut digests: Vec<_> = facts.metrics.digests().collect();
     if digests.last().is_none_or(|(zxid, _)| *zxid != facts.zxid) {
-        digests.push((facts.zxid, facts.digest));
+        digests.push((facts.zxid, facts.lineage));
     }
     digests
 }

@@ -8,7 +8,7 @@ fn facts() -> Facts {
     Facts {
         mode: Some("leader"),
         zxid: 0x1_0000_0007,
-        digest: 9,
+        lineage: 9,
         node_count: 5,
         n_watches: 3,
         clients: [(1, client(0xa)), (2, client(0xb))].into(),

@@ -14,6 +14,9 @@ use crate::storage::Op;
 
 impl Engine {
     pub(super) fn deliver(&mut self, entry: &Entry<Txn>) {
+        if std::mem::take(&mut self.skip_next) {
+            return;
+        }
         let applied = self.tree.apply(entry.zxid.0, &entry.txn.txn);
         self.tell_watchers(entry.zxid, &applied);
         if self.leading() {

@@ -45,6 +45,7 @@ impl Engine {
             received: self.received,
             sent: self.sent,
             digest: self.tree.digest(),
+            lineage: self.tree.lineage(),
             uptime: self.started.elapsed(),
             updates: self.latency.clone(),
             leading: self.leading_facts(),
@@ -55,6 +56,7 @@ impl Engine {
 
     fn mode(&self) -> Option<&'static str> {
         match self.role {
+            _ if self.doubt => None,
             Role::Leading { serving: true, .. } if self.config.servers.is_empty() => {
                 Some("standalone")
             }
@@ -64,7 +66,7 @@ impl Engine {
         }
     }
 
-    fn leader(&self) -> Option<ServerId> {
+    pub(super) fn leader(&self) -> Option<ServerId> {
         match self.role {
             Role::Following { leader, .. } => Some(leader),
             Role::Leading { .. } => Some(self.config.id),

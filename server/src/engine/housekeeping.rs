@@ -13,7 +13,10 @@ const REAPED_AT_ONCE: usize = 10_000;
 
 impl Engine {
     pub(super) fn housekeeping(&mut self) {
-        if !self.role.serving() {
+        if matches!(self.role, zab::Role::Leading { serving: true, .. }) {
+            self.compare();
+        }
+        if !self.serving() {
             return;
         }
         let touched = std::mem::take(&mut self.touched);

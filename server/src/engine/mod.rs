@@ -1,6 +1,7 @@
 //! The task that owns the server's state: it feeds the protocol core and the tree, one event at a
 //! time, and carries out what they say.
 
+mod compare;
 mod deliver;
 mod facts;
 mod housekeeping;
@@ -22,6 +23,7 @@ use tree::{Tree, Watches};
 use zab::{Role, ServerId, Zxid};
 
 use crate::clients::{ClientEvent, ConnId};
+use crate::comparison::Comparison;
 use crate::links::{self, Channel, Frame, LinkEvent, Voters};
 use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, Proposal, State, Txn};
@@ -74,6 +76,15 @@ pub(crate) struct Engine {
     sessions: Sessions,
     /// When containers and times to live are looked at again, while leading.
     reap_at: Millis,
+
+    /// Used while leading.
+    comparison: Comparison,
+    /// Servers differ and it is not known who is right: nobody is served.
+    doubt: bool,
+    /// Mutant X13 is at work: the next transaction is not applied.
+    skip_next: bool,
+    /// Why this server must end.
+    failed: Option<ServerError>,
 
     origin: Origin,
     next_session: i64,
@@ -156,6 +167,10 @@ impl Engine {
             touched: BTreeSet::new(),
             sessions: Sessions::default(),
             reap_at: 0,
+            comparison: Comparison::new(config.id),
+            doubt: false,
+            skip_next: false,
+            failed: None,
             origin,
             next_session: first_session,
             started: Instant::now(),
@@ -168,8 +183,8 @@ impl Engine {
         })
     }
 
-    /// Runs until the disk fails.
-    pub(crate) async fn run(mut self, mut events: Events) -> StorageError {
+    /// Runs until the disk fails, or this server's state is found to be wrong.
+    pub(crate) async fn run(mut self, mut events: Events) -> ServerError {
         self.carry_out();
         let half_tick = Duration::from_millis((self.config.tick_ms / 2).max(1));
         let mut housekeeping = interval(half_tick);
@@ -182,13 +197,16 @@ impl Engine {
             tokio::select! {
                 Some(report) = events.storage.recv() => {
                     if let Err(error) = self.report(report) {
-                        return error;
+                        return error.into();
                     }
                 }
                 Some(event) = events.links.recv() => self.link(event),
                 Some(event) = events.clients.recv() => self.client(event),
                 _ = housekeeping.tick() => self.housekeeping(),
                 () = sleep_until(due) => {}
+            }
+            if let Some(error) = self.failed.take() {
+                return error;
             }
         }
     }
@@ -260,6 +278,11 @@ impl Engine {
             }
             Frame::Claim(session) => self.sessions.claim(session, peer),
             Frame::Moved(origin) => self.moved(origin),
+            Frame::Compare { zxid, lineage, doubt } => {
+                self.compare_with(peer, zxid, lineage, doubt);
+            }
+            Frame::Lineage { zxid, lineage } => self.compared(peer, zxid, lineage),
+            Frame::Outvoted(note) => self.outvoted(peer, note),
         }
     }
 
@@ -293,7 +316,7 @@ impl Engine {
             Output::CancelTimer(timer) => self.timers.cancel(timer),
             Output::Deliver(entry) => {
                 self.deliver(&entry);
-                self.metrics.digest(entry.zxid.0, self.tree.digest());
+                self.metrics.digest(entry.zxid.0, self.tree.lineage());
             }
             Output::Reset { zxid, state } => self.reset(zxid, state),
             Output::Role(role) => self.change_role(role),
@@ -334,12 +357,20 @@ impl Engine {
         self.metrics.role(self.role, role, Instant::now());
         let served = self.role.serving();
         self.role = role;
+        self.comparison = Comparison::new(self.config.id);
+        self.doubt = false;
+        self.skip_next = self.mutant == Some(Mutant::SkipFirstOfDiff)
+            && matches!(role, Role::Following { serving: false, .. });
         if served && !role.serving() {
             self.drop_clients();
         }
         if !served && role.serving() {
             self.start_serving();
         }
+    }
+
+    fn serving(&self) -> bool {
+        self.role.serving() && !self.doubt
     }
 
     fn leading(&self) -> bool {

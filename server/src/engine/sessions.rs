@@ -39,7 +39,7 @@ impl Engine {
         who: Arc<[Identity]>,
     ) {
         self.received += 1;
-        if !self.role.serving() {
+        if !self.serving() {
             return refuse(conn, "not serving");
         }
         let seen = request.last_zxid_seen.cast_unsigned();

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use zab::ServerId;
 
 use crate::proposal::{Message, Origin};
+use crate::storage::Diverged;
 use crate::tls::{Duplex, Stream};
 
 pub(crate) use channel::{Channel, accept_channels, dial};
@@ -33,6 +34,17 @@ pub(crate) enum Frame {
     Claim(i64),
     /// Leader → learner: refused, the session has moved to another server.
     Moved(Origin),
+    /// Leader → learner: this is my lineage at this zxid; and yours?
+    Compare {
+        zxid: u64,
+        lineage: u64,
+        /// Serve nobody: it is not known whose state is right.
+        doubt: bool,
+    },
+    /// Learner → leader: mine is this.
+    Lineage { zxid: u64, lineage: u64 },
+    /// Leader → learner: a quorum has another. Stop.
+    Outvoted(Diverged),
 }
 
 /// What the links tell the engine.
@@ -51,7 +63,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// Opens every connection, so that a stray one is refused.
-const MAGIC: &[u8; 4] = b"ZBK2";
+const MAGIC: &[u8; 4] = b"ZBK3";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
 /// How long a connection may take to stand, and its opener to say who it is.

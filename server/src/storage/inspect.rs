@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use zab::{Entry, Zxid};
 
+use super::diverged::Diverged;
 use super::log::{self, Record};
 use super::state::State;
 use super::store::{generation_name, listed, read_snapshot};
@@ -22,6 +23,8 @@ pub struct Inspection<T> {
     pub current_epoch: u32,
     /// The directory in force.
     pub directory: PathBuf,
+    /// Left by a server that stopped because its state was wrong.
+    pub diverged: Option<Diverged>,
     /// Directories that a start would delete: what an interrupted switch left behind.
     pub leftovers: Vec<PathBuf>,
     /// Oldest first.
@@ -97,6 +100,7 @@ impl<T: DeserializeOwned> Inspection<T> {
         Ok(Inspection {
             accepted_epoch: state.accepted_epoch,
             current_epoch: state.current_epoch,
+            diverged: Diverged::read(root)?,
             leftovers: Store::<()>::other_generations(root, &directory)?,
             directory,
             snapshots,

@@ -3,6 +3,7 @@
 //! ```text
 //! dataDir/zoobreak/
 //!   state                       both epochs and the generation in force; replaced atomically
+//!   diverged                    left by a server that stopped because its state was wrong
 //!   g<generation>/
 //!     log.<first zxid>          entries, each with its length and checksum
 //!     snapshot.<last zxid>      the tree after that zxid
@@ -11,6 +12,7 @@
 //! A synchronisation that replaces everything (SNAP) is written as a new generation beside the
 //! old one; the switch is the replacement of `state`; only then is the old one deleted.
 
+mod diverged;
 mod file;
 mod inspect;
 mod log;
@@ -18,6 +20,7 @@ mod state;
 mod store;
 mod worker;
 
+pub use diverged::Diverged;
 pub use inspect::{Damage, Inspection, SegmentFile, SnapshotFile};
 pub use store::{Recovered, Store};
 pub use worker::{Op, Report, Worker};
