@@ -272,6 +272,11 @@ fn inspect_tells_what_a_start_then_does() {
         let names = directory.flatten().map(|entry| entry.file_name());
         names.filter_map(|name| name.into_string().ok()).find(|n| n.starts_with("snapshot."))
     });
+    // The followers' disks were enough for the acknowledgement.
+    until("the last write is on this disk", seconds(10), || {
+        let log = std::fs::read(ensemble.newest_log_file(leader)).ok()?;
+        log.windows(4).any(|part| part == b"/n49").then_some(())
+    });
     ensemble.kill(leader);
     let home = ensemble.home(leader);
     let inspect = || zoobreak(&["server", "inspect", text(&home)], seconds(20));

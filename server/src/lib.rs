@@ -19,6 +19,7 @@ mod inspect;
 mod links;
 mod metrics;
 mod mutant;
+mod pid_file;
 mod proposal;
 mod recheck;
 mod run;
@@ -34,4 +35,5 @@ pub use config::{
 };
 pub use inspect::{Health, InspectError, inspect};
 pub use mutant::Mutant;
+pub use pid_file::running;
 pub use run::{ServerError, run_from_file};

@@ -13,6 +13,7 @@ use crate::clients::{Front, Registry, accept_clients};
 use crate::desk::{Desk, serve_admin, serve_metrics};
 use crate::engine::{Engine, Events, Parts};
 use crate::links::{accept_channels, accept_votes};
+use crate::pid_file::PidFile;
 use crate::proposal::Txn;
 use crate::recheck::recheck;
 use crate::storage::{Diverged, StorageError, Store, Worker};
@@ -70,6 +71,22 @@ pub enum ServerError {
         /// That of a quorum.
         right: u64,
     },
+    /// Two servers would write the same files.
+    #[error("{data_dir}: process {pid} is a server with this dataDir already")]
+    Running {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The other server; 0 if it is in another container.
+        pid: u32,
+    },
+    /// The file that keeps a second server away cannot be used.
+    #[error("{path}: {error}")]
+    PidFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// A port cannot be listened on.
     #[error("{address}: {error}; is another server running with this port?")]
     Listen {
@@ -107,6 +124,7 @@ pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerEr
     {
         return Err(ServerError::Mutant { path: path.to_owned(), found });
     }
+    let _pid_file = PidFile::take(&config.data_dir)?;
     for (line, key) in &config.ignored {
         warn!("{}:{line}: {key} means nothing to this server and is ignored", path.display());
     }

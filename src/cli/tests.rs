@@ -13,7 +13,7 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn every_command_parses_with_its_flags() {
-    let good: [&[&str]; 13] = [
+    let good: [&[&str]; 17] = [
         &["test"],
         &["test", "--dry-run"],
         &["test", "--dry-run=5", "--seed", "3"],
@@ -25,6 +25,10 @@ fn every_command_parses_with_its_flags() {
         &["bench", "checker", "--operations-max", "1000"],
         &["history", "convert", "h.log", "h.txt", "--from", "log", "--to", "kv"],
         &["server", "zoo.cfg"],
+        &["server", "start", "zoo.cfg", "--wait", "5"],
+        &["server", "stop", "zoo.cfg"],
+        &["server", "restart", "zoo.cfg"],
+        &["server", "status", "zoo.cfg"],
         &["server", "zoo.cfg", "--mutant", "X9"],
         &["doctor", "--results", "elsewhere"],
     ];
@@ -35,7 +39,7 @@ fn every_command_parses_with_its_flags() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let bad: [&[&str]; 12] = [
+    let bad: [&[&str]; 13] = [
         &["tset"],
         &["test", "stray"],
         &["test", "--nodes", "0"],
@@ -47,6 +51,7 @@ fn what_makes_no_sense_is_refused() {
         &["history", "convert", "one"],
         &["history", "convert", "one", "two", "--to", "xml"],
         &["server"],
+        &["server", "start"],
         &["doctor", "--nodes", "3"],
     ];
     for argv in bad {

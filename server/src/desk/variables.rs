@@ -114,7 +114,7 @@ fn protocol(facts: &Facts) -> Vec<(&'static str, Variable)> {
 
 /// Of the process, as Linux tells it.
 fn process() -> Vec<(&'static str, Variable)> {
-    let mut list = Vec::new();
+    let mut list = vec![("process_id", gauge(std::process::id().into()))];
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         list.push(("open_file_descriptor_count", gauge(open.count() as u64)));
     }
