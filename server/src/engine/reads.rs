@@ -100,6 +100,9 @@ impl Engine {
         path: &str,
         watch: bool,
     ) -> Result<Response, ErrorCode> {
+        if path.contains('\0') {
+            return Err(ErrorCode::BadArguments);
+        }
         let allowed = self.tree.authorize(path, perms::READ, who);
         if watch && matches!(allowed, Ok(()) | Err(ErrorCode::NoNode)) {
             self.watches.watch_data(conn, path);

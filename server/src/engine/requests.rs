@@ -113,12 +113,6 @@ impl Engine {
             }
             Request::Sync { path } => self.sync(conn, xid, path),
             Request::CloseSession => self.write(conn, xid, tree::Txn::CloseSession { id: session }),
-            Request::Unknown { .. } => {
-                let mut bytes = Vec::new();
-                let failure = ReplyHeader::failure(xid, -1, ErrorCode::Unimplemented);
-                encode_reply(failure, None, &mut bytes);
-                client.queue.answered(bytes);
-            }
             request => match write_op(&request, self.config.extended_types) {
                 Some(op) => {
                     let (time_ms, who) = (wall_clock_ms(), client.who());
@@ -247,15 +241,32 @@ impl Engine {
         while let Some(client) = self.clients.get_mut(&conn)
             && let Some(step) = client.queue.next()
         {
+            let mut last = false;
             let bytes = match step {
                 Step::Reply(bytes) => bytes,
+                Step::Execute((header, Request::Unknown { opcode })) => {
+                    last = true;
+                    self.unimplemented(conn, header.xid, opcode)
+                }
                 Step::Execute((header, request)) => self.execute(conn, header.xid, request),
             };
             if let Some(client) = self.clients.get(&conn) {
                 client.outbox.reply(bytes);
                 self.sent += 1;
             }
+            if last {
+                self.drop_client(conn);
+            }
         }
+    }
+
+    /// The last answer on a connection, as in ZooKeeper (`UnimplementedRequestProcessor`): who
+    /// asks for what this server does not know may have more of it.
+    fn unimplemented(&self, conn: ConnId, xid: i32, opcode: i32) -> Vec<u8> {
+        refuse(conn, &format!("it asks for operation {opcode}, which this server does not know"));
+        let mut bytes = Vec::new();
+        encode_reply(ReplyHeader::failure(xid, -1, ErrorCode::Unimplemented), None, &mut bytes);
+        bytes
     }
 
     fn reply_now(&mut self, conn: ConnId, xid: i32, result: Result<Option<Response>, ErrorCode>) {
