@@ -129,7 +129,7 @@ pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerEr
         warn!("{}:{line}: {key} means nothing to this server and is ignored", path.display());
     }
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(config, mutant))
 }
 

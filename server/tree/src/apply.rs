@@ -41,7 +41,7 @@ impl Tree {
             .iter()
             .filter(|path| self.check_reap(path, time_ms).is_ok())
             .take(max)
-            .map(ToString::to_string)
+            .map(ToOwned::to_owned)
             .collect()
     }
 
@@ -57,13 +57,13 @@ impl Tree {
         Applied { reply: Ok(Reply::SessionCreated), fired: Vec::new(), closed: None }
     }
 
-    /// Deletes the session's ephemerals in order of their paths, all at one zxid.
+    /// Deletes the session's ephemerals in order of parents and names, all at one zxid.
     fn close_session(&mut self, zxid: u64, id: i64) -> Applied {
         let session = self.remove_session(id);
         let closed = session.is_some().then_some(id);
         let mut fired = Vec::new();
-        for path in session.into_iter().flat_map(|session| session.ephemerals) {
-            fired.append(&mut self.delete_empty(&path, zxid).fired);
+        for path in session.iter().flat_map(|session| session.ephemerals.iter()) {
+            fired.append(&mut self.delete_empty(path, zxid).fired);
         }
         Applied { reply: Ok(Reply::SessionClosed), fired, closed }
     }
@@ -115,7 +115,7 @@ impl Tree {
     /// has none and was not set for that long.
     fn check_reap(&self, path: &str, time_ms: i64) -> Result<(), ErrorCode> {
         let node = self.node(path)?;
-        if !node.children.is_empty() {
+        if node.children > 0 {
             return Err(ErrorCode::NotEmpty);
         }
         let due = match node.owner {

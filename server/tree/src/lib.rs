@@ -22,8 +22,10 @@
 mod access;
 mod apply;
 mod digest;
+mod map;
 mod node;
 mod owner;
+mod paths;
 mod session;
 mod tree;
 mod txn;
@@ -31,6 +33,7 @@ mod undo;
 mod watches;
 mod writes;
 
+pub use paths::Paths;
 pub use session::Session;
 pub use tree::Tree;
 pub use txn::{Applied, Fired, Reply, Txn, WriteOp};

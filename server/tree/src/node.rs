@@ -1,6 +1,5 @@
 //! One znode.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use crate::owner::Owner;
 /// A znode without its path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Node {
+    #[serde(with = "wire::data")]
     pub(crate) data: Data,
     /// `None` is everything to everybody: nearly every znode's list, so it takes no room.
     pub(crate) acl: Option<Arc<[Acl]>>,
@@ -25,7 +25,8 @@ pub(crate) struct Node {
     /// How many children were ever created here: the number of the next sequential child.
     pub(crate) creates: i32,
     pub(crate) owner: Owner,
-    pub(crate) children: BTreeSet<Box<str>>,
+    /// How many there are now; which, the order of the paths tells.
+    pub(crate) children: u32,
 }
 
 impl Node {
@@ -43,14 +44,14 @@ impl Node {
             aversion: 0,
             creates: 0,
             owner,
-            children: BTreeSet::new(),
+            children: 0,
         }
     }
 
     /// The metadata as a client sees it. `cversion` counts creations and deletions of children:
     /// with `creates` of the former and some still there, that is `2 * creates - numChildren`.
     pub(crate) fn stat(&self) -> Stat {
-        let num_children = self.children.len() as i32;
+        let num_children = self.children.cast_signed();
         Stat {
             czxid: self.czxid.cast_signed(),
             mzxid: self.mzxid.cast_signed(),
@@ -82,11 +83,6 @@ impl Node {
     /// Whether one of these identities has one of these permissions.
     pub(crate) fn allows(&self, perms: i32, who: &[Identity]) -> bool {
         self.acl.as_deref().is_none_or(|list| access::allows(list, perms, who))
-    }
-
-    /// Everything but the names of the children, which may be many.
-    pub(crate) fn without_children(&self) -> Node {
-        Node { data: self.data.clone(), acl: self.acl.clone(), children: BTreeSet::new(), ..*self }
     }
 
     pub(crate) fn data_len(&self) -> usize {

@@ -1,8 +1,8 @@
 //! Sessions as the ensemble agrees on them. Their deadlines are the leader's business.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
+
+use crate::paths::Paths;
 
 /// An open session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,5 +12,5 @@ pub struct Session {
     /// What a client must show to resume it.
     pub password: [u8; 16],
     /// The znodes that go with it.
-    pub ephemerals: BTreeSet<Box<str>>,
+    pub ephemerals: Paths,
 }

@@ -1,15 +1,14 @@
 //! The state, how it is read, and the few primitive changes that keep its sums right.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-
 use serde::{Deserialize, Serialize};
 use wire::{Acl, Data, ErrorCode, Identity, Stat, path, perms};
 
 use crate::access;
 use crate::digest;
+use crate::map::Map;
 use crate::node::Node;
 use crate::owner::Owner;
+use crate::paths::{Path, Paths, at, at_place};
 use crate::session::Session;
 use crate::undo::Undo;
 
@@ -24,10 +23,10 @@ pub(crate) const QUOTA: &str = "/zookeeper/quota";
 /// included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
-    nodes: BTreeMap<Box<str>, Node>,
-    sessions: BTreeMap<i64, Session>,
+    nodes: Map<Path, Node>,
+    sessions: Map<i64, Session>,
     /// Containers and znodes with a time to live.
-    pub(crate) reaped: BTreeSet<Box<str>>,
+    pub(crate) reaped: Paths,
     pub(crate) last_zxid: u64,
     digest: u64,
     data_size: u64,
@@ -46,9 +45,9 @@ impl Tree {
     #[must_use]
     pub fn new() -> Tree {
         let mut tree = Tree {
-            nodes: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            reaped: BTreeSet::new(),
+            nodes: Map::new(),
+            sessions: Map::new(),
+            reaped: Paths::default(),
             last_zxid: 0,
             digest: 0,
             data_size: 0,
@@ -57,9 +56,7 @@ impl Tree {
         tree.put_in(ROOT, blank());
         for (path, node) in [(SYSTEM, blank()), (CONFIG, config()), (QUOTA, blank())] {
             tree.put_in(path, node);
-            tree.update_metadata(parent_of(path), |parent| {
-                parent.children.insert(path::name(path).into());
-            });
+            tree.update_metadata(parent_of(path), |parent| parent.children += 1);
         }
         tree
     }
@@ -84,7 +81,7 @@ impl Tree {
     /// Names of the children in order of their bytes, and the parent's metadata; or `NoNode`.
     pub fn get_children(&self, path: &str) -> Result<(Vec<String>, Stat), ErrorCode> {
         let node = self.node(path)?;
-        let names = node.children.iter().map(ToString::to_string);
+        let names = self.children(path).map(|(path, _)| path.place().1.to_owned());
         Ok((names.collect(), node.stat()))
     }
 
@@ -110,16 +107,22 @@ impl Tree {
         if path == ROOT {
             return Ok(self.nodes.len() - 1);
         }
-        let prefix = format!("{path}/");
-        let from = (Bound::Excluded(prefix.as_str()), Bound::Unbounded);
-        let below = self.nodes.range::<str, _>(from);
-        Ok(below.take_while(|(other, _)| other.starts_with(&prefix)).count())
+        let (mut count, mut parents) = (0, vec![path]);
+        while let Some(parent) = parents.pop() {
+            for (path, node) in self.children(parent) {
+                count += 1;
+                if node.children > 0 {
+                    parents.push(path.as_str());
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// An open session.
     #[must_use]
     pub fn session(&self, id: i64) -> Option<&Session> {
-        self.sessions.get(&id)
+        self.sessions.get(by_id(id))
     }
 
     /// Every open session by id.
@@ -127,9 +130,9 @@ impl Tree {
         self.sessions.iter().map(|(&id, session)| (id, session))
     }
 
-    /// Every path, in order of its bytes.
+    /// Every path, ordered by parent, then name.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.nodes.keys().map(|path| &**path)
+        self.nodes.iter().map(|(path, _)| path.as_str())
     }
 
     /// Number of znodes, those of the system included (`zk_znode_count`).
@@ -141,7 +144,7 @@ impl Tree {
     /// Number of ephemeral znodes (`zk_ephemerals_count`).
     #[must_use]
     pub fn ephemeral_count(&self) -> usize {
-        self.sessions.values().map(|session| session.ephemerals.len()).sum()
+        self.sessions().map(|(_, session)| session.ephemerals.len()).sum()
     }
 
     /// Bytes of paths and data (`zk_approximate_data_size`).
@@ -169,19 +172,27 @@ impl Tree {
     /// or a snapshot just read.
     #[must_use]
     pub fn recompute_digest(&self) -> u64 {
-        let nodes = self.nodes.iter().map(|(path, node)| node_summand(path, node));
+        let nodes = self.nodes.iter().map(|(path, node)| node_summand(path.as_str(), node));
         let sessions = self.sessions.iter().map(|(&id, open)| digest::session(id, open));
         nodes.chain(sessions).fold(0, u64::wrapping_add)
     }
 
     pub(crate) fn node(&self, path: &str) -> Result<&Node, ErrorCode> {
-        self.nodes.get(path).ok_or(ErrorCode::NoNode)
+        self.nodes.get(at(path)).ok_or(ErrorCode::NoNode)
+    }
+
+    fn children(&self, path: &str) -> impl Iterator<Item = (&Path, &Node)> {
+        let parent = if path == ROOT { "" } else { path };
+        // The root itself, of no name, stands before its children.
+        let from = self.nodes.range(at_place((parent, "")));
+        from.filter(|(path, _)| path.as_str() != ROOT)
+            .take_while(move |(path, _)| path.place().0 == parent)
     }
 
     /// Adds a child to its parent, and to its session if it is ephemeral.
     pub(crate) fn attach(&mut self, path: &str, node: Node, zxid: u64) -> Undo {
         let parent_pzxid = self.update_metadata(parent_of(path), |parent| {
-            parent.children.insert(path::name(path).into());
+            parent.children += 1;
             parent.creates = parent.creates.wrapping_add(1);
             std::mem::replace(&mut parent.pzxid, zxid)
         });
@@ -193,7 +204,7 @@ impl Tree {
     pub(crate) fn detach(&mut self, path: &str, zxid: u64) -> Undo {
         let node = Box::new(self.take_out(path));
         let parent_pzxid = self.update_metadata(parent_of(path), |parent| {
-            parent.children.remove(path::name(path));
+            parent.children -= 1;
             std::mem::replace(&mut parent.pzxid, zxid)
         });
         Undo::Detach { path: path.into(), node, parent_pzxid }
@@ -201,12 +212,12 @@ impl Tree {
 
     /// Changes a znode's data or list, and metadata with it.
     pub(crate) fn update(&mut self, path: &str, update: impl FnOnce(&mut Node)) -> (Stat, Undo) {
-        let before = Box::new(self.nodes[path].without_children());
+        let before = Box::new(self.node(path).expect("the caller has looked it up").clone());
         (self.change(path, update), Undo::Update { path: path.into(), before })
     }
 
     pub(crate) fn change(&mut self, path: &str, change: impl FnOnce(&mut Node)) -> Stat {
-        let node = self.nodes.get_mut(path).expect("the caller has looked it up");
+        let node = self.nodes.get_mut(at(path)).expect("the caller has looked it up");
         let (digest, bytes) = (node_summand(path, node), size(path, node));
         change(node);
         self.digest = self.digest.wrapping_sub(digest).wrapping_add(node_summand(path, node));
@@ -218,30 +229,30 @@ impl Tree {
     pub(crate) fn put_in(&mut self, path: &str, node: Node) {
         match node.owner {
             Owner::Session(id) => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.ephemerals.insert(path.into());
+                if let Some(session) = self.sessions.get_mut(by_id(id)) {
+                    session.ephemerals.insert(path);
                 }
             }
             owner if owner.is_reaped() => {
-                self.reaped.insert(path.into());
+                self.reaped.insert(path);
             }
             _ => {}
         }
         self.digest = self.digest.wrapping_add(node_summand(path, &node));
         self.data_size += size(path, &node);
-        let former = self.nodes.insert(path.into(), node);
+        let former = self.nodes.insert(Path::new(path), node);
         debug_assert!(former.is_none(), "{path} exists");
     }
 
     /// Takes a znode out, but not from its parent.
     pub(crate) fn take_out(&mut self, path: &str) -> Node {
-        let node = self.nodes.remove(path).expect("the caller has looked it up");
-        debug_assert!(node.children.is_empty(), "{path} has children");
+        let node = self.nodes.remove(at(path)).expect("the caller has looked it up");
+        debug_assert!(node.children == 0, "{path} has children");
         self.digest = self.digest.wrapping_sub(node_summand(path, &node));
         self.data_size -= size(path, &node);
         match node.owner {
             Owner::Session(id) => {
-                if let Some(session) = self.sessions.get_mut(&id) {
+                if let Some(session) = self.sessions.get_mut(by_id(id)) {
                     session.ephemerals.remove(path);
                 }
             }
@@ -261,7 +272,7 @@ impl Tree {
     }
 
     pub(crate) fn remove_session(&mut self, id: i64) -> Option<Session> {
-        let session = self.sessions.remove(&id)?;
+        let session = self.sessions.remove(by_id(id))?;
         self.digest = self.digest.wrapping_sub(digest::session(id, &session));
         Some(session)
     }
@@ -271,12 +282,16 @@ impl Tree {
         path: &str,
         change: impl FnOnce(&mut Node) -> T,
     ) -> T {
-        let node = self.nodes.get_mut(path).expect("a znode's parent exists");
+        let node = self.nodes.get_mut(at(path)).expect("a znode's parent exists");
         self.digest = self.digest.wrapping_sub(digest::metadata(path, node));
         let result = change(node);
         self.digest = self.digest.wrapping_add(digest::metadata(path, node));
         result
     }
+}
+
+fn by_id(id: i64) -> impl Fn(&i64) -> std::cmp::Ordering {
+    move |other| other.cmp(&id)
 }
 
 fn blank() -> Node {

@@ -57,6 +57,7 @@ pub enum WriteOp {
         /// Its path; for a sequential one, without the number.
         path: String,
         /// Its data.
+        #[serde(with = "wire::data")]
         data: Data,
         /// Its access control list.
         acl: Vec<Acl>,
@@ -79,6 +80,7 @@ pub enum WriteOp {
         /// Its path.
         path: String,
         /// The new data.
+        #[serde(with = "wire::data")]
         data: Data,
         /// The version it must have; -1 is any.
         version: i32,

@@ -1,7 +1,5 @@
 //! Changes taken back: those of a multi whose later operation failed.
 
-use wire::path;
-
 use crate::node::Node;
 use crate::tree::{Tree, parent_of};
 
@@ -23,23 +21,20 @@ impl Tree {
             Undo::Attach { path, parent_pzxid } => {
                 self.take_out(&path);
                 self.update_metadata(parent_of(&path), |parent| {
-                    parent.children.remove(path::name(&path));
+                    parent.children -= 1;
                     parent.creates = parent.creates.wrapping_sub(1);
                     parent.pzxid = parent_pzxid;
                 });
             }
             Undo::Detach { path, node, parent_pzxid } => {
                 self.update_metadata(parent_of(&path), |parent| {
-                    parent.children.insert(path::name(&path).into());
+                    parent.children += 1;
                     parent.pzxid = parent_pzxid;
                 });
                 self.put_in(&path, *node);
             }
             Undo::Update { path, before } => {
-                self.change(&path, |node| {
-                    let children = std::mem::take(&mut node.children);
-                    *node = Node { children, ..*before };
-                });
+                self.change(&path, |node| *node = *before);
             }
         }
     }

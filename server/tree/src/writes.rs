@@ -107,7 +107,7 @@ impl Tree {
         check_allowed(self.node(parent)?, perms::DELETE, context)?;
         let node = self.node(path)?;
         check_version(node.version, version)?;
-        if !node.children.is_empty() {
+        if node.children > 0 {
             return Err(ErrorCode::NotEmpty);
         }
         Ok(self.delete_empty(path, context.zxid))

@@ -11,6 +11,7 @@
 //! Source: `zookeeper.jute` and the "ZooKeeper Programmer's Guide" of Apache ZooKeeper 3.8.
 
 mod connect;
+pub mod data;
 mod error_code;
 mod event;
 pub mod frame;

@@ -260,9 +260,16 @@ fn codes(results: &[OpResult]) -> String {
     format!("{:?}", codes.collect::<Vec<_>>())
 }
 
+/// Ordered by parent, then name.
+fn by_place<'a>(paths: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    let mut paths: Vec<_> = paths.map(String::as_str).collect();
+    paths.sort_by_key(|path| path.rsplit_once('/'));
+    paths
+}
+
 /// Everything a client could read, and the sums.
 fn assert_same(tree: &Tree, model: &Model) {
-    assert!(tree.paths().eq(model.entries.keys().map(String::as_str)));
+    assert!(tree.paths().eq(by_place(model.entries.keys())));
     for (path, entry) in &model.entries {
         let (data, stat) = tree.get_data(path).expect("listed");
         assert_eq!((text(&data), stat), (entry.data.clone(), model.stat(path)), "{path}");
@@ -272,7 +279,7 @@ fn assert_same(tree: &Tree, model: &Model) {
     assert!(tree.sessions().map(|(id, _)| id).eq(model.sessions.iter().copied()));
     for (id, session) in tree.sessions() {
         let owned = model.entries.iter().filter(|(_, entry)| entry.stat.ephemeral_owner == id);
-        assert!(session.ephemerals.iter().map(|path| &**path).eq(owned.map(|(path, _)| path)));
+        assert!(session.ephemerals.iter().eq(by_place(owned.map(|(path, _)| path))));
     }
     let bytes: usize =
         model.entries.iter().map(|(path, entry)| path.len() + entry.data.len()).sum();

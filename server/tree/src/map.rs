@@ -1,0 +1,474 @@
+//! An ordered map whose copies are cheap: a B+ tree of shared pages. A copy shares every page; who
+//! then writes, copies the few pages on the way to what it changes. So a snapshot of the state can
+//! be taken at once and written out elsewhere, however large the state is.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Most entries of a page.
+const FULL: usize = 64;
+/// A page with fewer is joined with a neighbour, if both fit into one.
+const SPARSE: usize = FULL / 4;
+/// Entries that a growing page makes room for at once: what is never used costs memory.
+const GROWTH: usize = 8;
+
+/// Keys in order, each with its value.
+#[derive(Clone)]
+pub(crate) struct Map<K, V> {
+    root: Arc<Page<K, V>>,
+    len: usize,
+}
+
+#[derive(Clone)]
+enum Page<K, V> {
+    Leaf(Vec<(K, V)>),
+    /// Each key is at most the first one of its page; the first is not looked at.
+    Branch(Vec<Link<K, V>>),
+}
+
+type Link<K, V> = (K, Arc<Page<K, V>>);
+
+/// The second half of a page that was full.
+type Split<K, V> = Option<Link<K, V>>;
+
+impl<K, V> Map<K, V> {
+    pub(crate) fn new() -> Map<K, V> {
+        Map { root: Arc::new(Page::Leaf(Vec::new())), len: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The value of the key for which `order` (of a key to the one looked for) is equal.
+    pub(crate) fn get(&self, order: impl Fn(&K) -> Ordering) -> Option<&V> {
+        let mut page = &*self.root;
+        loop {
+            match page {
+                Page::Branch(pages) => page = &pages[branch(pages, &order)].1,
+                Page::Leaf(entries) => {
+                    let at = entries.binary_search_by(|(key, _)| order(key)).ok()?;
+                    return Some(&entries[at].1);
+                }
+            }
+        }
+    }
+
+    /// Every entry in order.
+    pub(crate) fn iter(&self) -> Iter<'_, K, V> {
+        self.range(|_| Ordering::Greater)
+    }
+
+    /// The entries from the first one on whose key is not less than what is looked for.
+    pub(crate) fn range(&self, order: impl Fn(&K) -> Ordering) -> Iter<'_, K, V> {
+        let mut above = Vec::new();
+        let mut page = &*self.root;
+        loop {
+            match page {
+                Page::Branch(pages) => {
+                    let at = branch(pages, &order);
+                    above.push(pages[at + 1..].iter());
+                    page = &pages[at].1;
+                }
+                Page::Leaf(entries) => {
+                    let at = entries.partition_point(|(key, _)| order(key).is_lt());
+                    return Iter { above, leaf: entries[at..].iter() };
+                }
+            }
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Map<K, V> {
+    /// The same as [`get`](Map::get), to change the value.
+    pub(crate) fn get_mut(&mut self, order: impl Fn(&K) -> Ordering) -> Option<&mut V> {
+        let mut page = &mut self.root;
+        loop {
+            match Arc::make_mut(page) {
+                Page::Branch(pages) => {
+                    let at = branch(pages, &order);
+                    page = &mut pages[at].1;
+                }
+                Page::Leaf(entries) => {
+                    let at = entries.binary_search_by(|(key, _)| order(key)).ok()?;
+                    return Some(&mut entries[at].1);
+                }
+            }
+        }
+    }
+
+    /// Puts a value in; returns the former one.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let (former, split) = insert(&mut self.root, key, value);
+        if let Some((key, right)) = split {
+            let left = std::mem::replace(&mut self.root, right.clone());
+            // The key of the first page is never looked at; any will do.
+            self.root = Arc::new(Page::Branch(vec![(key.clone(), left), (key, right)]));
+        }
+        self.len += usize::from(former.is_none());
+        former
+    }
+
+    /// Takes a value out.
+    pub(crate) fn remove(&mut self, order: impl Fn(&K) -> Ordering) -> Option<V> {
+        let value = remove(&mut self.root, &order)?;
+        self.len -= 1;
+        if let Page::Branch(pages) = &*self.root
+            && let [(_, only)] = pages.as_slice()
+        {
+            self.root = only.clone();
+        }
+        Some(value)
+    }
+}
+
+impl<K, V> Page<K, V> {
+    fn len(&self) -> usize {
+        match self {
+            Page::Leaf(entries) => entries.len(),
+            Page::Branch(pages) => pages.len(),
+        }
+    }
+}
+
+/// Which page of a branch the key belongs to.
+fn branch<K, P>(pages: &[(K, P)], order: impl Fn(&K) -> Ordering) -> usize {
+    pages[1..].partition_point(|(first, _)| order(first).is_le())
+}
+
+fn insert<K: Ord + Clone, V: Clone>(
+    page: &mut Arc<Page<K, V>>,
+    key: K,
+    value: V,
+) -> (Option<V>, Split<K, V>) {
+    match Arc::make_mut(page) {
+        Page::Leaf(entries) => match entries.binary_search_by(|(other, _)| other.cmp(&key)) {
+            Ok(at) => (Some(std::mem::replace(&mut entries[at].1, value)), None),
+            Err(at) => {
+                let split = put(entries, at, (key, value));
+                (None, split.map(|(key, right)| (key, Arc::new(Page::Leaf(right)))))
+            }
+        },
+        Page::Branch(pages) => {
+            let at = branch(pages, |first| first.cmp(&key));
+            let (former, split) = insert(&mut pages[at].1, key, value);
+            let split = split.and_then(|page| put(pages, at + 1, page));
+            (former, split.map(|(key, right)| (key, Arc::new(Page::Branch(right)))))
+        }
+    }
+}
+
+/// Inserts into a page. One that is full is split: in the middle, or behind what is inserted into
+/// its second half, so that keys inserted in ascending order leave full pages behind.
+fn put<K: Clone, T>(page: &mut Vec<(K, T)>, at: usize, entry: (K, T)) -> Option<(K, Vec<(K, T)>)> {
+    if page.len() < FULL {
+        make_room(page);
+        page.insert(at, entry);
+        return None;
+    }
+    let mut right = page.split_off(at.max(FULL / 2));
+    let side = if at < FULL { &mut *page } else { &mut right };
+    let at = at.min(side.len());
+    make_room(side);
+    side.insert(at, entry);
+    page.shrink_to(page.len() + GROWTH);
+    Some((right[0].0.clone(), right))
+}
+
+fn make_room<T>(page: &mut Vec<T>) {
+    if page.len() == page.capacity() {
+        page.reserve_exact(GROWTH);
+    }
+}
+
+fn remove<K: Ord + Clone, V: Clone>(
+    page: &mut Arc<Page<K, V>>,
+    order: &impl Fn(&K) -> Ordering,
+) -> Option<V> {
+    match Arc::make_mut(page) {
+        Page::Leaf(entries) => {
+            let at = entries.binary_search_by(|(key, _)| order(key)).ok()?;
+            Some(entries.remove(at).1)
+        }
+        Page::Branch(pages) => {
+            let at = branch(pages, order);
+            let value = remove(&mut pages[at].1, order)?;
+            if pages[at].1.len() < SPARSE {
+                join(pages, at.saturating_sub(1));
+            }
+            Some(value)
+        }
+    }
+}
+
+/// Joins two neighbours if they fit into one page. The last page left may be sparse.
+fn join<K: Clone, V: Clone>(pages: &mut Vec<Link<K, V>>, at: usize) {
+    let [(_, left), (separator, right), ..] = &mut pages[at..] else { return };
+    if left.len() + right.len() > FULL {
+        return;
+    }
+    match (Arc::make_mut(left), Arc::make_mut(right)) {
+        (Page::Leaf(left), Page::Leaf(right)) => left.append(right),
+        (Page::Branch(left), Page::Branch(right)) => {
+            // The key of a branch's first page was never looked at; now it is.
+            if let Some((first, _)) = right.first_mut() {
+                first.clone_from(separator);
+            }
+            left.append(right);
+        }
+        _ => unreachable!("neighbours have the same height"),
+    }
+    pages.remove(at + 1);
+}
+
+/// Entries in order.
+pub(crate) struct Iter<'a, K, V> {
+    /// On the way down to the leaf, what of each branch is still to come.
+    above: Vec<std::slice::Iter<'a, Link<K, V>>>,
+    leaf: std::slice::Iter<'a, (K, V)>,
+}
+
+impl<'a, K, V> Iterator for Iter<'a, K, V> {
+    type Item = (&'a K, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((key, value)) = self.leaf.next() {
+                return Some((key, value));
+            }
+            let (_, page) = self.above.last_mut()?.next().or_else(|| self.climb())?;
+            self.descend(page);
+        }
+    }
+}
+
+impl<'a, K, V> Iter<'a, K, V> {
+    /// The next page of the lowest branch that has one.
+    fn climb(&mut self) -> Option<&'a Link<K, V>> {
+        loop {
+            self.above.pop();
+            if let Some(next) = self.above.last_mut()?.next() {
+                return Some(next);
+            }
+        }
+    }
+
+    fn descend(&mut self, mut page: &'a Page<K, V>) {
+        loop {
+            match page {
+                Page::Leaf(entries) => {
+                    self.leaf = entries.iter();
+                    return;
+                }
+                Page::Branch(pages) => {
+                    let mut pages = pages.iter();
+                    let Some((_, first)) = pages.next() else { return };
+                    self.above.push(pages);
+                    page = first;
+                }
+            }
+        }
+    }
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for Map<K, V> {
+    fn eq(&self, other: &Map<K, V>) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for Map<K, V> {}
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<K: Serialize, V: Serialize> Serialize for Map<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entries = serializer.serialize_seq(Some(self.len))?;
+        self.iter().try_for_each(|entry| entries.serialize_element(&entry))?;
+        entries.end()
+    }
+}
+
+impl<'de, K, V> Deserialize<'de> for Map<K, V>
+where
+    K: Deserialize<'de> + Ord + Clone,
+    V: Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Map<K, V>, D::Error> {
+        deserializer.deserialize_seq(Ascending(PhantomData))
+    }
+}
+
+/// Builds a map of entries in ascending order, page by page.
+struct Ascending<K, V>(PhantomData<(K, V)>);
+
+impl<'de, K, V> Visitor<'de> for Ascending<K, V>
+where
+    K: Deserialize<'de> + Ord + Clone,
+    V: Deserialize<'de>,
+{
+    type Value = Map<K, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("entries in ascending order of their keys")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Map<K, V>, A::Error> {
+        let (mut leaves, mut leaf, mut len) = (Vec::new(), Vec::new(), 0);
+        while let Some((key, value)) = entries.next_element::<(K, V)>()? {
+            if leaf.last().is_some_and(|(last, _)| *last >= key) {
+                return Err(A::Error::custom("keys do not ascend"));
+            }
+            if leaf.len() == FULL {
+                leaves.push(std::mem::take(&mut leaf));
+            }
+            if leaf.is_empty() {
+                leaf.reserve_exact(FULL);
+            }
+            leaf.push((key, value));
+            len += 1;
+        }
+        leaf.shrink_to_fit();
+        leaves.push(leaf);
+        Ok(Map { root: build(leaves), len })
+    }
+}
+
+fn build<K: Clone, V>(leaves: Vec<Vec<(K, V)>>) -> Arc<Page<K, V>> {
+    let leaf = |leaf: Vec<(K, V)>| {
+        leaf.first().map(|(key, _)| key.clone()).map(|key| (key, Arc::new(Page::Leaf(leaf))))
+    };
+    let mut pages: Vec<_> = leaves.into_iter().filter_map(leaf).collect();
+    while pages.len() > 1 {
+        let branch = |pages: &[Link<K, V>]| {
+            (pages[0].0.clone(), Arc::new(Page::Branch(pages.to_vec())))
+        };
+        pages = pages.chunks(FULL).map(branch).collect();
+    }
+    pages.pop().map_or_else(|| Arc::new(Page::Leaf(Vec::new())), |(_, root)| root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn at(key: u16) -> impl Fn(&u16) -> Ordering {
+        move |other| other.cmp(&key)
+    }
+
+    fn same(map: &Map<u16, u32>, model: &BTreeMap<u16, u32>) -> Result<(), TestCaseError> {
+        prop_assert!(map.iter().eq(model));
+        prop_assert_eq!(map.len(), model.len());
+        check(&map.root, true);
+        Ok(())
+    }
+
+    /// No page has too many entries, and each key of a branch but the first separates its pages.
+    fn check(page: &Page<u16, u32>, root: bool) -> (Option<u16>, Option<u16>) {
+        assert!(page.len() <= FULL && (root || page.len() > 0 || matches!(page, Page::Leaf(_))));
+        match page {
+            Page::Leaf(entries) => {
+                (entries.first().map(|(key, _)| *key), entries.last().map(|(key, _)| *key))
+            }
+            Page::Branch(pages) => {
+                let ends: Vec<_> = pages.iter().map(|(_, page)| check(page, false)).collect();
+                for (n, (key, _)) in pages.iter().enumerate().skip(1) {
+                    assert!(ends[n].0.is_none_or(|first| *key <= first));
+                    assert!(ends[n - 1].1.is_none_or(|last| last < *key));
+                }
+                let first = ends.iter().find_map(|end| end.0);
+                (first, ends.iter().rev().find_map(|end| end.1))
+            }
+        }
+    }
+
+    /// Puts in ascending, descending and scattered keys; takes out scattered ones and ranges.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(u16, u16, i32),
+        Take(u16, u16, i32),
+        Copy,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let run = (0..2000_u16, 1..400_u16, prop_oneof![Just(1), Just(-1), Just(7), Just(997)]);
+        prop_oneof![
+            4 => run.clone().prop_map(|(from, n, by)| Step::Put(from, n, by)),
+            3 => run.prop_map(|(from, n, by)| Step::Take(from, n, by)),
+            1 => Just(Step::Copy),
+        ]
+    }
+
+    fn keys(from: u16, n: u16, by: i32) -> impl Iterator<Item = u16> {
+        (0..i32::from(n)).map(move |i| (i32::from(from) + i * by).rem_euclid(2000) as u16)
+    }
+
+    proptest! {
+        /// It is an ordered map, and what is done to one copy is not seen in another.
+        #[test]
+        fn it_is_an_ordered_map_with_independent_copies(
+            steps in prop::collection::vec(step(), 1..40),
+            from in 0..2000_u16,
+        ) {
+            let (mut map, mut model) = (Map::new(), BTreeMap::new());
+            let mut copies = Vec::new();
+            for (n, step) in (0..).zip(steps) {
+                match step {
+                    Step::Put(from, count, by) => for key in keys(from, count, by) {
+                        prop_assert_eq!(map.insert(key, n), model.insert(key, n));
+                    },
+                    Step::Take(from, count, by) => for key in keys(from, count, by) {
+                        prop_assert_eq!(map.remove(at(key)), model.remove(&key));
+                    },
+                    Step::Copy => copies.push((map.clone(), model.clone())),
+                }
+                if let Some(value) = map.get_mut(at(from)) {
+                    *value += 1000;
+                    model.entry(from).and_modify(|value| *value += 1000);
+                }
+                same(&map, &model)?;
+            }
+            prop_assert_eq!(map.get(at(from)), model.get(&from));
+            prop_assert!(map.range(at(from)).eq(model.range(from..)));
+            for (map, model) in &copies {
+                same(map, model)?;
+            }
+            let bytes = postcard::to_stdvec(&map).expect("plain data");
+            let mut read: Map<u16, u32> = postcard::from_bytes(&bytes).expect("just written");
+            same(&read, &model)?;
+            prop_assert_eq!(&read, &map);
+            for key in keys(from, 400, 7) {
+                prop_assert_eq!(read.insert(key, 5), model.insert(key, 5));
+            }
+            same(&read, &model)?;
+        }
+    }
+
+    #[test]
+    fn keys_inserted_in_order_fill_their_pages() {
+        let mut map = Map::new();
+        (0..6400_u16).for_each(|key| assert!(map.insert(key, 0).is_none()));
+        let Page::Branch(pages) = &*map.root else { panic!("6400 entries in one page") };
+        assert!(pages.iter().rev().skip(1).all(|(_, page)| page.len() == FULL));
+    }
+
+    #[test]
+    fn entries_out_of_order_are_refused() {
+        for entries in [[(1_u16, 0_u32), (1, 0)], [(2, 0), (1, 0)]] {
+            let bytes = postcard::to_stdvec(&entries.to_vec()).expect("plain data");
+            assert!(postcard::from_bytes::<Map<u16, u32>>(&bytes).is_err());
+        }
+    }
+}
