@@ -128,8 +128,7 @@ pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerEr
     for (line, key) in &config.ignored {
         warn!("{}:{line}: {key} means nothing to this server and is ignored", path.display());
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(config, mutant))
 }
 

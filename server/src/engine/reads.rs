@@ -147,7 +147,7 @@ impl Engine {
     fn ephemerals(&self, session: i64, prefix: &str) -> Vec<String> {
         let everything = matches!(prefix.trim(), "" | "/");
         let session = self.tree.session(session);
-        let paths = session.into_iter().flat_map(|session| &session.ephemerals);
+        let paths = session.into_iter().flat_map(|session| session.ephemerals.iter());
         paths
             .filter(|path| everything || path.starts_with(prefix))
             .map(ToString::to_string)
