@@ -1,6 +1,7 @@
 //! zoobreak boots a real ensemble, drives it with concurrent clients, breaks it on purpose, and
 //! decides from the recorded history whether it kept its promises.
 
+pub mod bench;
 pub mod cli;
 pub mod plan;
 pub mod report;

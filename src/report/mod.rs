@@ -15,7 +15,7 @@ mod sections;
 mod tests;
 mod timeline;
 mod witness;
-mod words;
+pub(crate) mod words;
 
 use std::fs;
 use std::path::PathBuf;

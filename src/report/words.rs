@@ -32,7 +32,7 @@ fn three_digits(x: f64) -> String {
 }
 
 /// A count, with commas: `14,203`.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

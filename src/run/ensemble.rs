@@ -24,7 +24,7 @@ const ZOOKEEPER_CLASSPATH: &str =
 const SNAP_COUNT: u32 = 1000;
 
 /// Is there everything that a run against `target` needs?
-pub(super) fn available(target: Target) -> Result<()> {
+pub(crate) fn available(target: Target) -> Result<()> {
     if target == Target::Zoobreak {
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub(super) fn available(target: Target) -> Result<()> {
 }
 
 /// The version in the name of the link that Debian's package puts beside the jar.
-pub(super) fn zookeeper_version() -> Option<String> {
+pub(crate) fn zookeeper_version() -> Option<String> {
     let mut names = fs::read_dir(Path::new(ZOOKEEPER_JAR).parent()?).ok()?.flatten();
     names.find_map(|entry| version_in(entry.file_name().to_str()?).map(str::to_owned))
 }
@@ -104,24 +104,30 @@ fn zoo_cfg(settings: &Settings, data: &Path) -> String {
     text
 }
 
-const LOG4J: &str = "log4j.rootLogger=INFO, CONSOLE
+/// Everything to standard output.
+pub(crate) const LOG4J: &str = "log4j.rootLogger=INFO, CONSOLE
 log4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender
 log4j.appender.CONSOLE.layout=org.apache.log4j.PatternLayout
 log4j.appender.CONSOLE.layout.ConversionPattern=%d{ISO8601} [%t] %-5p %C{1} - %m%n
 ";
 
+/// What `java` is told, so that it runs Apache ZooKeeper with `zoo.cfg` and `log4j.properties` of
+/// the directory `home`.
+pub(crate) fn java_args(home: &Path, options: &[&str]) -> Vec<OsString> {
+    let class_path = format!("{}:{ZOOKEEPER_CLASSPATH}", home.display());
+    let main = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+    let mut args: Vec<OsString> = options.iter().map(OsString::from).collect();
+    args.extend(["-cp", &class_path, main].map(OsString::from));
+    args.push(home.join("zoo.cfg").into_os_string());
+    args
+}
+
 fn command(settings: &Settings, home: &Path) -> Result<(PathBuf, Vec<OsString>)> {
     let config = home.join("zoo.cfg").into_os_string();
     if settings.target == Target::Zookeeper {
-        let class_path = format!("{}:{ZOOKEEPER_CLASSPATH}", home.display());
-        let main = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
         // Small heaps and one collector thread: five servers share this machine.
-        let mut args: Vec<OsString> =
-            ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &class_path, main]
-                .map(OsString::from)
-                .to_vec();
-        args.push(config);
-        return Ok(("java".into(), args));
+        let options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+        return Ok(("java".into(), java_args(home, &options)));
     }
     let mut args = vec![OsString::from("server"), config];
     if let Some(mutant) = &settings.mutant {

@@ -3,7 +3,7 @@
 
 mod breaker;
 mod conduct;
-mod ensemble;
+pub(crate) mod ensemble;
 mod machine;
 mod words;
 

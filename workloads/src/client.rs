@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use history::Kind;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use wire::{ConnectRequest, ConnectResponse, ReplyHeader, Request, decode_reply, xid};
 
@@ -166,6 +167,11 @@ impl Client {
     #[must_use]
     pub fn leave(self) -> Resume {
         self.resume
+    }
+
+    /// The connection, for a caller that speaks the protocol itself; `None` if it is closed.
+    pub(crate) fn into_stream(self) -> Option<TcpStream> {
+        self.connection.map(Connection::into_stream)
     }
 
     async fn answer(&mut self, xid: i32, opcode: i32) -> io::Result<Reply> {

@@ -20,6 +20,11 @@ impl Connection {
         Connection { stream, inbox: Vec::new(), outbox: Vec::new() }
     }
 
+    /// The socket; what was received and not taken is lost.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Queues what `encode` appends.
     pub(crate) fn queue(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         encode(&mut self.outbox);

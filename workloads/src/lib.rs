@@ -10,7 +10,8 @@
 //!
 //! The order of a run: [`setup`] makes the znodes, [`Clients::open`] opens the sessions,
 //! [`Clients::go`] starts the load, [`Clients::stop`] ends it, [`final_reads`] reads every server.
-//! [`watch_roles`] observes the servers meanwhile.
+//! [`watch_roles`] observes the servers meanwhile. [`load()`] stands apart: it measures, and records
+//! nothing.
 
 mod client;
 mod clients;
@@ -18,6 +19,7 @@ mod config;
 mod connection;
 mod final_reads;
 mod generator;
+mod load;
 mod outcome;
 mod probe;
 mod recorded;
@@ -33,6 +35,7 @@ pub use clients::{ClientPanic, Clients, OpenError};
 pub use config::{Config, ConfigError, Server};
 pub use final_reads::{Unread, final_reads};
 pub use generator::{Op, Register, VALUES_PER_CLIENT};
+pub use load::{Amount, Load, LoadError, Measured, Work, load};
 pub use outcome::{Answer, Effect, NoReply, Refusal, Reply, outcome};
 pub use probe::{Observation, Role, parse_srvr, probe};
 pub use roles::{RoleView, RoleWatcher, watch_roles};

@@ -54,7 +54,8 @@ async fn create_all(config: &Config, server: &Server) -> Result<(), String> {
     Ok(())
 }
 
-async fn create(client: &mut Client, key: &str) -> Result<(), String> {
+/// Creates a znode, empty, unless it exists.
+pub(crate) async fn create(client: &mut Client, key: &str) -> Result<(), String> {
     let request = Request::Create {
         path: key.into(),
         data: Some([].into()),
