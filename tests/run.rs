@@ -93,6 +93,7 @@ fn assert_proven(said: &Said, run: &Path) {
     assert!(fact(&verdict, "leader changes") >= 1);
     let checks = verdict["checks"].as_array().expect("a list of checks");
     assert!(checks.len() >= 8, "{checks:?}");
+    assert!(checks.iter().any(|check| check["id"] == "C22"), "servers' states were compared");
     assert!(checks.iter().all(|check| check["examined"].as_u64() > Some(0)), "{checks:?}");
     assert!(json(run, "manifest.json")["settings"].get("mutant").is_none());
     let report = fs::read_to_string(run.join("report.html")).expect("a run has a report");

@@ -53,9 +53,9 @@ pub fn check_within(manifest: &Manifest, history: &History, limits: Limits) -> V
 }
 
 fn judge(manifest: Option<&Manifest>, history: &History, limits: Limits) -> Verdict {
-    let strong_sync =
-        manifest.is_none_or(|manifest| manifest.settings.target.sync_is_linearizable());
-    let checks = check_all(history, strong_sync, limits);
+    let more =
+        manifest.is_none_or(|manifest| manifest.settings.target.promises_more_than_zookeeper());
+    let checks = check_all(history, more, limits);
     let soundness = manifest
         .map_or_else(|| Soundness { facts: Vec::new() }, |manifest| soundness(manifest, history));
     Verdict {

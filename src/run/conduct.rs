@@ -8,10 +8,13 @@ use history::{Manifest, Phase, Recorder, RunDir, Settings};
 use nemesis::{Host, Nemesis, NodeId, Scheduled};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
-use workloads::{Clients, Config, RoleView, Server, final_reads, setup, watch_roles};
+use workloads::{
+    Clients, Config, RoleView, Server, final_digests, final_reads, setup, watch_digests,
+    watch_roles,
+};
 
 use super::breaker::Breaker;
-use super::ensemble::{client_address, prepare};
+use super::ensemble::{client_address, notes, prepare};
 use crate::cli::progress::{Progress, Snapshot};
 use crate::plan;
 
@@ -21,6 +24,10 @@ const SETUP_WITHIN: Duration = Duration::from_secs(20);
 const FINAL_READS_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at each server's role.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// Between two looks at each server's fingerprints.
+const DIGEST_EVERY: Duration = Duration::from_millis(500);
+/// How long servers may take to have applied the same last transaction, when nobody writes.
+const LEVEL_WITHIN: Duration = Duration::from_secs(3);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs every phase up to the end of the history. The servers are gone when it returns, whatever
@@ -79,6 +86,7 @@ impl Stage<'_> {
         }
         let observer = Some(Host::Observer.addr().into());
         let watcher = watch_roles(&config.servers, observer, PROBE_EVERY, self.recorder);
+        let _digests = watch_digests(&config.servers, observer, DIGEST_EVERY, self.recorder);
         let mut roles = watcher.view();
         let clients = tokio::select! {
             clients = self.prepare_load(&config, &mut roles, &mut nemesis) => clients?,
@@ -92,7 +100,10 @@ impl Stage<'_> {
         let settled = self.until_settled(&mut roles).await;
 
         self.phase(Phase::FinalReads);
-        let unread = final_reads(config, self.recorder.clone(), FINAL_READS_WITHIN).await;
+        let unread =
+            final_reads(Arc::clone(&config), self.recorder.clone(), FINAL_READS_WITHIN).await;
+        final_digests(&config.servers, observer, self.recorder, LEVEL_WITHIN).await;
+        notes(self.settings, self.run, self.recorder);
         self.phase(Phase::End);
         if let Err(error) = settled {
             self.progress.note(&error.to_string());

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use history::{RunDir, Settings, Target};
+use history::{DigestEvent, Draft, Hex, Kind, Process, Recorder, RunDir, Settings, Target, f};
 use nemesis::{Host, Launch, NodeId};
+use server::storage::Diverged;
 
 const CLIENT_PORT: u16 = 2181;
 /// Debian's package `zookeeper`; its manifest names the other jars.
@@ -94,14 +95,32 @@ fn zoo_cfg(settings: &Settings, data: &Path) -> String {
     }
     match (settings.target, &settings.mutant) {
         (Target::Zookeeper, _) => {
-            text.push_str("admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr,ruok\n");
+            text.push_str("admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr,ruok,hash\n");
         }
         (Target::Zoobreak, Some(mutant)) => {
+            text.push_str(OUR_WORDS);
             writeln!(text, "mutant={mutant}").expect("a string takes everything");
         }
-        (Target::Zoobreak, None) => {}
+        (Target::Zoobreak, None) => text.push_str(OUR_WORDS),
     }
     text
+}
+
+/// The words that the harness asks besides those that are always answered.
+const OUR_WORDS: &str = "4lw.commands.whitelist=hash\n";
+
+/// Records what servers of ours have noted that stopped because a quorum had another state.
+pub(super) fn notes(settings: &Settings, run: &RunDir, recorder: &Recorder) {
+    for node in NodeId::first(settings.nodes as u8) {
+        let root = run.node(usize::from(node.0)).join("data/zoobreak");
+        // An unreadable note is told by the server itself, which does not start with it.
+        if let Ok(Some(note)) = Diverged::read(&root) {
+            let (zxid, digest) = (Hex(note.zxid.0), Hex(note.own));
+            let value = DigestEvent { zxid, digest, quorum: Some(Hex(note.right)) };
+            let draft = Draft::new(Process::probe(), Kind::Info, f::DIGEST);
+            recorder.record(draft.node(node.to_string()).value(value));
+        }
+    }
 }
 
 /// Everything to standard output.

@@ -10,13 +10,14 @@
 //!
 //! The order of a run: [`setup`] makes the znodes, [`Clients::open`] opens the sessions,
 //! [`Clients::go`] starts the load, [`Clients::stop`] ends it, [`final_reads`] reads every server.
-//! [`watch_roles`] observes the servers meanwhile. [`load()`] stands apart: it measures, and records
-//! nothing.
+//! [`watch_roles`] and [`watch_digests`] observe the servers meanwhile. [`load()`] stands apart: it
+//! measures, and records nothing.
 
 mod client;
 mod clients;
 mod config;
 mod connection;
+mod digests;
 mod final_reads;
 mod generator;
 mod load;
@@ -33,6 +34,7 @@ mod tally;
 pub use client::{Client, ConnectError, Endpoint, Resume};
 pub use clients::{ClientPanic, Clients, OpenError};
 pub use config::{Config, ConfigError, Server};
+pub use digests::{DigestWatcher, final_digests, watch_digests};
 pub use final_reads::{Unread, final_reads};
 pub use generator::{Op, Register, VALUES_PER_CLIENT};
 pub use load::{Amount, Load, LoadError, Measured, Work, load};

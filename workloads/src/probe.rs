@@ -58,10 +58,18 @@ impl Observation {
 /// Asks the server at `addr`, from local address `source` if given. A failure is an observation
 /// too: whatever is not answered within `timeout` is [`Role::Unreachable`].
 pub async fn probe(addr: SocketAddr, source: Option<IpAddr>, timeout: Duration) -> Observation {
-    match tokio::time::timeout(timeout, ask(addr, source, b"srvr")).await {
-        Ok(Ok(text)) => parse_srvr(&text),
-        Ok(Err(_)) | Err(_) => Observation::UNREACHABLE,
-    }
+    let answer = four_letters(addr, source, b"srvr", timeout).await;
+    answer.map_or(Observation::UNREACHABLE, |text| parse_srvr(&text))
+}
+
+/// A server's answer to a four-letter word, if there is one within `timeout`.
+pub(crate) async fn four_letters(
+    addr: SocketAddr,
+    source: Option<IpAddr>,
+    word: &[u8; 4],
+    timeout: Duration,
+) -> Option<String> {
+    tokio::time::timeout(timeout, ask(addr, source, word)).await.ok()?.ok()
 }
 
 /// What the text of a `srvr` answer says.
@@ -76,7 +84,7 @@ pub fn parse_srvr(text: &str) -> Observation {
     }
 }
 
-/// Longer than any `srvr` answer; a server that goes on talking is cut off here.
+/// Longer than any answer asked for; a server that goes on talking is cut off here.
 const ANSWER_MAX: u64 = 64 * 1024;
 
 async fn ask(addr: SocketAddr, source: Option<IpAddr>, word: &[u8; 4]) -> io::Result<String> {

@@ -25,6 +25,9 @@ pub mod f {
     /// A server's role as seen from outside; `process` is `probe`, `value` a
     /// [`RoleEvent`](super::RoleEvent).
     pub const ROLE: &str = "role";
+    /// A fingerprint of a server's state; `process` is `probe`, `value` a
+    /// [`DigestEvent`](super::DigestEvent).
+    pub const DIGEST: &str = "digest";
     /// A server ended that nobody killed; `process` is `run`, `node` the server, `value` its exit
     /// status in words.
     pub const EXIT: &str = "exit";
@@ -236,6 +239,18 @@ pub struct RoleEvent {
     /// The epoch, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
+}
+
+/// `Event::value` of a fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestEvent {
+    /// The last transaction of the state.
+    pub zxid: Hex,
+    /// The server's fingerprint of it. Servers of one kind have the same at the same zxid.
+    pub digest: Hex,
+    /// What a quorum had there, where the server has stopped because of the difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<Hex>,
 }
 
 /// The phases of a run, in order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::event::{Event, FaultEvent, Kind, Phase, Process, RoleEvent, f};
+use crate::event::{DigestEvent, Event, FaultEvent, Kind, Phase, Process, RoleEvent, f};
 use crate::operation::{Action, Operation, Status};
 use crate::reader::Problem;
 
@@ -19,6 +19,8 @@ pub struct History {
     pub faults: Vec<At<FaultEvent>>,
     /// Changes of the servers' roles, in order.
     pub roles: Vec<At<RoleEvent>>,
+    /// Fingerprints of servers' states, in order of observation.
+    pub digests: Vec<At<DigestEvent>>,
     /// Servers that ended on their own, with their exit status, in order.
     pub exits: Vec<At<String>>,
     /// The phases entered, in order.
@@ -38,7 +40,7 @@ pub struct At<T> {
     pub index: u64,
     /// Nanoseconds since the start.
     pub time: u64,
-    /// The server it concerns, for roles and exits.
+    /// The server it concerns, for roles, digests and exits.
     pub node: Option<Arc<str>>,
     /// What happened.
     pub what: T,
@@ -111,6 +113,10 @@ impl Pairing {
             f::ROLE => {
                 let node = self.node(event)?;
                 self.history.roles.push(at(event, Some(node))?);
+            }
+            f::DIGEST => {
+                let node = self.node(event)?;
+                self.history.digests.push(at(event, Some(node))?);
             }
             f::EXIT => {
                 let node = self.node(event)?;

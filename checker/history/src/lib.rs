@@ -14,7 +14,8 @@ mod recorder;
 mod run_dir;
 
 pub use event::{
-    Event, FaultEvent, FaultStep, Hex, Kind, Outcome, Phase, Process, RoleEvent, Stat, f,
+    DigestEvent, Event, FaultEvent, FaultStep, Hex, Kind, Outcome, Phase, Process, RoleEvent, Stat,
+    f,
 };
 pub use history::{At, History};
 pub use manifest::{Machine, Manifest, Settings, Target};

@@ -71,11 +71,12 @@ pub enum Target {
 }
 
 impl Target {
-    /// Is `sync` followed by a read promised to be linearizable? Ours confirms leadership with a
-    /// quorum first; ZooKeeper's does not ("sync … currently not a quorum operation",
-    /// ZooKeeper Internals, "Consistency Guarantees"; ZOOKEEPER-1675, ZOOKEEPER-2136).
+    /// Does it promise what Apache ZooKeeper does not? That `sync` followed by a read is
+    /// linearizable: ours confirms leadership with a quorum first ("sync … currently not a quorum
+    /// operation", ZooKeeper Internals, "Consistency Guarantees"; ZOOKEEPER-1675, ZOOKEEPER-2136).
+    /// And that no server goes on with another state than a quorum's: ZooKeeper logs it.
     #[must_use]
-    pub fn sync_is_linearizable(self) -> bool {
+    pub fn promises_more_than_zookeeper(self) -> bool {
         self == Target::Zoobreak
     }
 }

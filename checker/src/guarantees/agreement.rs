@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::{Finding, Guarantee, View, views};
+use super::{Finding, Guarantee, View, always, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, noun, witness};
@@ -14,7 +14,8 @@ pub(super) const AGREEMENT: Guarantee = Guarantee {
               reads at equal zxids show the same.",
     source: "ZooKeeper Internals, \"Atomic Broadcast\": total order; Junqueira, Reed, Serafini, \
              \"Zab: High-performance broadcast for primary-backup systems\" (2011)",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

@@ -2,7 +2,7 @@
 
 use history::{History, Operation};
 
-use super::{Finding, Guarantee, View, views};
+use super::{Finding, Guarantee, View, always, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -14,7 +14,8 @@ pub(super) const DURABILITY: Guarantee = Guarantee {
               still has it, or a newer one, at the end.",
     source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": reliability, \"once an \
              update has been applied, it will persist from that time forward\"",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

@@ -7,7 +7,7 @@ use history::{Action, History, Operation, Status};
 use spec::Register;
 use spec::versioned::{Op, Ret};
 
-use super::{Finding, Found, Guarantee};
+use super::{Finding, Found, Guarantee, always};
 use crate::budget::Budget;
 use crate::engine::{Call, Decision, decide};
 use crate::smallest;
@@ -20,7 +20,8 @@ pub(super) const ALL: Guarantee = Guarantee {
     source: "Herlihy and Wing, \"Linearizability\" (1990); for reads it rests on sync confirming \
              leadership with a quorum, which Apache ZooKeeper's does not (ZooKeeper Internals; \
              ZOOKEEPER-1675)",
-    needs_strong_sync: true,
+    more_than_zookeeper: true,
+    applies: always,
     check: |history, budget| check(history, budget, true),
 };
 
@@ -31,7 +32,8 @@ pub(super) const WRITES: Guarantee = Guarantee {
               real time.",
     source: "ZooKeeper Internals, \"Consistency Guarantees\": write operations are linearizable; \
              Lev-Ari et al., \"Modular Composition of Coordination Services\" (2016): OSC(U)",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check: |history, budget| check(history, budget, false),
 };
 

@@ -10,6 +10,7 @@ mod durability;
 mod linearizable;
 mod phantom;
 mod real_time;
+mod replicas;
 mod session;
 mod state;
 mod sync;
@@ -30,8 +31,10 @@ pub(crate) struct Guarantee {
     pub(crate) name: &'static str,
     pub(crate) promise: &'static str,
     pub(crate) source: &'static str,
-    /// Does it rest on `sync` followed by a read being linearizable?
-    pub(crate) needs_strong_sync: bool,
+    /// Does only zoobreak's own server promise it?
+    pub(crate) more_than_zookeeper: bool,
+    /// Is there anything in the history that it is about? Otherwise it is left out.
+    pub(crate) applies: fn(&History) -> bool,
     pub(crate) check: fn(&History, &mut Budget) -> Finding,
 }
 
@@ -51,7 +54,7 @@ pub(crate) enum Found {
 }
 
 /// In the order of the report.
-const CATALOGUE: [&Guarantee; 10] = [
+const CATALOGUE: [&Guarantee; 11] = [
     &linearizable::ALL,
     &linearizable::WRITES,
     &unique::UNIQUE,
@@ -62,13 +65,19 @@ const CATALOGUE: [&Guarantee; 10] = [
     &phantom::PHANTOM,
     &durability::DURABILITY,
     &sync::SYNC,
+    &replicas::REPLICAS,
 ];
 
-/// Runs every check; `strong_sync` says whether the target promises that `sync` followed by a read
-/// is linearizable.
-pub(crate) fn check_all(history: &History, strong_sync: bool, limits: Limits) -> Vec<Check> {
-    let binding = |guarantee: &Guarantee| strong_sync || !guarantee.needs_strong_sync;
-    CATALOGUE.iter().map(|one| run(one, binding(one), history, limits)).collect()
+/// Runs every check that applies; `more` says whether the target promises more than Apache ZooKeeper.
+pub(crate) fn check_all(history: &History, more: bool, limits: Limits) -> Vec<Check> {
+    let binding = |guarantee: &Guarantee| more || !guarantee.more_than_zookeeper;
+    let applying = CATALOGUE.iter().filter(|one| (one.applies)(history));
+    applying.map(|one| run(one, binding(one), history, limits)).collect()
+}
+
+/// Of guarantees that every history of clients is about.
+fn always(_: &History) -> bool {
+    true
 }
 
 fn run(guarantee: &Guarantee, binding: bool, history: &History, limits: Limits) -> Check {

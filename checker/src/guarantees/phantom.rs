@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use history::{History, Operation, Status};
 
-use super::{Finding, Guarantee};
+use super::{Finding, Guarantee, always};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, noun, witness};
@@ -16,7 +16,8 @@ pub(super) const PHANTOM: Guarantee = Guarantee {
     promise: "Every value read was written before by someone who was not refused, at one zxid.",
     source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": atomicity, \
              \"updates either succeed or fail\"",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

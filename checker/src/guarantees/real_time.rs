@@ -2,7 +2,7 @@
 
 use history::{History, Operation};
 
-use super::{Finding, Guarantee, write_zxids};
+use super::{Finding, Guarantee, always, write_zxids};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -14,7 +14,8 @@ pub(super) const REAL_TIME: Guarantee = Guarantee {
     source: "ZooKeeper Internals, \"Guarantees, Properties, and Definitions\": total and causal \
              order; Lev-Ari et al., \"Modular Composition of Coordination Services\" (2016): \
              updates are linearizable",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

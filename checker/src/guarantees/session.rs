@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use history::{Hex, History, Operation};
 
-use super::{Finding, Guarantee};
+use super::{Finding, Guarantee, always};
 use crate::budget::Budget;
 use crate::words::{clause, duration, noun, witness};
 
@@ -14,7 +14,8 @@ pub(super) const SESSION: Guarantee = Guarantee {
     promise: "The zxids in a session's replies never decrease, whichever server it is connected to.",
     source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": single system image, \
              \"a client will never see an older view of the system\"",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::{Finding, Guarantee, View, views};
+use super::{Finding, Guarantee, View, always, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, integer, noun, witness};
@@ -14,7 +14,8 @@ pub(super) const STATE: Guarantee = Guarantee {
               z; never an older one, and never other data than was written.",
     source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": sequential consistency; \
              \"Time in ZooKeeper\": zxid order is the order of changes",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

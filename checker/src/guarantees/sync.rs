@@ -2,7 +2,7 @@
 
 use history::{Action, History, Operation};
 
-use super::{Finding, Guarantee, write_zxids};
+use super::{Finding, Guarantee, always, write_zxids};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -14,7 +14,8 @@ pub(super) const SYNC: Guarantee = Guarantee {
     source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": call sync before the read \
              for the latest value; ZooKeeper Internals: sync is not a quorum operation in Apache \
              ZooKeeper, so there it is reported only",
-    needs_strong_sync: true,
+    more_than_zookeeper: true,
+    applies: always,
     check,
 };
 

@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::{Finding, Guarantee, write_zxids};
+use super::{Finding, Guarantee, always, write_zxids};
 use crate::budget::Budget;
 use crate::words::{clause, noun, witness};
 
@@ -11,7 +11,8 @@ pub(super) const UNIQUE: Guarantee = Guarantee {
     name: "unique zxids",
     promise: "Two writes never share a zxid, not even refused ones.",
     source: "ZooKeeper Programmer's Guide, \"Time in ZooKeeper\": each change has a unique zxid",
-    needs_strong_sync: false,
+    more_than_zookeeper: false,
+    applies: always,
     check,
 };
 

@@ -397,3 +397,44 @@ fn a_value_written_twice_does_not_tell_which_write_was_seen() {
     story.write(1, R, 8, at(8, 3));
     valid(&story, "linearizable");
 }
+
+/// Two servers at zxid 7, where the second had `other`.
+fn seen(other: u64) -> Story {
+    let mut story = correct();
+    story.digest("n1", 7, 0xaa, None);
+    story.digest("n1", 9, 0xbb, None);
+    story.digest("n2", 7, other, None);
+    story
+}
+
+#[test]
+fn replicas_with_another_fingerprint_at_the_same_zxid_are_refused() {
+    valid(&seen(0xaa), "C22");
+    let check = seen(0xab).check("C22");
+    assert_eq!((check.outcome, check.examined), (Outcome::Invalid, 1));
+    let witness = check.witness.expect("a violation has a witness");
+    let words = "n2's fingerprint at zxid 0x7 was 0xab, seen at 0.02 s; n1's was 0xaa";
+    assert_eq!(witness.sentence, words);
+    assert!(witness.window.0 < witness.window.1);
+}
+
+#[test]
+fn a_server_that_stopped_for_its_state_is_refused() {
+    let mut story = seen(0xaa);
+    story.digest("n3", 8, 1, Some(2));
+    let check = story.check("C22");
+    assert_eq!((check.outcome, check.examined), (Outcome::Invalid, 2));
+    let sentence = check.witness.expect("a violation has a witness").sentence;
+    assert!(sentence.starts_with("n3's fingerprint at zxid 0x8 was 0x1"), "{sentence}");
+    assert!(sentence.ends_with("a quorum's was 0x2"), "{sentence}");
+}
+
+#[test]
+fn one_server_alone_is_compared_with_itself() {
+    let mut story = correct();
+    story.digest("n1", 7, 0xaa, None);
+    story.digest("n1", 7, 0xaa, None);
+    assert_eq!(story.check("C22").outcome, Outcome::Unknown);
+    story.digest("n1", 7, 0xab, None);
+    assert_eq!(story.check("C22").outcome, Outcome::Invalid);
+}

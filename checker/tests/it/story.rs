@@ -4,8 +4,8 @@ use std::path::Path;
 
 use checker::{Check, Verdict};
 use history::{
-    Event, FORMAT, FaultEvent, FaultStep, Hex, History, Kind, Machine, Manifest, Outcome, Phase,
-    Process, RoleEvent, Settings, Stat, Target, f,
+    DigestEvent, Event, FORMAT, FaultEvent, FaultStep, Hex, History, Kind, Machine, Manifest,
+    Outcome, Phase, Process, RoleEvent, Settings, Stat, Target, f,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -129,6 +129,12 @@ impl Story {
     pub(crate) fn refused_write(&mut self, client: u64, key: &str, value: i64) {
         self.invoke(client, f::WRITE, key, value);
         self.complete(client, Kind::Fail, f::WRITE, json!(value)).error = Some("refused".into());
+    }
+
+    /// `quorum`: what the server says that others had, when it stopped because of it.
+    pub(crate) fn digest(&mut self, node: &str, zxid: u64, digest: u64, quorum: Option<u64>) {
+        let value = DigestEvent { zxid: Hex(zxid), digest: Hex(digest), quorum: quorum.map(Hex) };
+        self.event(Process::probe(), Kind::Info, f::DIGEST, value).node = Some(node.into());
     }
 
     pub(crate) fn read(&mut self, client: u64, key: &str, value: impl Serialize, reply: Reply) {
