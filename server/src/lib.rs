@@ -23,6 +23,7 @@ mod pid_file;
 mod proposal;
 mod recheck;
 mod run;
+mod seldom;
 mod sessions;
 pub mod storage;
 mod summary;

@@ -28,6 +28,10 @@ pub(crate) struct Metrics {
     pub(crate) diffs: u64,
     pub(crate) snaps: u64,
     pub(crate) expired: u64,
+    /// Writes of this server's clients past a hard limit of a quota.
+    pub(crate) quota_refused: u64,
+    /// The same past a limit that is soft, or not enforced.
+    pub(crate) quota_exceeded: u64,
     /// Comparisons in which this server and another one differed.
     pub(crate) mismatches: u64,
     /// Learners that this leader has brought up.

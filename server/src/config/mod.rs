@@ -74,6 +74,8 @@ pub struct Config {
     pub metrics: Option<(String, u16)>,
     /// `extendedTypesEnabled`: whether clients may create znodes with a time to live.
     pub extended_types: bool,
+    /// `enforceQuota`: whether writes past a hard limit of a quota are refused.
+    pub enforce_quota: bool,
     /// `znode.container.checkIntervalMs`: between two looks for containers and times to live that
     /// have run out, milliseconds.
     pub container_check_ms: u64,
@@ -177,6 +179,7 @@ impl Config {
             admin: lines.admin()?,
             metrics: lines.metrics()?,
             extended_types: lines.flag("extendedTypesEnabled")?,
+            enforce_quota: lines.flag("enforceQuota")?,
             container_check_ms: lines.number(
                 "znode.container.checkIntervalMs",
                 60_000,

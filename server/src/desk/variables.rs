@@ -102,6 +102,8 @@ fn protocol(facts: &Facts) -> Vec<(&'static str, Variable)> {
         ("learner_commit_received_count", Variable::Counter(metrics.learner_commits)),
         ("diff_count", Variable::Counter(metrics.diffs)),
         ("snap_count", Variable::Counter(metrics.snaps)),
+        ("quota_exceeded_error_count", Variable::Counter(metrics.quota_refused)),
+        ("quota_exceeded_count", Variable::Counter(metrics.quota_exceeded)),
         ("stale_sessions_expired", Variable::Counter(metrics.expired)),
         ("digest_mismatches_count", Variable::Counter(metrics.mismatches)),
         ("fsynctime", summary(&metrics.fsync)),

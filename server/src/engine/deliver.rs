@@ -19,6 +19,7 @@ impl Engine {
         }
         let applied = self.tree.apply(entry.zxid.0, &entry.txn.txn);
         self.tell_watchers(entry.zxid, &applied);
+        self.note_quota(&entry.txn, &applied.reply);
         if self.leading() {
             self.keep_sessions(&entry.txn.txn, &applied);
         }

@@ -5,6 +5,7 @@ mod compare;
 mod deliver;
 mod facts;
 mod housekeeping;
+mod quotas;
 mod reads;
 mod requests;
 mod sessions;

@@ -116,7 +116,8 @@ impl Engine {
             request => match write_op(&request, self.config.extended_types) {
                 Some(op) => {
                     let (time_ms, who) = (wall_clock_ms(), client.who());
-                    let txn = tree::Txn::Write { session, xid, time_ms, who, op };
+                    let enforce_quota = self.config.enforce_quota;
+                    let txn = tree::Txn::Write { session, xid, time_ms, who, enforce_quota, op };
                     self.write(conn, xid, txn);
                 }
                 None => client.queue.read((header, request)),

@@ -63,7 +63,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// Opens every connection, so that a stray one is refused.
-const MAGIC: &[u8; 4] = b"ZBK4";
+const MAGIC: &[u8; 4] = b"ZBK5";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
 /// How long a connection may take to stand, and its opener to say who it is.

@@ -11,7 +11,8 @@ use zab::{Entry, Zxid};
 use super::StorageError;
 use super::file::sync_parent;
 
-const HEADER: &[u8; 8] = b"ZBLOG\0\0\x01";
+/// The last byte is the version of what follows.
+const HEADER: &[u8; 8] = b"ZBLOG\0\0\x02";
 /// Length (u32) and CRC-32 of length and payload (u32), little-endian.
 const FRAME: usize = 8;
 
@@ -175,7 +176,10 @@ fn checksum(length: u32, payload: &[u8]) -> u32 {
 /// The valid records from the start, each with where it ends; and what is wrong after them.
 fn scan<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<(Entry<T>, usize)>, Option<&'static str>) {
     let mut records: Vec<(Entry<T>, usize)> = Vec::new();
-    if bytes.len() < HEADER.len() || &bytes[..HEADER.len()] != HEADER {
+    if is_of_another_version(bytes) {
+        return (records, Some("written by another version of this program, which can read it"));
+    }
+    if !bytes.starts_with(HEADER) {
         return (records, Some("not a log header"));
     }
     let mut at = HEADER.len();
@@ -208,9 +212,16 @@ fn record<T: DeserializeOwned>(bytes: &[u8], at: usize) -> Result<(Entry<T>, usi
     Ok((entry, end))
 }
 
-/// Is there a valid record after the damaged one? Then a crash did not do it.
+fn is_of_another_version(bytes: &[u8]) -> bool {
+    let name = &HEADER[..HEADER.len() - 1];
+    bytes.len() >= HEADER.len() && bytes.starts_with(name) && !bytes.starts_with(HEADER)
+}
+
+/// Is there a valid record after the damaged one? Then a crash did not do it. Nor did it change
+/// the version.
 fn continues<T: DeserializeOwned>(bytes: &[u8], damaged: usize) -> bool {
-    (damaged + 1..bytes.len().saturating_sub(FRAME)).any(|at| record::<T>(bytes, at).is_ok())
+    is_of_another_version(bytes)
+        || (damaged + 1..bytes.len().saturating_sub(FRAME)).any(|at| record::<T>(bytes, at).is_ok())
 }
 
 /// Cuts the file back to its first `whole` bytes; a file without its header gets one.
@@ -281,6 +292,17 @@ mod tests {
                 false => assert!(read(&path).unwrap_err().contains("damaged"), "bit in byte {at}"),
             }
         }
+    }
+
+    #[test]
+    fn a_log_of_another_version_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), 1);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[HEADER.len() - 1] -= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(read(&path).unwrap_err().contains("another version"));
+        assert_eq!(fs::read(&path).unwrap(), bytes);
     }
 
     #[test]

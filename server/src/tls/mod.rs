@@ -6,8 +6,7 @@ mod pem;
 mod subject;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -19,6 +18,7 @@ use tracing::warn;
 
 use crate::ConfigError;
 use crate::config::{PemFile, SecurePort};
+use crate::seldom::Seldom;
 
 pub(crate) use door::{Door, Duplex, Stream};
 pub(crate) use subject::subject;
@@ -66,48 +66,21 @@ fn provider() -> Arc<CryptoProvider> {
 /// Those between servers.
 pub(crate) static REFUSALS: Refusals = Refusals::new();
 
-/// Logs who was refused and why, ten times in ten seconds at most, so that strangers cannot fill
-/// the disk.
+/// Logs who was refused and why.
 #[derive(Debug)]
-pub(crate) struct Refusals {
-    /// When the ten seconds began, and how often somebody was refused since.
-    recent: Mutex<Option<(Instant, u32)>>,
-}
-
-const PERIOD: Duration = Duration::from_secs(10);
-const PER_PERIOD: u32 = 10;
+pub(crate) struct Refusals(Seldom);
 
 impl Refusals {
     pub(crate) const fn new() -> Refusals {
-        Refusals { recent: Mutex::new(None) }
+        Refusals(Seldom::new())
     }
 
     /// Logs the error if TLS itself failed, and not the connection below it; in TLS 1.3 a caller
     /// that was refused learns of it when it reads. `who`: the other side.
     pub(crate) fn log(&self, who: &dyn std::fmt::Display, error: &io::Error) {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if inner.is_some() && self.is_due() {
+        if inner.is_some() && self.0.may() {
             warn!(%who, %error, "TLS: no connection");
         }
-    }
-
-    fn is_due(&self) -> bool {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, n) = recent
-            .filter(|(since, _)| since.elapsed() < PERIOD)
-            .unwrap_or_else(|| (Instant::now(), 0));
-        *recent = Some((since, n + 1));
-        n < PER_PERIOD
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strangers_cannot_fill_the_log() {
-        let refusals = Refusals::new();
-        assert_eq!((0..100).filter(|_| refusals.is_due()).count(), PER_PERIOD as usize);
     }
 }

@@ -27,8 +27,9 @@ impl Tree {
                 self.create_session(*id, *timeout_ms, *password)
             }
             Txn::CloseSession { id } => self.close_session(zxid, *id),
-            Txn::Write { session, xid: _, time_ms, who, op } => {
-                let context = Context { zxid, time_ms: *time_ms, session: *session, who };
+            Txn::Write { session, xid: _, time_ms, who, enforce_quota, op } => {
+                let (time_ms, session, enforce_quota) = (*time_ms, *session, *enforce_quota);
+                let context = Context { zxid, time_ms, session, who, enforce_quota };
                 applied(self.write(&context, op))
             }
             Txn::Reap { path, time_ms } => applied(self.reap(zxid, path, *time_ms)),
@@ -86,16 +87,16 @@ impl Tree {
                 Ok(mut effect) => {
                     results.push(result(effect.reply));
                     fired.append(&mut effect.fired);
-                    undos.extend(effect.undo);
+                    undos.extend(effect.undo.into_iter().flatten());
                 }
                 Err(code) => {
                     undos.into_iter().rev().for_each(|undo| self.take_back(undo));
                     let reply = Reply::Multi { results: failed(code, results.len(), ops.len()) };
-                    return Effect { reply, fired: Vec::new(), undo: None };
+                    return Effect { reply, fired: Vec::new(), undo: [None, None] };
                 }
             }
         }
-        Effect { reply: Reply::Multi { results }, fired, undo: None }
+        Effect { reply: Reply::Multi { results }, fired, undo: [None, None] }
     }
 
     fn write_member(&mut self, context: &Context<'_>, op: &WriteOp) -> Result<Effect, ErrorCode> {

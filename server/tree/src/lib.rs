@@ -26,6 +26,7 @@ mod map;
 mod node;
 mod owner;
 mod paths;
+mod quota;
 mod session;
 mod tree;
 mod txn;
@@ -34,6 +35,7 @@ mod watches;
 mod writes;
 
 pub use paths::Paths;
+pub use quota::Exceeded;
 pub use session::Session;
 pub use tree::Tree;
 pub use txn::{Applied, Fired, Reply, Txn, WriteOp};

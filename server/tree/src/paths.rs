@@ -81,6 +81,10 @@ impl Paths {
         self.len() == 0
     }
 
+    pub(crate) fn contains(&self, path: &str) -> bool {
+        self.0.get(at(path)).is_some()
+    }
+
     pub(crate) fn insert(&mut self, path: &str) {
         self.0.insert(Path::new(path), ());
     }

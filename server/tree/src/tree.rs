@@ -9,6 +9,7 @@ use crate::map::Map;
 use crate::node::Node;
 use crate::owner::Owner;
 use crate::paths::{Path, Paths, at, at_place};
+use crate::quota;
 use crate::session::Session;
 use crate::undo::Undo;
 
@@ -27,6 +28,8 @@ pub struct Tree {
     sessions: Map<i64, Session>,
     /// Containers and znodes with a time to live.
     pub(crate) reaped: Paths,
+    /// Paths that have a quota.
+    pub(crate) quotas: Paths,
     pub(crate) last_zxid: u64,
     digest: u64,
     data_size: u64,
@@ -48,6 +51,7 @@ impl Tree {
             nodes: Map::new(),
             sessions: Map::new(),
             reaped: Paths::default(),
+            quotas: Paths::default(),
             last_zxid: 0,
             digest: 0,
             data_size: 0,
@@ -181,7 +185,8 @@ impl Tree {
         self.nodes.get(at(path)).ok_or(ErrorCode::NoNode)
     }
 
-    fn children(&self, path: &str) -> impl Iterator<Item = (&Path, &Node)> {
+    /// The children in order of their names.
+    pub(crate) fn children(&self, path: &str) -> impl Iterator<Item = (&Path, &Node)> {
         let parent = if path == ROOT { "" } else { path };
         // The root itself, of no name, stands before its children.
         let from = self.nodes.range(at_place((parent, "")));
@@ -238,6 +243,9 @@ impl Tree {
             }
             _ => {}
         }
+        if let Some(limited) = quota::limited_by(path) {
+            self.quotas.insert(limited);
+        }
         self.digest = self.digest.wrapping_add(node_summand(path, &node));
         self.data_size += size(path, &node);
         let former = self.nodes.insert(Path::new(path), node);
@@ -248,6 +256,9 @@ impl Tree {
     pub(crate) fn take_out(&mut self, path: &str) -> Node {
         let node = self.nodes.remove(at(path)).expect("the caller has looked it up");
         debug_assert!(node.children == 0, "{path} has children");
+        if let Some(limited) = quota::limited_by(path) {
+            self.quotas.remove(limited);
+        }
         self.digest = self.digest.wrapping_sub(node_summand(path, &node));
         self.data_size -= size(path, &node);
         match node.owner {

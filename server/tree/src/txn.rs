@@ -37,6 +37,8 @@ pub enum Txn {
         time_ms: i64,
         /// Who its client has proved to be: every replica judges by the same identities.
         who: Arc<[Identity]>,
+        /// Whether hard limits of quotas are enforced where the client is connected.
+        enforce_quota: bool,
         /// What it asks.
         op: WriteOp,
     },

@@ -17,13 +17,15 @@ pub(crate) struct Context<'a> {
     pub(crate) time_ms: i64,
     pub(crate) session: i64,
     pub(crate) who: &'a [Identity],
+    pub(crate) enforce_quota: bool,
 }
 
 /// What one operation did.
 pub(crate) struct Effect {
     pub(crate) reply: Reply,
     pub(crate) fired: Vec<Fired>,
-    pub(crate) undo: Option<Undo>,
+    /// Of the change itself, and of what a quota counted.
+    pub(crate) undo: [Option<Undo>; 2],
 }
 
 /// The fields of [`WriteOp::Create`].
@@ -65,6 +67,7 @@ impl Tree {
         let stat = node.stat();
         let fired = self.with_parent(&path, EventType::NodeCreated, &node);
         let undo = Some(self.attach(&path, node, context.zxid));
+        let undo = [undo, self.count_created(&path)];
         let reply = match create.with_stat {
             true => Reply::Create2 { path, stat },
             false => Reply::Create { path },
@@ -90,6 +93,9 @@ impl Tree {
         }
         if parent.owner.session().is_some() {
             return Err(ErrorCode::NoChildrenForEphemerals);
+        }
+        if context.enforce_quota {
+            self.check_quota(&path, data_len(create.data), 1)?;
         }
         Ok((path, acl))
     }
@@ -117,7 +123,9 @@ impl Tree {
     pub(crate) fn delete_empty(&mut self, path: &str, zxid: u64) -> Effect {
         let node = self.node(path).expect("the caller has looked it up");
         let fired = self.with_parent(path, EventType::NodeDeleted, node);
+        let bytes = data_len(&node.data);
         let undo = Some(self.detach(path, zxid));
+        let undo = [undo, self.count(path, -bytes, -1)];
         Effect { reply: Reply::Delete, fired, undo }
     }
 
@@ -129,6 +137,10 @@ impl Tree {
         version: i32,
     ) -> Result<Effect, ErrorCode> {
         let node = self.writable(context, path, perms::WRITE)?;
+        let bytes = data_len(data) - data_len(&node.data);
+        if context.enforce_quota {
+            self.check_quota(path, bytes, 0)?;
+        }
         check_version(node.version, version)?;
         let (stat, undo) = self.update(path, |node| {
             node.data.clone_from(data);
@@ -137,7 +149,8 @@ impl Tree {
             node.mtime = context.time_ms;
         });
         let fired = vec![Fired::of(path, EventType::NodeDataChanged, self.node(path)?)];
-        Ok(Effect { reply: Reply::SetData { stat }, fired, undo: Some(undo) })
+        let undo = [Some(undo), self.count(path, bytes, 0)];
+        Ok(Effect { reply: Reply::SetData { stat }, fired, undo })
     }
 
     fn set_acl(
@@ -155,13 +168,13 @@ impl Tree {
             node.set_acl(acl);
             node.aversion = next_version(node.aversion);
         });
-        Ok(Effect { reply: Reply::SetAcl { stat }, fired: Vec::new(), undo: Some(undo) })
+        Ok(Effect { reply: Reply::SetAcl { stat }, fired: Vec::new(), undo: [Some(undo), None] })
     }
 
     fn check(&self, context: &Context<'_>, path: &str, version: i32) -> Result<Effect, ErrorCode> {
         let node = self.writable(context, path, perms::READ)?;
         check_version(node.version, version)?;
-        Ok(Effect { reply: Reply::Check, fired: Vec::new(), undo: None })
+        Ok(Effect { reply: Reply::Check, fired: Vec::new(), undo: [None, None] })
     }
 
     fn writable(&self, context: &Context<'_>, path: &str, perms: i32) -> Result<&Node, ErrorCode> {
@@ -201,6 +214,10 @@ fn check_allowed(node: &Node, perms: i32, context: &Context<'_>) -> Result<(), E
 
 fn check_version(actual: i32, expected: i32) -> Result<(), ErrorCode> {
     if expected == ANY_VERSION || expected == actual { Ok(()) } else { Err(ErrorCode::BadVersion) }
+}
+
+fn data_len(data: &Data) -> i64 {
+    data.as_deref().map_or(0, <[u8]>::len) as i64
 }
 
 /// A version is never -1, which would mean any (ZOOKEEPER-4743).
@@ -257,7 +274,7 @@ mod tests {
                 with_stat: false,
             };
             let who = [].into();
-            let txn = Txn::Write { session: 1, xid: 1, time_ms: 0, who, op };
+            let txn = Txn::Write { session: 1, xid: 1, time_ms: 0, who, enforce_quota: false, op };
             tree.apply(zxid, &txn).reply
         };
         assert_eq!(create(2), Ok(Reply::Create { path: "/n2147483647".into() }));

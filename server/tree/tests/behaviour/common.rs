@@ -12,12 +12,14 @@ pub(crate) const BOB: i64 = 0xb;
 pub(crate) struct Bench {
     pub(crate) tree: Tree,
     pub(crate) zxid: u64,
+    /// Whether hard limits of quotas are enforced.
+    pub(crate) enforce_quota: bool,
 }
 
 impl Bench {
     /// A new tree; zxids 1 and 2 open [`ALICE`] and [`BOB`].
     pub(crate) fn new() -> Bench {
-        let mut bench = Bench { tree: Tree::new(), zxid: 0 };
+        let mut bench = Bench { tree: Tree::new(), zxid: 0, enforce_quota: false };
         for id in [ALICE, BOB] {
             bench.apply(&Txn::CreateSession { id, timeout_ms: 4000, password: [id as u8; 16] });
         }
@@ -41,7 +43,8 @@ impl Bench {
     /// The same, by somebody with these identities.
     pub(crate) fn write_as(&mut self, session: i64, who: &[Identity], op: WriteOp) -> Applied {
         let time_ms = (self.zxid as i64 + 1) * 1000;
-        self.apply(&Txn::Write { session, xid: 1, time_ms, who: who.into(), op })
+        let enforce_quota = self.enforce_quota;
+        self.apply(&Txn::Write { session, xid: 1, time_ms, who: who.into(), enforce_quota, op })
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod common;
 mod model;
 mod multi;
+mod quota;
 mod reaped;
 mod rules;
 mod watches;

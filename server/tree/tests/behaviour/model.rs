@@ -42,7 +42,7 @@ fn txn() -> impl Strategy<Value = Txn> {
         2 => SESSIONS.prop_map(|id| Txn::CreateSession { id, timeout_ms: 5, password: [1; 16] }),
         1 => SESSIONS.prop_map(|id| Txn::CloseSession { id }),
         20 => (SESSIONS, any::<u16>(), op()).prop_map(|(session, time, op)| {
-            Txn::Write { session, xid: 1, time_ms: time.into(), who: [].into(), op }
+            Txn::Write { session, xid: 1, time_ms: time.into(), who: [].into(), enforce_quota: false, op }
         }),
     ]
 }
