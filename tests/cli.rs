@@ -285,6 +285,7 @@ fn stored_run(scratch: &Scratch, history: &str) -> RunDir {
             kernel: "6.1.0".to_owned(),
             cores: 2,
             partitions_by: "switch".to_owned(),
+            disks_by: None,
             root: true,
             target_version: None,
         },

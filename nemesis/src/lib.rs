@@ -44,6 +44,7 @@
 
 mod clock;
 pub mod contain;
+mod disk;
 pub mod fault;
 mod host;
 pub mod iptables;
@@ -58,11 +59,12 @@ pub mod schedule;
 pub mod switch;
 mod worker;
 
+pub use disk::{DiskError, Loss, Rules, available as disks_available};
 pub use fault::{Fault, FaultId, FaultSpec, Kind, Skip, View};
 pub use host::{Host, NodeId, UnknownHost};
 pub use lab::{Lab, LabError};
 pub use namespace::Namespace;
-pub use nemesis::Nemesis;
+pub use nemesis::{Nemesis, StopError};
 pub use outcome::{NotHealed, Outcome, Report};
 pub use process::{Launch, ProcessError};
 pub use schedule::Scheduled;

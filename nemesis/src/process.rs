@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
+use crate::disk::Disk;
 use crate::namespace::Namespace;
 
 /// How to start a server. Started again after a kill, it gets the same files, which are appended to.
@@ -79,16 +81,25 @@ impl Launch {
 pub(crate) struct Server {
     pub(crate) launch: Launch,
     child: Option<Child>,
+    /// What it keeps its data on, if that is ours.
+    disk: Option<Arc<Disk>>,
 }
 
 impl Server {
-    pub(crate) fn start(launch: Launch, ns: &Namespace) -> Result<Server, ProcessError> {
+    pub(crate) fn start(
+        launch: Launch,
+        disk: Option<Arc<Disk>>,
+        ns: &Namespace,
+    ) -> Result<Server, ProcessError> {
         let child = launch.spawn(ns)?;
-        Ok(Server { launch, child: Some(child) })
+        Ok(Server { launch, child: Some(child), disk })
     }
 
     /// Starts it again; the pid. What the node still runs must be killed first.
     pub(crate) fn restart(&mut self, ns: &Namespace) -> Result<u32, ProcessError> {
+        if let Some(disk) = &self.disk {
+            disk.start();
+        }
         let child = self.launch.spawn(ns)?;
         Ok(self.child.insert(child).id())
     }
@@ -129,7 +140,7 @@ impl Server {
 
     /// SIGKILL to everything in the namespace, until nothing is left of it. Returns whom it hit.
     pub(crate) fn kill(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
-        let killed = kill_all(ns)?;
+        let killed = kill_all(ns, self.disk.as_deref())?;
         if let Some(mut child) = self.child.take() {
             child.kill().and_then(|()| child.wait()).map_err(failed(|| "end a server".into()))?;
         }
@@ -153,13 +164,16 @@ pub(crate) const GRACE: Duration = Duration::from_secs(3);
 /// stopped or killed before the disk answers.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Repeated, because a process may fork between the look and the signal.
-fn kill_all(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+/// Repeated, because a process may fork between the look and the signal, or wait for the disk meanwhile.
+fn kill_all(ns: &Namespace, disk: Option<&Disk>) -> Result<Vec<i32>, ProcessError> {
     let mut hit = Vec::new();
     wait_until("kill every process of a node", || {
         let pids = list(ns)?;
         for &pid in &pids {
             send(pid, Signal::SIGKILL)?;
+        }
+        if let Some(disk) = disk {
+            disk.let_go();
         }
         hit.extend(&pids);
         Ok(pids.is_empty())

@@ -42,7 +42,8 @@ impl Scheduled {
 /// first member is the one aimed at the leader. If `duration` has no room for that, the interval is
 /// shortened. Later kinds, and the members of each, are drawn like cards from a deck, so that a run sees
 /// many of them. Half of the later faults end within their interval; the other half end soon after the
-/// next one began, so that a server comes back while another one is missed.
+/// next one began, so that a server comes back while another one is missed. One that stops everything
+/// ends after half a second.
 /// Without kinds, or with a duration of less than 1 ms per kind, the schedule is empty.
 pub fn generate(
     seed: u64,
@@ -80,9 +81,18 @@ fn entry(
         true => rng.random_range(slot_ms / 2..=slot_ms * 3 / 4),
         false => rng.random_range(slot_ms..=slot_ms * 11 / 8),
     };
-    let hold_ms = wished_ms.min(end_ms - at_ms);
+    let longest_ms = if stops_all(spec) { OUTAGE_MS } else { u64::MAX };
+    let hold_ms = wished_ms.min(end_ms - at_ms).min(longest_ms);
     let id = FaultId(slot as u32 + 1);
     Scheduled { id, at_ms, hold_ms, spec, seed: rng.random() }
+}
+
+/// A run needs time in which something works.
+const OUTAGE_MS: u64 = 500;
+
+/// Does nothing work while it is in force, whatever else is?
+fn stops_all(spec: FaultSpec) -> bool {
+    matches!(spec, FaultSpec::PowerCut { .. })
 }
 
 /// Where the next fault comes from.
@@ -194,6 +204,17 @@ mod tests {
         let shapes: std::collections::BTreeSet<_> =
             schedule[1..].iter().map(|s| s.spec.to_string()).collect();
         assert_eq!(shapes.len(), 7, "{shapes:?}");
+    }
+
+    #[test]
+    fn what_stops_everything_is_short() {
+        let asked = kinds(&["disk:power-cut", "kill"]);
+        let schedule = generate(1, &asked, seconds(60), seconds(3));
+        let of = |family: &str| {
+            let those = schedule.iter().filter(|s| s.spec.to_string().starts_with(family));
+            those.map(|s| s.hold_ms).max().expect("there are some")
+        };
+        assert!(of("disk") <= OUTAGE_MS && of("kill") > OUTAGE_MS);
     }
 
     #[test]

@@ -160,7 +160,9 @@ from_text!(Workload, TargetName, MutantName);
 /// majority, and a partition needs two sides.
 pub(super) fn nodes_needed(kind: &str) -> usize {
     match kind.split_once(':').unwrap_or((kind, "")) {
-        ("kill" | "pause" | "restart" | "slow" | "crash-loop" | "wipe", _) | (_, "bridge") => 3,
+        (_, "power-cut" | "power-cut-ext4") => 1,
+        ("kill" | "pause" | "restart" | "slow" | "crash-loop" | "wipe" | "disk", _)
+        | (_, "bridge") => 3,
         (_, "ring") => 5,
         (_, "client") => 1,
         _ => 2,

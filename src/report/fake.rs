@@ -419,6 +419,7 @@ pub(super) fn manifest() -> Manifest {
             kernel: "6.1.0-18-amd64".into(),
             cores: 8,
             partitions_by: "iptables v1.8.9 (nf_tables)".into(),
+            disks_by: None,
             root: false,
             target_version: None,
         },

@@ -145,6 +145,7 @@ fn faults(manifest: &Manifest) -> Vec<String> {
     if settings.faults.iter().any(|kind| kind.starts_with("partition")) {
         parts.push(format!("partitions by {}", manifest.machine.partitions_by));
     }
+    parts.extend(manifest.machine.disks_by.iter().map(|by| format!("disks by {by}")));
     parts.push(format!("seed {}", settings.seed));
     wrap("faults  ", parts.iter().map(String::as_str), " · ", FAULTS_MAX)
 }

@@ -234,6 +234,7 @@ fn made_with(manifest: &Manifest) -> Value {
         "kernel": manifest.machine.kernel,
         "cores": manifest.machine.cores,
         "partitions by": manifest.machine.partitions_by,
+        "disks by": manifest.machine.disks_by,
         "as root": manifest.machine.root,
         "target version": manifest.machine.target_version,
     })

@@ -13,8 +13,9 @@ use workloads::{
     watch_roles,
 };
 
+use super::breakable_disks;
 use super::breaker::Breaker;
-use super::ensemble::{client_address, notes, prepare};
+use super::ensemble::{client_address, data_dir, notes, prepare};
 use crate::cli::progress::{Progress, Snapshot};
 use crate::plan;
 
@@ -81,8 +82,15 @@ impl Stage<'_> {
         let config = Arc::new(self.workload());
         let mut interrupts = Interrupts::new()?;
         self.phase(Phase::Boot);
+        let breakable = breakable_disks(schedule).is_some_and(|disks| disks.is_ok());
         for node in NodeId::first(self.settings.nodes as u8) {
-            nemesis.start(node, prepare(self.settings, self.run, node)?)?;
+            let data = data_dir(self.run, node)?;
+            if breakable {
+                nemesis.mount_disk(node, &data)?;
+            }
+            let launch = prepare(self.settings, self.run, node)?;
+            nemesis.sync_disk(node);
+            nemesis.start(node, launch)?;
         }
         let observer = Some(Host::Observer.addr().into());
         let watcher = watch_roles(&config.servers, observer, PROBE_EVERY, self.recorder);

@@ -54,14 +54,20 @@ pub(super) fn client_address(node: NodeId) -> SocketAddr {
     (Host::from(node).addr(), CLIENT_PORT).into()
 }
 
+/// The directory of a server's data, made if it is not there.
+pub(super) fn data_dir(run: &RunDir, node: NodeId) -> Result<PathBuf> {
+    let data = run.node(usize::from(node.0)).join("data");
+    fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
+    Ok(data)
+}
+
 /// Writes a server's files into its directory and says how to start it.
 pub(super) fn prepare(settings: &Settings, run: &RunDir, node: NodeId) -> Result<Launch> {
     let home = run.node(usize::from(node.0));
-    let data = home.join("data");
+    let data = data_dir(run, node)?;
     let write = |path: PathBuf, text: String| {
         fs::write(&path, text).with_context(|| path.display().to_string())
     };
-    fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     write(data.join("myid"), format!("{}\n", node.0))?;
     write(home.join("zoo.cfg"), zoo_cfg(settings, &data))?;
     if settings.target == Target::Zookeeper {

@@ -9,12 +9,13 @@ use nix::unistd::geteuid;
 
 use super::ensemble::zookeeper_version;
 
-pub(super) fn describe(partitions_by: String, target: Target) -> Machine {
+pub(super) fn describe(partitions_by: String, disks_by: Option<String>, target: Target) -> Machine {
     let kernel = uname().map(|names| names.release().to_string_lossy().into_owned());
     Machine {
         kernel: kernel.unwrap_or_else(|_| "unknown".to_owned()),
         cores: available_parallelism().map_or(1, usize::from),
         partitions_by,
+        disks_by,
         root: geteuid().is_root(),
         target_version: match target {
             Target::Zoobreak => None,

@@ -48,7 +48,11 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
         started: machine::utc_now(),
         argv,
         schedule: serde_json::to_value(&schedule)?,
-        machine: machine::describe(nemesis.partition_backend(), settings.target),
+        machine: machine::describe(
+            nemesis.partition_backend(),
+            breakable_disks(&schedule).map(|disks| disks.unwrap_or_else(|why| why)),
+            settings.target,
+        ),
         settings,
     };
     let run = RunDir::create(&results, &manifest)?;
@@ -67,6 +71,16 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
             _ => Err(error.context(format!("what there is of the run: {}", run.path().display()))),
         },
     }
+}
+
+/// What breaks the servers' disks: nothing, unless a fault asks for it. An error says why nothing can.
+fn breakable_disks(schedule: &[Scheduled]) -> Option<Result<String, String>> {
+    schedule.iter().any(|fault| fault.spec.needs_disks()).then(|| {
+        match nemesis::disks_available() {
+            Ok(()) => Ok("a file system in memory (FUSE)".to_owned()),
+            Err(why) => Err(format!("nothing: {why}; faults of disks are skipped")),
+        }
+    })
 }
 
 fn judge(run: &RunDir, results: &Path) -> Result<Exit> {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nemesis::fault::{Grudge, Motion};
-use nemesis::{Fault, FaultSpec, Host, NodeId};
+use nemesis::fault::{Ailment, Grudge, Motion};
+use nemesis::{Fault, FaultSpec, Host, Loss, NodeId};
 
 /// The first word of the kind: `kill`, `partition`, `link`, ….
 pub(super) fn family(spec: &FaultSpec) -> &'static str {
@@ -17,6 +17,7 @@ pub(super) fn family(spec: &FaultSpec) -> &'static str {
         FaultSpec::CrashLoop => "crash-loop",
         FaultSpec::Wipe => "wipe",
         FaultSpec::Clock { .. } => "clock",
+        FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::BitFlip => "disk",
     }
 }
 
@@ -30,6 +31,9 @@ pub(super) fn nodes(fault: &Fault) -> Vec<String> {
         | Fault::Slow { nodes, .. }
         | Fault::CrashLoop { nodes, .. }
         | Fault::Clock { nodes, .. }
+        | Fault::PowerCut { nodes, .. }
+        | Fault::Disk { nodes, .. }
+        | Fault::BitFlip { nodes, .. }
         | Fault::Wipe { nodes } => nodes.iter().map(ToString::to_string).collect(),
         Fault::Partition { grudge, .. } | Fault::Link { links: grudge, .. } => {
             let hosts: BTreeSet<Host> = grudge.iter().map(|link| link.dst).collect();
@@ -71,6 +75,24 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
             format!("clock {offset:+} s{to_and_fro}: {}", named(nodes))
         }
         Fault::Wipe { nodes } => format!("kill -9 and empty disk: {}", named(nodes)),
+        Fault::PowerCut { nodes, loss, .. } => {
+            let what = match loss {
+                Loss::Everything => "",
+                Loss::Torn => ", torn writes",
+                Loss::Scattered => ", scattered writes",
+            };
+            format!("power cut{what}: {}", named(nodes))
+        }
+        Fault::Disk { nodes, ailment, size } => {
+            let what = match ailment {
+                Ailment::FsyncError => "every fsync fails".to_owned(),
+                Ailment::Eio => "every read, write and fsync fails".to_owned(),
+                Ailment::Full => format!("disk full but for {size} bytes"),
+                Ailment::Slow => format!("every fsync takes {size} ms"),
+            };
+            format!("{what}: {}", named(nodes))
+        }
+        Fault::BitFlip { nodes, .. } => format!("kill -9 and a flipped bit: {}", named(nodes)),
         Fault::Link { weather, links, .. } => format!("{weather} links: {}", bad(links)),
     }
 }
@@ -151,6 +173,15 @@ mod tests {
         assert_eq!(told(with_clients), "slow links: every link of n3");
         let all = grudge::deaf(&nodes, &nodes);
         assert_eq!(told(all), "slow links: all links between n1 n2 n3");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_disk_is_said() {
+        let told = |ailment, size| {
+            describe(&Fault::Disk { nodes: vec![NodeId(2)], ailment, size }, Some(NodeId(2)))
+        };
+        assert_eq!(told(Ailment::Slow, 30), "every fsync takes 30 ms: n2 (leader)");
+        assert_eq!(told(Ailment::Full, 0), "disk full but for 0 bytes: n2 (leader)");
     }
 
     #[test]

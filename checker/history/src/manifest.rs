@@ -90,6 +90,9 @@ pub struct Machine {
     pub cores: usize,
     /// What makes partitions: `iptables v1.8.9 (nf_tables)` or `switch`.
     pub partitions_by: String,
+    /// What breaks disks, or why nothing does; absent if no fault of a disk was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks_by: Option<String>,
     /// Was it run as root?
     pub root: bool,
     /// Version of the system under test, where it is not ours.

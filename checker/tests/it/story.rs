@@ -215,6 +215,7 @@ pub(crate) fn manifest() -> Manifest {
             kernel: "6.1".into(),
             cores: 2,
             partitions_by: "switch".into(),
+            disks_by: None,
             root: false,
             target_version: None,
         },

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FaultSpec, Motion, Shape, Target, Weather};
+use super::{Ailment, FaultSpec, Motion, Shape, Target, Weather};
+use crate::disk::Rules;
 
 /// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -70,6 +71,12 @@ const DUPLICATE: FaultSpec = FaultSpec::Link { weather: Weather::Duplicate };
 const REORDER: FaultSpec = FaultSpec::Link { weather: Weather::Reorder };
 const CORRUPT: FaultSpec = FaultSpec::Link { weather: Weather::Corrupt };
 const NARROW: FaultSpec = FaultSpec::Link { weather: Weather::Narrow };
+const POWER_CUT: FaultSpec = FaultSpec::PowerCut { rules: Rules::Posix };
+const POWER_CUT_EXT4: FaultSpec = FaultSpec::PowerCut { rules: Rules::Ext4 };
+const FSYNC_ERROR: FaultSpec = FaultSpec::Disk { ailment: Ailment::FsyncError };
+const EIO: FaultSpec = FaultSpec::Disk { ailment: Ailment::Eio };
+const FULL: FaultSpec = FaultSpec::Disk { ailment: Ailment::Full };
+const SLOW_DISK: FaultSpec = FaultSpec::Disk { ailment: Ailment::Slow };
 
 /// A name and the members it may draw, each with its weight. The first member is the foremost.
 type Entry = (&'static str, &'static [(usize, FaultSpec)]);
@@ -96,6 +103,7 @@ const KINDS: &[Entry] = &[
     ("restart", &[(2, RESTART_LEADER), (1, RESTART_ONE), (1, RESTART_MINORITY)]),
     ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
     ("clock", &[(1, JUMP), (1, STROBE)]),
+    ("disk", &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK)]),
     ("kill:leader", &[(1, KILL_LEADER)]),
     ("kill:one", &[(1, KILL_ONE)]),
     ("kill:minority", &[(1, KILL_MINORITY)]),
@@ -120,6 +128,13 @@ const KINDS: &[Entry] = &[
     ("crash-loop", &[(1, FaultSpec::CrashLoop)]),
     ("clock:jump", &[(1, JUMP)]),
     ("clock:strobe", &[(1, STROBE)]),
+    ("disk:power-cut", &[(1, POWER_CUT)]),
+    ("disk:power-cut-ext4", &[(1, POWER_CUT_EXT4)]),
+    ("disk:fsync-error", &[(1, FSYNC_ERROR)]),
+    ("disk:eio", &[(1, EIO)]),
+    ("disk:full", &[(1, FULL)]),
+    ("disk:slow", &[(1, SLOW_DISK)]),
+    ("disk:bit-flip", &[(1, FaultSpec::BitFlip)]),
     ("wipe", &[(1, FaultSpec::Wipe)]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),
     ("partition:election-port", &[(1, ELECTION_PORT)]),

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{Loss, Rules};
 use crate::host::NodeId;
 use crate::switch::{Link, Quality};
 pub use grudge::Grudge;
@@ -77,6 +78,38 @@ pub enum FaultSpec {
     /// voted, it has forgotten. An ensemble gets over it only if the others are up and stay up until
     /// the server has everything again; so it is done only while all are up, and is no member of any group.
     Wipe,
+    /// The power fails for a majority of the servers, the leader among them, or for all: SIGKILL, and
+    /// what was not synced is lost. They are started again at the heal.
+    ///
+    /// Needs disks of [`crate::Nemesis::mount_disk`], like the other faults of disks.
+    PowerCut {
+        /// Which names are lost.
+        rules: Rules,
+    },
+    /// The disks of some servers are ill. Servers that end of it are started again at the heal.
+    Disk {
+        /// In which way.
+        ailment: Ailment,
+    },
+    /// SIGKILL to one server; a bit of what it had synced is flipped, and it is started again.
+    ///
+    /// Like [`FaultSpec::Wipe`] more than a replicated log promises to survive, for damage at the log's end
+    /// cannot be told from a torn write. It is done only while all are up, and is no member of any group.
+    BitFlip,
+}
+
+/// What is wrong with a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ailment {
+    /// Every fsync fails, and what it should have written is never written.
+    FsyncError,
+    /// Every read, write and fsync fails.
+    Eio,
+    /// Little room is left, or none.
+    Full,
+    /// Every fsync takes long.
+    Slow,
 }
 
 /// Which servers a kill or a pause is for.
@@ -234,6 +267,35 @@ pub enum Fault {
         /// The servers.
         nodes: Vec<NodeId>,
     },
+    /// See [`FaultSpec::PowerCut`].
+    PowerCut {
+        /// The servers.
+        nodes: Vec<NodeId>,
+        /// Which names are lost.
+        rules: Rules,
+        /// How much of the rest is lost.
+        loss: Loss,
+        /// For so long no fsync is answered, before the power fails: there shall be something to lose.
+        stall_ms: u64,
+        /// Seed of what stays.
+        seed: u64,
+    },
+    /// See [`FaultSpec::Disk`].
+    Disk {
+        /// The servers.
+        nodes: Vec<NodeId>,
+        /// What is wrong.
+        ailment: Ailment,
+        /// Bytes left on a full disk; milliseconds of each fsync of a slow one; otherwise 0.
+        size: u64,
+    },
+    /// See [`FaultSpec::BitFlip`].
+    BitFlip {
+        /// The server.
+        nodes: Vec<NodeId>,
+        /// Seed of which bit.
+        seed: u64,
+    },
 }
 
 impl fmt::Display for FaultSpec {
@@ -248,9 +310,31 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Slow { target } => write!(f, "slow:{target}"),
             FaultSpec::CrashLoop => f.write_str("crash-loop"),
             FaultSpec::Wipe => f.write_str("wipe"),
+            FaultSpec::PowerCut { rules: Rules::Posix } => f.write_str("disk:power-cut"),
+            FaultSpec::PowerCut { rules: Rules::Ext4 } => f.write_str("disk:power-cut-ext4"),
+            FaultSpec::Disk { ailment } => write!(f, "disk:{ailment}"),
+            FaultSpec::BitFlip => f.write_str("disk:bit-flip"),
             FaultSpec::Clock { motion: Motion::Jump } => f.write_str("clock:jump"),
             FaultSpec::Clock { motion: Motion::Strobe } => f.write_str("clock:strobe"),
         }
+    }
+}
+
+impl FaultSpec {
+    /// Can it be done only to disks of [`crate::Nemesis::mount_disk`]?
+    pub fn needs_disks(self) -> bool {
+        matches!(self, FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::BitFlip)
+    }
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ailment::FsyncError => "fsync-error",
+            Ailment::Eio => "eio",
+            Ailment::Full => "full",
+            Ailment::Slow => "slow",
+        })
     }
 }
 

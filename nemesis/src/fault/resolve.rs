@@ -7,7 +7,8 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Cut, Fault, FaultSpec, Grudge, Motion, Ports, Shape, Target, grudge};
+use super::{Ailment, Cut, Fault, FaultSpec, Grudge, Motion, Ports, Shape, Target, grudge};
+use crate::disk::Loss;
 use crate::host::NodeId;
 
 /// The ensemble as it stands at the moment of an injection.
@@ -63,6 +64,8 @@ pub enum Skip {
 /// Long enough for the others to notice, with ticks of up to 200 ms and a limit of four.
 const TURN_MS: u64 = 1000;
 const STOP_MS: u64 = 80;
+/// From a cut at any moment to one that finds much unsynced, and shorter than followers wait for a leader.
+const STALL_MS: RangeInclusive<u64> = 0..=200;
 /// From before a server answers to when it has joined.
 const UP_MS: RangeInclusive<u64> = 20..=400;
 
@@ -92,13 +95,29 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
             Ok(Fault::CrashLoop { nodes, up_ms: rng.random_range(UP_MS) })
         }
         FaultSpec::Clock { motion } => {
-            let (nodes, offset_ms) = (wrong_clocks(view, rng)?, offset_ms(motion, rng));
+            let (nodes, offset_ms) = (leader_few_or_all(view, rng)?, offset_ms(motion, rng));
             Ok(Fault::Clock { nodes, motion, offset_ms })
         }
         FaultSpec::Wipe => {
             running_leader(view)?;
             all_up(view)?;
             Ok(Fault::Wipe { nodes: targets(Target::One, view, rng)? })
+        }
+        FaultSpec::PowerCut { rules } => Ok(Fault::PowerCut {
+            nodes: powerless(view, rng)?,
+            rules,
+            loss: if rng.random_ratio(2, 3) { Loss::Everything } else { Loss::Torn },
+            stall_ms: rng.random_range(STALL_MS),
+            seed: rng.random(),
+        }),
+        FaultSpec::Disk { ailment } => {
+            let nodes = ill(ailment, view, rng)?;
+            Ok(Fault::Disk { nodes, ailment, size: size(ailment, rng) })
+        }
+        FaultSpec::BitFlip => {
+            running_leader(view)?;
+            all_up(view)?;
+            Ok(Fault::BitFlip { nodes: targets(Target::One, view, rng)?, seed: rng.random() })
         }
     }
 }
@@ -136,8 +155,40 @@ fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId
     }
 }
 
+/// A majority with the leader in it, or all that are up: a minority would lose nothing that others lack.
+fn powerless(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
+    let leader = running_leader(view)?;
+    let up = view.up();
+    let n_majority = view.nodes.len() / 2 + 1;
+    if rng.random() || up.len() <= n_majority {
+        return Ok(up);
+    }
+    let others: Vec<NodeId> = up.into_iter().filter(|node| *node != leader).collect();
+    let mut nodes = some_of(&others, n_majority - 1, rng);
+    nodes.push(leader);
+    nodes.sort_unstable();
+    Ok(nodes)
+}
+
+/// A disk may be slow anywhere; of another ailment a server may end, so a majority is spared.
+fn ill(ailment: Ailment, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
+    match (ailment, rng.random()) {
+        (Ailment::Slow, _) => leader_few_or_all(view, rng),
+        (_, true) => targets(Target::Leader, view, rng),
+        (_, false) => targets(Target::Minority, view, rng),
+    }
+}
+
+fn size(ailment: Ailment, rng: &mut impl Rng) -> u64 {
+    match ailment {
+        Ailment::Full => rng.random_range(0..=16) * 4096,
+        Ailment::Slow => rng.random_range(10..=200),
+        Ailment::FsyncError | Ailment::Eio => 0,
+    }
+}
+
 /// The leader alone, a few, or all that are up.
-fn wrong_clocks(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
+fn leader_few_or_all(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
     let up = view.up();
     let leader = view.leader.filter(|leader| up.contains(leader));
     match (up.len(), rng.random_range(0..3), leader) {
@@ -264,166 +315,4 @@ fn some_of(nodes: &[NodeId], n_wanted: usize, rng: &mut impl Rng) -> Vec<NodeId>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Kind;
-    use super::*;
-    use crate::host::Host;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
-
-    fn view(n_nodes: u8, leader: Option<u8>, down: &[u8]) -> View {
-        let down = down.iter().copied().map(NodeId).collect();
-        View { nodes: NodeId::first(n_nodes), leader: leader.map(NodeId), down, ..View::default() }
-    }
-
-    fn resolved(kind: &str, view: &View, seed: u64) -> Result<Fault, Skip> {
-        let spec = kind.parse::<Kind>().expect("the tests know the kinds").foremost();
-        resolve(&spec, view, &mut ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    #[test]
-    fn no_sequence_of_kills_and_pauses_takes_a_majority() {
-        for n_nodes in 1..=7 {
-            for seed in 0..200 {
-                let mut view = view(n_nodes, Some(1), &[]);
-                for (step, kind) in ["kill:minority", "pause:one", "kill:leader", "pause:minority"]
-                    .iter()
-                    .enumerate()
-                {
-                    if let Ok(Fault::Kill { nodes } | Fault::Pause { nodes }) =
-                        resolved(kind, &view, seed * 4 + step as u64)
-                    {
-                        assert!(!nodes.is_empty());
-                        assert!(nodes.iter().all(|node| view.down.insert(*node)), "twice down");
-                    }
-                }
-                assert!((view.nodes.len() - view.down.len()) * 2 > view.nodes.len());
-            }
-        }
-    }
-
-    #[test]
-    fn a_minority_of_five_is_sometimes_one_and_sometimes_two() {
-        let sizes: BTreeSet<_> = (0..50)
-            .map(|seed| match resolved("kill:minority", &view(5, None, &[]), seed) {
-                Ok(Fault::Kill { nodes }) => nodes.len(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(sizes, BTreeSet::from([1, 2]));
-    }
-
-    #[test]
-    fn the_leader_is_hit_or_the_reason_is_given() {
-        let leader = |leader, down: &[u8]| resolved("kill:leader", &view(5, leader, down), 1);
-        assert_eq!(leader(Some(4), &[]), Ok(Fault::Kill { nodes: vec![NodeId(4)] }));
-        assert_eq!(leader(None, &[]), Err(Skip::NoLeader));
-        assert_eq!(leader(Some(4), &[4]), Err(Skip::Down(NodeId(4))));
-        assert_eq!(leader(Some(4), &[1, 2]), Err(Skip::Majority { n_down: 2, n_nodes: 5 }));
-        assert_eq!(resolved("partition:leader", &view(5, None, &[]), 1), Err(Skip::NoLeader));
-    }
-
-    #[test]
-    fn shapes_that_need_more_servers_say_how_many() {
-        let few = Err(Skip::TooFew { shape: Shape::Ring, needs: 5, has: 4 });
-        assert_eq!(resolved("partition:ring", &view(4, None, &[]), 1), few);
-        assert!(resolved("partition:bridge", &view(2, None, &[]), 1).is_err());
-        assert!(resolved("partition:halves", &view(1, None, &[]), 1).is_err());
-    }
-
-    #[test]
-    fn every_partition_cuts_something_and_never_the_observer() {
-        for kind in Kind::all().filter(|kind| kind.name().starts_with("partition:")) {
-            for seed in 0..50 {
-                let Ok(Fault::Partition { grudge, .. }) =
-                    resolved(kind.name(), &view(5, Some(2), &[]), seed)
-                else {
-                    panic!("{kind} was not resolved")
-                };
-                assert!(!grudge.is_empty(), "{kind}");
-                assert!(grudge.iter().all(|link| link.src != link.dst));
-                assert!(grudge.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
-            }
-        }
-    }
-
-    #[test]
-    fn faults_of_all_servers_wait_until_all_are_up() {
-        for kind in ["kill:all", "pause:rolling", "wipe"] {
-            assert!(resolved(kind, &view(5, Some(2), &[]), 1).is_ok(), "{kind}");
-            assert_eq!(resolved(kind, &view(5, Some(2), &[4]), 1), Err(Skip::Down(NodeId(4))));
-        }
-        assert_eq!(resolved("wipe", &view(5, None, &[]), 1), Err(Skip::NoLeader));
-        let Ok(Fault::Rolling { order, .. }) = resolved("pause:rolling", &view(5, Some(4), &[]), 1)
-        else {
-            panic!("all are up")
-        };
-        assert_eq!((order[0], order.len()), (NodeId(4), 5));
-    }
-
-    #[test]
-    fn a_server_with_a_wrong_clock_is_left_alone_and_counts_as_up() {
-        let held = View { held: [NodeId(2)].into(), ..view(3, Some(2), &[]) };
-        assert_eq!(resolved("kill:leader", &held, 1), Err(Skip::Held(NodeId(2))));
-        assert_eq!(resolved("kill:all", &held, 1), Err(Skip::Held(NodeId(2))));
-        for seed in 0..50 {
-            let Ok(Fault::Kill { nodes }) = resolved("kill:one", &held, seed) else {
-                panic!("two are free")
-            };
-            assert!(!nodes.contains(&NodeId(2)));
-            let Ok(Fault::Clock { nodes, offset_ms, .. }) = resolved("clock:jump", &held, seed)
-            else {
-                panic!("two are free")
-            };
-            assert!(!nodes.is_empty() && !nodes.contains(&NodeId(2)));
-            assert!((10_000..=3_600_000).contains(&offset_ms.abs()));
-        }
-        let all = View { held: NodeId::first(3).into_iter().collect(), ..view(3, None, &[]) };
-        assert_eq!(resolved("kill:one", &all, 1), Err(Skip::Held(NodeId(1))));
-        assert_eq!(resolved("clock:strobe", &all, 1), Err(Skip::Held(NodeId(1))));
-    }
-
-    #[test]
-    fn a_port_partition_cuts_its_port_and_no_other() {
-        let cut_of = |kind| match resolved(kind, &view(5, Some(2), &[]), 3) {
-            Ok(Fault::Partition { cut, .. }) => cut,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(cut_of("partition:quorum-port"), Cut::Port(2888));
-        assert_eq!(cut_of("partition:election-port"), Cut::Port(3888));
-        assert_eq!(cut_of("partition:reset"), Cut::Reset);
-        assert_eq!(cut_of("partition:halves"), Cut::Everything);
-    }
-
-    #[test]
-    fn bad_links_are_those_of_all_servers_or_of_one_with_its_clients() {
-        for seed in 0..50 {
-            let Ok(Fault::Link { links, quality, .. }) =
-                resolved("link:lossy", &view(5, Some(2), &[]), seed)
-            else {
-                panic!("link was not resolved")
-            };
-            let clients = links.iter().any(|link| [link.src, link.dst].contains(&Host::Clients));
-            assert_eq!(links.len(), if clients { 10 } else { 20 });
-            assert!(links.iter().all(|l| ![l.src, l.dst].contains(&Host::Observer)));
-            assert!(quality.loss > 0);
-        }
-        assert!(
-            matches!(resolved("link", &view(1, None, &[]), 1), Ok(Fault::Link { links, .. }) if links.len() == 2)
-        );
-    }
-
-    #[test]
-    fn one_way_has_no_way_back() {
-        for seed in 0..50 {
-            let Ok(Fault::Partition { grudge, .. }) =
-                resolved("partition:one-way", &view(5, None, &[]), seed)
-            else {
-                panic!("one-way was not resolved")
-            };
-            let back =
-                |link: &crate::switch::Link| crate::switch::Link { src: link.dst, dst: link.src };
-            assert!(grudge.iter().all(|link| !grudge.contains(&back(link))));
-        }
-    }
-}
+mod tests;

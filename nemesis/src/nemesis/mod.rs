@@ -1,6 +1,7 @@
 //! The nemesis: it owns the servers' processes, hurts them, repairs them, and proves both.
 
 mod clocks;
+mod disks;
 mod links;
 mod processes;
 mod rounds;
@@ -13,8 +14,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use clocks::Clocks;
+use disks::IllDisks;
 use rounds::{Round, Rounds};
 
+use crate::disk::{Disk, DiskError};
 use crate::fault::{Fault, FaultId, Grudge, Ports, Shape, View};
 use crate::host::{Host, NodeId};
 use crate::lab::Lab;
@@ -30,6 +33,7 @@ pub struct Nemesis {
     lab: Arc<Lab>,
     backend: Backend,
     servers: BTreeMap<NodeId, Arc<Mutex<Server>>>,
+    disks: BTreeMap<NodeId, Arc<Disk>>,
     active: BTreeMap<FaultId, Active>,
     ports: Ports,
 }
@@ -57,14 +61,24 @@ enum Active {
     },
     Rounds(Rounds),
     Clocks(Clocks),
+    Disk(IllDisks),
 }
 
 impl Active {
-    /// Servers that are up and down in turns: other faults must count them as down.
+    /// Servers that are up and down in turns, or may end any moment: other faults must count them as down.
     fn holds(&self) -> &[NodeId] {
         match self {
             Active::Rounds(rounds) => rounds.nodes(),
+            Active::Disk(ill) if ill.may_end_servers() => ill.nodes(),
             _ => &[],
+        }
+    }
+
+    /// Where to note that a server ended, if this fault is why.
+    fn excuse(&mut self, node: NodeId) -> Option<&mut BTreeMap<NodeId, String>> {
+        match self {
+            Active::Disk(ill) if ill.may_end_servers() => ill.excuse(node),
+            _ => None,
         }
     }
 }
@@ -82,8 +96,8 @@ impl Nemesis {
     }
 
     fn by(lab: Arc<Lab>, backend: Backend) -> Nemesis {
-        let (servers, active) = (BTreeMap::new(), BTreeMap::new());
-        Nemesis { lab, backend, servers, active, ports: Ports::default() }
+        let (servers, disks, active) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Nemesis { lab, backend, servers, disks, active, ports: Ports::default() }
     }
 
     /// Where the servers talk to each other, if not at [`Ports::default`].
@@ -104,23 +118,32 @@ impl Nemesis {
     /// Starts a server in its node's namespace. What the node runs already is killed first.
     pub fn start(&mut self, node: NodeId, launch: Launch) -> Result<(), ProcessError> {
         self.stop_node(node)?;
-        let server = Server::start(launch, self.lab.namespace(node.into()))?;
+        let disk = self.disks.get(&node).cloned();
+        let server = Server::start(launch, disk, self.lab.namespace(node.into()))?;
         self.servers.insert(node, Arc::new(Mutex::new(server)));
         Ok(())
     }
 
-    /// Servers that ended on their own since the last call. Kills by the nemesis are not among them.
+    /// Servers that ended on their own since the last call. Kills by the nemesis are not among them, nor
+    /// are servers that ended of an ill disk, which the fault's heal starts again.
     pub fn exits(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, ProcessError> {
         let mut exits = Vec::new();
         for (&node, server) in &self.servers {
-            exits.extend(lock(server).take_exit()?.map(|status| (node, status)));
+            let Some(status) = lock(server).take_exit()? else { continue };
+            match self.active.values_mut().find_map(|active| active.excuse(node)) {
+                Some(ended) => drop(ended.insert(node, status.to_string())),
+                None => exits.push((node, status)),
+            }
         }
         Ok(exits)
     }
 
-    /// Kills every process of every node, at the end of a run.
-    pub fn stop(&mut self) -> Result<(), ProcessError> {
-        self.lab.nodes().into_iter().try_for_each(|node| self.stop_node(node))
+    /// Kills every process of every node, at the end of a run, and saves the files of the disks.
+    pub fn stop(&mut self) -> Result<(), StopError> {
+        self.active.clear();
+        let stopped = self.lab.nodes().into_iter().try_for_each(|node| self.stop_node(node));
+        let saved = self.eject_disks();
+        Ok(stopped.map(|()| saved)??)
     }
 
     /// The ensemble as the processes show it, for [`crate::fault::resolve`]. Who leads is the caller's knowledge.
@@ -163,6 +186,11 @@ impl Nemesis {
                 self.set_clocks(id, nodes, *motion, *offset_ms)
             }
             Fault::CrashLoop { nodes, up_ms } => self.begin(id, nodes, Round::Crash, *up_ms),
+            Fault::PowerCut { nodes, rules, loss, stall_ms, seed } => {
+                self.cut_power(id, nodes, (*rules, *loss), *stall_ms, *seed)
+            }
+            Fault::Disk { nodes, ailment, size } => self.infect(id, nodes, *ailment, *size),
+            Fault::BitFlip { nodes, seed } => self.flip_bit(id, nodes, *seed),
         };
         evidence["took_ms"] = millis_since(start);
         report(id, outcome, evidence)
@@ -180,6 +208,7 @@ impl Nemesis {
             Active::Kill { nodes, wipe, doubts } => self.restart(nodes, *wipe, doubts),
             Active::Rounds(rounds) => self.finish(rounds),
             Active::Clocks(clocks) => self.correct(clocks),
+            Active::Disk(ill) => self.cure(id, ill),
             Active::Pause { pids, doubts } => self.resume(pids, doubts),
             Active::Partition { rift, baseline } => self.mend(rift, baseline),
             Active::Link { quality, lost_before } => self.clear(id, *quality, *lost_before),
@@ -282,10 +311,20 @@ impl Nemesis {
     }
 }
 
+/// What could not be ended at the end.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// A process.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A disk in memory: its files are lost.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
 impl Drop for Nemesis {
     /// Call [`Nemesis::stop`] to hear of failures.
     fn drop(&mut self) {
-        self.active.clear();
         let _ = self.stop();
     }
 }

@@ -3,6 +3,7 @@
 
 mod clocks;
 mod containment;
+mod disks;
 mod links;
 mod network;
 mod partitions;
@@ -68,6 +69,14 @@ const TESTS: &[(&str, Test)] = &[
     ("a_clock_nobody_reads_is_not_vouched_for", Inside(clocks::nobody_asks)),
     ("a_clock_that_ends_with_its_process_is_noticed", Inside(clocks::process_ends)),
     ("clocks_of_dead_or_paused_servers_are_skipped", Inside(clocks::skipped)),
+    ("a_power_cut_takes_what_was_not_synced", Inside(disks::power_cut)),
+    ("a_kill_takes_nothing_from_the_disk", Inside(disks::kill_loses_nothing)),
+    ("a_torn_power_cut_keeps_what_was_synced", Inside(disks::torn)),
+    ("an_ill_disk_refuses", Inside(disks::errors)),
+    ("a_slow_disk_is_slow", Inside(disks::slow)),
+    ("a_flipped_bit_is_met_at_the_start", Inside(disks::bit_flip)),
+    ("the_machines_own_disk_is_left_alone", Inside(disks::skipped)),
+    ("an_ill_disk_nobody_uses_is_not_vouched_for", Inside(disks::unfelt)),
     ("a_program_that_cannot_start_is_an_error", Inside(processes::cannot_start)),
 ];
 
@@ -80,6 +89,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["--echo"] => support::echo_server(),
         ["--deaf-echo"] => support::deaf_echo_server(),
+        ["--scribe", place] => disks::scribe(place),
         ["--linger"] => support::linger(),
         ["--inside", name] => inside(name),
         ["--scene", name] => containment::scene(name),

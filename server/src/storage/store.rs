@@ -57,6 +57,7 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         let directory = store.directory();
         fs::create_dir_all(&directory).map_err(|error| StorageError::io(&directory, error))?;
         sync_parent(&directory)?;
+        sync_parent(&store.root)?;
         store.remove_other_generations()?;
         let recovered = store.recover()?;
         Ok((store, recovered))

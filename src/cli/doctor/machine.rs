@@ -17,6 +17,17 @@ pub(super) fn namespaces() -> Finding {
     }
 }
 
+/// Only the device is looked at; mounting needs what [`namespaces`] tries.
+pub(super) fn disks() -> Finding {
+    match nemesis::disks_available() {
+        Ok(()) => Finding::ok("disk faults: /dev/fuse"),
+        Err(error) => Finding::limited(
+            format!("disk faults: {error}"),
+            "power cuts and broken disks (--faults disk) are skipped without it",
+        ),
+    }
+}
+
 pub(super) fn user() -> Finding {
     match geteuid() {
         uid if uid.is_root() => Finding::ok("user: root"),

@@ -31,7 +31,7 @@ impl Doctor {
         // Namespaces first: they are tried in a fork, which wants a process without threads.
         let mut findings = vec![machine::namespaces(), machine::user()];
         findings.extend([machine::kernel(), machine::cores(), machine::memory()]);
-        findings.extend([machine::open_files(), machine::tcp()]);
+        findings.extend([machine::open_files(), machine::tcp(), machine::disks()]);
         findings.extend(disk::findings(&self.results));
         findings.extend([tools::iptables(), tools::java(), tools::zookeeper()]);
         let ready = !findings.iter().any(|finding| finding.state == State::Missing);

@@ -1,0 +1,219 @@
+//! Power cuts, ill disks and flipped bits, on disks of our own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Active, Nemesis, lock};
+use crate::disk::{Disk, DiskError, Loss, Rules};
+use crate::fault::{Ailment, FaultId};
+use crate::host::NodeId;
+use crate::outcome::Outcome;
+use crate::process::{ProcessError, Server};
+
+/// Disks that are ill, or have a bit flipped.
+#[derive(Debug)]
+pub(super) struct IllDisks {
+    illness: Illness,
+    nodes: Vec<NodeId>,
+    /// Servers that ended of it, and how.
+    ended: BTreeMap<NodeId, String>,
+    doubts: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Illness {
+    Ails(Ailment),
+    FlippedBit,
+}
+
+/// How long a server may take to end after its disk failed it, if it is one that ends then.
+const DYING: Duration = Duration::from_millis(200);
+
+impl IllDisks {
+    pub(super) fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    pub(super) fn may_end_servers(&self) -> bool {
+        self.illness != Illness::Ails(Ailment::Slow)
+    }
+
+    /// Where to note that this server ended, if it is one of them.
+    pub(super) fn excuse(&mut self, node: NodeId) -> Option<&mut BTreeMap<NodeId, String>> {
+        self.nodes.contains(&node).then_some(&mut self.ended)
+    }
+}
+
+impl Nemesis {
+    /// Mounts an empty disk in memory on an existing directory, for a server to be started. Without it
+    /// faults of disks are skipped. [`Nemesis::stop`] unmounts it and saves its files there.
+    ///
+    /// Only the processes of this mount namespace see it, so [`crate::contain::enter`] must come before.
+    pub fn mount_disk(&mut self, node: NodeId, place: &Path) -> Result<(), DiskError> {
+        self.disks.insert(node, Arc::new(Disk::mount(place)?));
+        Ok(())
+    }
+
+    /// Makes everything durable that is on a node's disk, such as the files that a server is to find there.
+    pub fn sync_disk(&self, node: NodeId) {
+        if let Some(disk) = self.disks.get(&node) {
+            disk.sync_all();
+        }
+    }
+
+    pub(super) fn cut_power(
+        &mut self,
+        id: FaultId,
+        nodes: &[NodeId],
+        (rules, loss): (Rules, Loss),
+        stall_ms: u64,
+        seed: u64,
+    ) -> (Outcome, Value) {
+        let disks = match self.disks_of(nodes) {
+            Ok(disks) => disks,
+            Err(why) => return (Outcome::skipped(why), Value::Null),
+        };
+        disks.values().for_each(|disk| disk.stall());
+        sleep(Duration::from_millis(stall_ms));
+        disks.values().for_each(|disk| disk.power_off());
+        let (outcome, mut evidence) = self.take_down(id, nodes, false, Server::kill);
+        let Some(Active::Kill { doubts, .. }) = self.active.get_mut(&id) else {
+            disks.values().for_each(|disk| disk.start());
+            return (outcome, evidence);
+        };
+        let (mut lost, mut lost_any) = (BTreeMap::new(), false);
+        for (node, disk) in disks {
+            let (what, any) = disk.lose(loss, rules, seed ^ u64::from(node.0));
+            lost.insert(node, what);
+            lost_any |= any;
+        }
+        if !lost_any {
+            doubts.push("everything was synced, so nothing was lost: as good as kill -9".into());
+        }
+        evidence["lost"] = json!(lost);
+        (Outcome::unless(doubts), evidence)
+    }
+
+    /// The server is started again at once, so that it meets the damage.
+    pub(super) fn flip_bit(
+        &mut self,
+        id: FaultId,
+        nodes: &[NodeId],
+        seed: u64,
+    ) -> (Outcome, Value) {
+        let disks = match self.disks_of(nodes) {
+            Ok(disks) => disks,
+            Err(why) => return (Outcome::skipped(why), Value::Null),
+        };
+        let (outcome, mut evidence) = self.take_down(id, nodes, false, Server::kill);
+        let Some(Active::Kill { nodes, mut doubts, .. }) = self.active.remove(&id) else {
+            return (outcome, evidence);
+        };
+        let mut flipped = BTreeMap::new();
+        for node in &nodes {
+            match disks[node].flip_bit(seed) {
+                Some(place) => drop(flipped.insert(*node, place)),
+                None => doubts.push(format!("{node} had synced nothing yet")),
+            }
+            if let Err(error) = self.start_again(*node) {
+                doubts.push(error);
+            }
+        }
+        evidence["flipped"] = json!(flipped);
+        let outcome = Outcome::unless(&doubts);
+        let (illness, ended) = (Illness::FlippedBit, BTreeMap::new());
+        self.active.insert(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
+        (outcome, evidence)
+    }
+
+    pub(super) fn infect(
+        &mut self,
+        id: FaultId,
+        nodes: &[NodeId],
+        ailment: Ailment,
+        size: u64,
+    ) -> (Outcome, Value) {
+        let evidence = json!({ "ailment": ailment, "size": size, "nodes": nodes });
+        let disks = match self.disks_of(nodes) {
+            Ok(disks) if disks.is_empty() => {
+                return (Outcome::skipped("it is for no disk"), evidence);
+            }
+            Ok(disks) => disks,
+            Err(why) => return (Outcome::skipped(why), evidence),
+        };
+        disks.values().for_each(|disk| disk.infect(id, ailment, size));
+        let well = disks.iter().filter(|(_, disk)| !disk.is_ill(id));
+        let doubts: Vec<_> = well.map(|(node, _)| format!("{node}'s disk is well")).collect();
+        let (outcome, nodes) = (Outcome::unless(&doubts), nodes.to_vec());
+        let (illness, ended) = (Illness::Ails(ailment), BTreeMap::new());
+        self.active.insert(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
+        (outcome, evidence)
+    }
+
+    /// Servers that ended of it are started again; those that refused a damaged disk, with an empty one.
+    pub(super) fn cure(&self, id: FaultId, ill: &mut IllDisks) -> Result<(Outcome, Value), String> {
+        let disks = self.disks_of(&ill.nodes)?;
+        let felt: BTreeMap<NodeId, u64> =
+            disks.iter().map(|(node, disk)| (*node, disk.cure(id))).collect();
+        if let Some((node, _)) = disks.iter().find(|(_, disk)| disk.is_ill(id)) {
+            return Err(format!("the disk of {node} is still ill"));
+        }
+        if matches!(ill.illness, Illness::Ails(_)) && felt.values().all(|n_felt| *n_felt == 0) {
+            ill.doubts.push("no request met it: nobody felt it".into());
+        }
+        if ill.may_end_servers() && felt.values().any(|n_felt| *n_felt > 0) {
+            sleep(DYING);
+        }
+        let (mut restarted, mut emptied) = (BTreeMap::new(), BTreeMap::new());
+        for node in ill.nodes.clone() {
+            let Some(server) = self.servers.get(&node) else { continue };
+            let in_node = |e: ProcessError| format!("{node}: {e}");
+            if let Some(status) = lock(server).take_exit().map_err(in_node)? {
+                ill.ended.insert(node, status.to_string());
+            }
+            if !ill.ended.contains_key(&node) {
+                continue;
+            }
+            if ill.illness == Illness::FlippedBit {
+                emptied.insert(node, lock(server).wipe().map_err(in_node)?);
+            }
+            restarted.insert(node, self.start_again(node)?);
+        }
+        let evidence = json!({
+            "requests_that_felt_it": felt,
+            "ended": ill.ended,
+            "emptied": emptied,
+            "restarted_pids": restarted,
+        });
+        Ok((Outcome::unless(&ill.doubts), evidence))
+    }
+
+    fn start_again(&self, node: NodeId) -> Result<u32, String> {
+        let server = self.servers.get(&node).ok_or(format!("{node} was never started"))?;
+        let pid = lock(server).restart(self.lab.namespace(node.into()));
+        pid.map_err(|error| format!("{node}: {error}"))
+    }
+
+    /// Unmounts every disk and saves its files.
+    pub(super) fn eject_disks(&mut self) -> Result<(), DiskError> {
+        self.servers.clear();
+        for disk in std::mem::take(&mut self.disks).into_values() {
+            // Nobody else has it: the servers are gone.
+            Arc::into_inner(disk).map_or(Ok(()), |mut disk| disk.eject())?;
+        }
+        Ok(())
+    }
+
+    fn disks_of(&self, nodes: &[NodeId]) -> Result<BTreeMap<NodeId, Arc<Disk>>, String> {
+        let disk_of = |node: &NodeId| match self.disks.get(node) {
+            Some(disk) => Ok((*node, Arc::clone(disk))),
+            None => Err(format!("{node} has the machine's own disk, which is not to be broken")),
+        };
+        nodes.iter().map(disk_of).collect()
+    }
+}

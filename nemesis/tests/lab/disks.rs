@@ -1,0 +1,311 @@
+//! Power cuts and broken disks, under a program that writes numbers and says what it was told is durable.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nemesis::fault::Ailment;
+use nemesis::{Fault, FaultId, Host, Lab, Launch, Loss, Nemesis, NodeId, Outcome, Report, Rules};
+
+use crate::support::{PORT, skip_inside, until};
+
+const N1: NodeId = NodeId(1);
+const N2: NodeId = NodeId(2);
+const F1: FaultId = FaultId(1);
+/// Numbers between two fsyncs.
+const BATCH: u64 = 8;
+const NUMBER: usize = size_of::<u64>();
+
+/// What the program says of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Said {
+    /// Numbers it found in its file when it started.
+    found: u64,
+    written: u64,
+    synced: u64,
+    errors: u64,
+}
+
+/// Appends the numbers from 0 on to `log`, and syncs them in batches. It ends with 3 if it finds others there.
+pub(crate) fn scribe(place: &str) -> ExitCode {
+    let path = Path::new(place).join("log");
+    fs::create_dir_all(place).expect("a disk that is well");
+    let bytes = fs::read(&path).unwrap_or_default();
+    let numbers = bytes
+        .chunks_exact(NUMBER)
+        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
+    if !numbers.eq(0..(bytes.len() / NUMBER) as u64) {
+        return ExitCode::from(3);
+    }
+    let found = (bytes.len() / NUMBER) as u64;
+    let (written, synced, errors) = (AtomicU64::new(found), AtomicU64::new(0), AtomicU64::new(0));
+    let write = || -> std::io::Result<()> {
+        let mut log = File::options().create(true).append(true).open(&path)?;
+        log.set_len(found * NUMBER as u64)?;
+        log.sync_all()?;
+        File::open(place)?.sync_all()?;
+        File::open(Path::new(place).join(".."))?.sync_all()?;
+        File::create(Path::new(place).join("unsynced"))?.sync_all()?;
+        loop {
+            for _ in 0..BATCH {
+                log.write_all(&written.load(Ordering::Relaxed).to_le_bytes())?;
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+            log.sync_data()?;
+            synced.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    };
+    let udp = UdpSocket::bind(("0.0.0.0", PORT)).expect("the port is free");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let failed = write().expect_err("it writes for ever");
+            eprintln!("{failed}");
+            errors.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut buffer = [0; 16];
+        while let Ok((_, from)) = udp.recv_from(&mut buffer) {
+            let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+            let numbers = [found, read(&written), read(&synced), read(&errors)];
+            // An answer that cannot be sent is a lost packet, which the asker expects.
+            let _ = udp.send_to(format!("{numbers:?}").as_bytes(), from);
+        }
+    });
+    ExitCode::FAILURE
+}
+
+/// Everything synced is there again, what was not is lost, and the other server notices nothing.
+pub(crate) fn power_cut() {
+    let mut stage = Stage::new();
+    let before = stage.busy(N1);
+    let other = stage.busy(N2);
+    let injected = stage.nemesis.inject(F1, &power_cut_of(N1, 30));
+    assert_eq!(injected.outcome, Outcome::Installed, "{injected:?}");
+    let lost = &injected.evidence["lost"]["n1"];
+    assert!(lost["bytes"].as_u64() > Some(0), "{lost}");
+    assert_eq!(lost["names"], serde_json::json!(["data/unsynced"]));
+    assert_eq!(stage.healed().outcome, Outcome::Installed);
+    let after = stage.said(N1);
+    assert!(after.found >= before.synced, "{before:?} {after:?}");
+    assert!(stage.busy(N1).synced > after.found, "it can sync again");
+    assert_eq!((stage.said(N2).found, stage.said(N2).errors), (other.found, 0));
+    stage.assert_saved();
+}
+
+/// The contrast: a process that is killed leaves what it wrote in the cache of a machine that goes on.
+pub(crate) fn kill_loses_nothing() {
+    let mut stage = Stage::new();
+    let slow = Fault::Disk { nodes: vec![N1], ailment: Ailment::Slow, size: 600_000 };
+    stage.busy(N1);
+    assert_eq!(stage.nemesis.inject(F1, &slow).outcome, Outcome::Installed);
+    let (mut before, mut n_same) = (stage.said(N1), 0);
+    until("it waits for an fsync", || {
+        let now = stage.said(N1);
+        n_same = if now == before { n_same + 1 } else { 0 };
+        before = now;
+        n_same > 100 && now.written == now.synced + BATCH
+    });
+    let f2 = FaultId(2);
+    let killed = stage.nemesis.inject(f2, &Fault::Kill { nodes: vec![N1] });
+    assert_eq!(killed.outcome, Outcome::Installed, "a held fsync lets a killed process go");
+    assert_eq!(stage.healed().outcome, Outcome::Installed);
+    assert!(stage.lab.namespace(N1.into()).pids().expect("proc").is_empty(), "it is still killed");
+    assert_eq!(stage.nemesis.heal(f2).expect("it can be healed").outcome, Outcome::Installed);
+    assert_eq!(stage.said(N1).found, before.written);
+}
+
+pub(crate) fn torn() {
+    let mut stage = Stage::new();
+    let mut cut = power_cut_of(N1, 30);
+    if let Fault::PowerCut { loss, rules, .. } = &mut cut {
+        (*loss, *rules) = (Loss::Torn, Rules::Ext4);
+    }
+    let before = stage.busy(N1);
+    let injected = stage.nemesis.inject(F1, &cut);
+    assert_eq!(injected.evidence["lost"]["n1"]["names"], serde_json::json!([]), "it was journaled");
+    stage.healed();
+    assert!(stage.said(N1).found >= before.synced);
+}
+
+pub(crate) fn errors() {
+    for ailment in [Ailment::FsyncError, Ailment::Eio, Ailment::Full] {
+        let mut stage = Stage::new();
+        stage.busy(N1);
+        let fault = Fault::Disk { nodes: vec![N1], ailment, size: 0 };
+        assert_eq!(stage.nemesis.inject(F1, &fault).outcome, Outcome::Installed);
+        until("an error", || stage.said(N1).errors > 0);
+        assert_eq!(stage.nemesis.view(None).expect("proc is there").down, [N1].into());
+        assert_eq!(stage.busy(N2).errors, 0);
+        let healed = stage.healed();
+        assert_eq!(healed.outcome, Outcome::Installed, "{healed:?}");
+        assert!(healed.evidence["requests_that_felt_it"]["n1"].as_u64() > Some(0));
+        stage.nemesis.inject(F1, &Fault::Kill { nodes: vec![N1] });
+        stage.healed();
+        assert_eq!(stage.busy(N1).errors, 0, "{ailment} is over");
+    }
+}
+
+pub(crate) fn slow() {
+    let mut stage = Stage::new();
+    stage.busy(N1);
+    let fault = Fault::Disk { nodes: vec![N1], ailment: Ailment::Slow, size: 40 };
+    assert_eq!(stage.nemesis.inject(F1, &fault).outcome, Outcome::Installed);
+    // The fsync that was on its way is not delayed.
+    let (start, first) = (Instant::now(), stage.said(N1).synced + BATCH);
+    until("five fsyncs", || stage.said(N1).synced >= first + 5 * BATCH);
+    assert!(start.elapsed() >= Duration::from_millis(4 * 40), "{:?}", start.elapsed());
+    assert_eq!(stage.healed().outcome, Outcome::Installed);
+    let healed = stage.said(N1);
+    until("it is quick again", || stage.said(N1).synced > healed.synced + 100 * BATCH);
+}
+
+/// The program refuses a file that is not what it wrote, and gets an empty disk.
+pub(crate) fn bit_flip() {
+    let mut stage = Stage::new();
+    until("there is something to damage", || stage.busy(N1).synced > 200);
+    let injected = stage.nemesis.inject(F1, &Fault::BitFlip { nodes: vec![N1], seed: 4 });
+    assert_eq!(injected.outcome, Outcome::Installed, "{injected:?}");
+    assert_eq!(injected.evidence["flipped"]["n1"]["file"], "data/log");
+    until("it refuses", || stage.lab.namespace(N1.into()).pids().expect("proc").is_empty());
+    assert_eq!(stage.nemesis.exits().expect("proc is there"), [], "the fault is why");
+    let healed = stage.healed();
+    assert_eq!(healed.evidence["ended"]["n1"], "exit status: 3");
+    assert_eq!(stage.busy(N1).found, 0);
+}
+
+pub(crate) fn skipped() {
+    let lab = Arc::new(Lab::new(1).expect("a contained process may build a lab"));
+    let mut nemesis = Nemesis::without_iptables(lab);
+    let faults = [
+        power_cut_of(N1, 0),
+        Fault::Disk { nodes: vec![N1], ailment: Ailment::Eio, size: 0 },
+        Fault::BitFlip { nodes: vec![N1], seed: 1 },
+    ];
+    for fault in faults {
+        let report = nemesis.inject(F1, &fault);
+        let reason = match &report.outcome {
+            Outcome::Skipped { reason } => reason.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(reason.contains("n1 has the machine's own disk"), "{reason}");
+    }
+    assert_eq!(nemesis.heal_all(), Ok(vec![]));
+}
+
+/// Nobody writes: the disk was ill and nobody can tell.
+pub(crate) fn unfelt() {
+    let mut stage = Stage::of(&["--echo"]);
+    let eio = Fault::Disk { nodes: vec![N1], ailment: Ailment::Eio, size: 0 };
+    for (fault, doubt) in [(power_cut_of(N1, 0), "nothing was lost"), (eio, "nobody felt it")] {
+        stage.nemesis.inject(F1, &fault);
+        let healed = stage.nemesis.heal(F1).expect("it can be healed");
+        let told =
+            matches!(&healed.outcome, Outcome::Indeterminate { reason } if reason.contains(doubt));
+        assert!(told, "{healed:?}");
+    }
+}
+
+struct Stage {
+    lab: Arc<Lab>,
+    nemesis: Nemesis,
+    home: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Two servers with disks that can be broken, both writing.
+    fn new() -> Stage {
+        Stage::of(&["--scribe"])
+    }
+
+    fn of(args: &[&str]) -> Stage {
+        if let Err(error) = nemesis::disks_available() {
+            skip_inside(&error.to_string());
+        }
+        let lab = Arc::new(Lab::new(2).expect("a contained process may build a lab"));
+        let mut nemesis = Nemesis::without_iptables(lab.clone());
+        let home = tempfile::tempdir().expect("a scratch directory");
+        for node in lab.nodes() {
+            let place = home.path().join(node.to_string());
+            fs::create_dir(&place).expect("an empty directory");
+            nemesis.mount_disk(node, &place).expect("/dev/fuse can be opened");
+            nemesis.start(node, launch(args, &place)).expect("the program starts");
+        }
+        Stage { lab, nemesis, home }
+    }
+
+    fn said(&self, node: NodeId) -> Said {
+        let mut said = None;
+        until("a server answers", || {
+            said = self.ask(node);
+            said.is_some()
+        });
+        said.expect("it answered")
+    }
+
+    fn ask(&self, node: NodeId) -> Option<Said> {
+        let ask = || -> std::io::Result<Vec<u8>> {
+            let socket = UdpSocket::bind((Host::Observer.addr(), 0))?;
+            socket.set_read_timeout(Some(Duration::from_millis(150)))?;
+            socket.connect((Host::Node(node).addr(), PORT))?;
+            socket.send(b"?")?;
+            let mut buffer = vec![0; 256];
+            let len = socket.recv(&mut buffer)?;
+            buffer.truncate(len);
+            Ok(buffer)
+        };
+        let answer =
+            self.lab.namespace(Host::Observer).run(ask).expect("it can be entered").ok()?;
+        let [found, written, synced, errors] = serde_json::from_slice(&answer).ok()?;
+        Some(Said { found, written, synced, errors })
+    }
+
+    /// Waits until it has synced something that it did not find.
+    fn busy(&self, node: NodeId) -> Said {
+        until("something is synced", || {
+            let said = self.said(node);
+            said.synced > said.found
+        });
+        self.said(node)
+    }
+
+    fn healed(&mut self) -> Report {
+        self.nemesis.heal(F1).expect("it can be healed")
+    }
+
+    /// At the end the files are where the disk was mounted.
+    fn assert_saved(mut self) {
+        let said = self.busy(N1);
+        self.nemesis.stop().expect("everything can be ended");
+        let saved = fs::read(self.home.path().join("n1/data/log")).expect("it was saved");
+        assert!(saved.len() as u64 >= said.written * NUMBER as u64, "{} {said:?}", saved.len());
+        let mounts = fs::read_to_string("/proc/self/mounts").expect("proc is there");
+        assert!(!mounts.contains("fuse"), "{mounts}");
+    }
+}
+
+fn launch(args: &[&str], place: &Path) -> Launch {
+    let mut args: Vec<_> = args.iter().map(Into::into).collect();
+    if args == ["--scribe"] {
+        args.push(place.join("data").into());
+    }
+    let log: PathBuf = place.with_extension("stderr");
+    Launch {
+        program: "/proc/self/exe".into(),
+        args,
+        env: [].into(),
+        cwd: "/".into(),
+        stdout: log.clone(),
+        stderr: log,
+        disks: vec![place.join("data")],
+    }
+}
+
+fn power_cut_of(node: NodeId, stall_ms: u64) -> Fault {
+    let (rules, loss) = (Rules::Posix, Loss::Everything);
+    Fault::PowerCut { nodes: vec![node], rules, loss, stall_ms, seed: 1 }
+}

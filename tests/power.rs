@@ -1,0 +1,46 @@
+//! Power cuts: what was acknowledged is there afterwards, and a server that lies about it is found.
+
+mod support;
+
+use support::harness::{json, latest, missing, zoobreak};
+use support::{alone, scratch, seconds, skip, text};
+
+#[test]
+fn what_was_acknowledged_survives_power_cuts() {
+    let _alone = alone();
+    if let Some(why) = missing().or_else(no_disks) {
+        return skip("what_was_acknowledged_survives_power_cuts", &why);
+    }
+    let results = scratch();
+    let faults = "disk:power-cut,disk:power-cut-ext4";
+    let argv = ["test", "--faults", faults, "--time", "12", "--seed", "1", "--results"];
+    let said = zoobreak(&[&argv[..], &[text(results.path())]].concat(), seconds(90));
+    assert_eq!(said.code, 0, "{}", said.all());
+    let run = latest(results.path());
+    assert_eq!(
+        json(&run, "manifest.json")["machine"]["disks_by"],
+        "a file system in memory (FUSE)"
+    );
+    for node in ["n1", "n5"] {
+        let data = run.join("nodes").join(node).join("data");
+        let inspected = zoobreak(&["server", "inspect", text(&data)], seconds(20));
+        assert_eq!(inspected.code, 0, "the files are there: {}", inspected.all());
+    }
+}
+
+#[test]
+fn a_server_that_acknowledges_before_its_disk_has_written_is_found() {
+    let _alone = alone();
+    if let Some(why) = missing().or_else(no_disks) {
+        let test = "a_server_that_acknowledges_before_its_disk_has_written_is_found";
+        return skip(test, &why);
+    }
+    let results = scratch();
+    let argv = ["test", "--mutant", "X1", "--faults", "disk:power-cut", "--seed", "1", "--results"];
+    let said = zoobreak(&[&argv[..], &[text(results.path())]].concat(), seconds(120));
+    assert_eq!(said.code, 1, "{}", said.all());
+}
+
+fn no_disks() -> Option<String> {
+    nemesis::disks_available().err().map(|error| error.to_string())
+}
