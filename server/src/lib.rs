@@ -23,6 +23,8 @@ mod pid_file;
 mod proposal;
 mod recheck;
 mod run;
+#[cfg(test)]
+mod samples;
 mod seldom;
 mod sessions;
 pub mod storage;

@@ -5,6 +5,8 @@
 
 mod error;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod names;
 mod numbers;
 mod resolve;

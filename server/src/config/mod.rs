@@ -1,5 +1,7 @@
 //! Reads a ZooKeeper configuration file.
 
+#[cfg(test)]
+mod fuzz;
 mod lines;
 mod operators;
 mod servers;

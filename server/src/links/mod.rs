@@ -6,6 +6,8 @@
 
 mod channel;
 mod election;
+#[cfg(test)]
+mod fuzz;
 
 use std::io;
 use std::time::Duration;

@@ -14,6 +14,8 @@
 
 mod diverged;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod inspect;
 mod log;
 mod state;

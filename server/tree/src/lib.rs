@@ -23,6 +23,7 @@ mod access;
 mod apply;
 mod digest;
 mod map;
+mod member;
 mod node;
 mod owner;
 mod paths;

@@ -8,6 +8,7 @@ use wire::{
 };
 
 use crate::access;
+use crate::member;
 use crate::node::Node;
 
 /// A transaction.
@@ -105,7 +106,8 @@ pub enum WriteOp {
     },
     /// Several creates, deletes, sets and checks: all or none.
     Multi {
-        /// In order; each sees what those before it did.
+        /// In order; each sees what those before it did. None is a multi.
+        #[serde(deserialize_with = "member::list")]
         ops: Vec<WriteOp>,
     },
     /// A write refused before it was put in order; it still takes a zxid.
