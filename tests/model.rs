@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 fn the_models_are_listed() {
     let (code, text) = model(&["list"], Path::new("."));
     assert_eq!(code, Some(0));
-    for name in ["boot", "broadcast", "recovery", "stale-leader", "votes", "paxos"] {
+    for name in ["boot", "broadcast", "recovery", "stale-leader", "votes", "paxos", "zab-join"] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{name}: {text}");
     }
 }
@@ -19,6 +19,19 @@ fn a_model_that_holds_says_what_was_searched() {
     assert!(text.starts_with("recovery: held: all 13 invariants"), "{text}");
     assert!(text.contains("within     servers 3, elections 2\n"), "{text}");
     assert!(text.contains("searched   1200 states"), "{text}");
+}
+
+#[test]
+fn random_walks_find_a_defect_and_never_claim_to_have_seen_all() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let walk = ["check", "zab-recovery", "--random", "7", "--states", "20000"];
+    let (code, text) = model(&walk, scratch.path());
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.starts_with("zab-recovery: stopped"), "{text}");
+    let flawed = [&walk[..], &["--mutant", "half-quorum"]].concat();
+    let (code, text) = model(&flawed, scratch.path());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with("zab-recovery: broken: "), "{text}");
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The models that can be searched, by name.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zab::Mutant;
 
 use crate::counterexample::{Counterexample, Replay, replay};
-use crate::paxos::{Flaw, Paxos};
-use crate::search::{Budget, Outcome, Progress, search};
+use crate::paxos::{self, Paxos};
+use crate::protocol::{self, Protocol};
+use crate::search::{Budget, Outcome, Progress, explore, search};
 use crate::zab::{Prepared, Zab};
 
 /// How much may happen in a model. Each counts events; what a model does not know, it ignores.
@@ -43,11 +46,12 @@ pub struct Named {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Zab(Prepared),
+    Protocol(protocol::Prepared),
     Paxos,
 }
 
 /// Every model.
-pub const MODELS: [Named; 9] = [
+pub const MODELS: [Named; 14] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
@@ -91,6 +95,36 @@ pub const MODELS: [Named; 9] = [
         kind: Kind::Zab(Prepared::Votes),
     },
     Named {
+        name: "zab-boot",
+        about: "ZAB as published, from empty disks: discovery, synchronisation",
+        bounds: Bounds { txns: 1, cuts: 1, elections: 1, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::Boot),
+    },
+    Named {
+        name: "zab-broadcast",
+        about: "ZAB as published, from an established leader: transactions, syncs, a crash",
+        bounds: Bounds { txns: 1, syncs: 1, crashes: 1, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::Broadcast),
+    },
+    Named {
+        name: "zab-join",
+        about: "ZAB as published, with a server that joins a leader at work",
+        bounds: Bounds { txns: 2, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::Join),
+    },
+    Named {
+        name: "zab-recovery",
+        about: "ZAB as published, from different logs after a restart of all, with a crash",
+        bounds: Bounds { crashes: 1, elections: 2, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::Recovery),
+    },
+    Named {
+        name: "zab-stale",
+        about: "ZAB as published, with a deposed leader that has not noticed",
+        bounds: Bounds { txns: 1, syncs: 1, elections: 1, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::StaleLeader),
+    },
+    Named {
         name: "paxos",
         about: "single-decree Paxos: agreement, validity, a linearizable register",
         bounds: Bounds { txns: 2, elections: 1, ..three() },
@@ -120,7 +154,8 @@ impl Named {
     pub fn mutants(&self) -> Vec<&'static str> {
         match self.kind {
             Kind::Zab(_) => vec!["X1", "X8", "X9", "X11", "X17"],
-            Kind::Paxos => Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
+            Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
+            Kind::Paxos => paxos::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
         }
     }
 
@@ -137,8 +172,27 @@ impl Named {
     ) -> Result<Outcome, String> {
         Ok(match self.build(bounds, mutant)? {
             Built::Zab(model) => search(model, budget, report),
+            Built::Protocol(model) => search(model, budget, report),
             Built::Paxos(model) => search(model, budget, report),
         })
+    }
+
+    /// Serves stateright's explorer of the model on `address`, for a browser.
+    ///
+    /// # Errors
+    /// As [`Named::check`]; otherwise it does not return.
+    pub fn explore(
+        &self,
+        bounds: Bounds,
+        mutant: Option<&str>,
+        address: SocketAddr,
+    ) -> Result<(), String> {
+        match self.build(bounds, mutant)? {
+            Built::Zab(model) => explore(model, address),
+            Built::Protocol(model) => explore(model, address),
+            Built::Paxos(model) => explore(model, address),
+        }
+        Ok(())
     }
 
     fn build(&self, bounds: Bounds, mutant: Option<&str>) -> Result<Built, String> {
@@ -149,7 +203,11 @@ impl Named {
         }
         Ok(match self.kind {
             Kind::Zab(prepared) => Built::Zab(Zab::new(prepared, bounds, mutant.and_then(planted))),
-            Kind::Paxos => Built::Paxos(Paxos::new(bounds, mutant.and_then(Flaw::named))),
+            Kind::Protocol(prepared) => {
+                let flaw = mutant.and_then(protocol::Flaw::named);
+                Built::Protocol(Protocol::new(prepared, bounds, flaw))
+            }
+            Kind::Paxos => Built::Paxos(Paxos::new(bounds, mutant.and_then(paxos::Flaw::named))),
         })
     }
 }
@@ -165,12 +223,14 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
     let model = find(&stored.model).ok_or_else(|| format!("no model {}", stored.model))?;
     match model.build(stored.bounds, stored.mutant.as_deref())? {
         Built::Zab(model) => replay(&model, &stored.chapter),
+        Built::Protocol(model) => replay(&model, &stored.chapter),
         Built::Paxos(model) => replay(&model, &stored.chapter),
     }
 }
 
 enum Built {
     Zab(Zab),
+    Protocol(Protocol),
     Paxos(Paxos),
 }
 

@@ -1,13 +1,15 @@
-//! Protocol models under stateright, searched exhaustively within bounds. No sockets, no disk.
+//! Protocol models under stateright, searched exhaustively within bounds. No disk, and no sockets
+//! but the explorer's.
 //!
-//! The model of the server is the server's own core: a state holds `Peer`s, and an action is
-//! what a network, a disk, a clock or a client may do next. [`catalogue`] lists what can be
+//! [`zab`] is the server's own core: a state holds `Peer`s, and an action is what a network, a
+//! disk, a clock or a client may do next. [`protocol`] is ZAB as published, without the core. [`catalogue`] lists what can be
 //! searched, [`search`] searches, and a [`Counterexample`] is a story that can be replayed.
 
 pub mod catalogue;
 
 mod counterexample;
 pub mod paxos;
+pub mod protocol;
 pub mod search;
 pub mod zab;
 

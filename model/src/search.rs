@@ -1,6 +1,8 @@
 //! Breadth-first search of a model, within a budget, with word of how it is getting on.
 
+use std::fmt::Debug;
 use std::hash::Hash;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -8,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stateright::{Checker, Expectation, HasDiscoveries, Model, Path};
+use stateright::{
+    Checker, CheckerBuilder, Expectation, HasDiscoveries, Model, Path, UniformChooser,
+};
 
 use crate::counterexample::{Chapter, tell};
 
@@ -41,6 +45,8 @@ pub struct Watch {
     stop: AtomicBool,
     /// An invariant broke: nothing deeper is of interest.
     found: AtomicBool,
+    /// Somebody looks around: neither matters.
+    explored: AtomicBool,
     names: &'static [&'static str],
     counts: Vec<AtomicU64>,
 }
@@ -56,14 +62,16 @@ impl Watch {
     /// Must no further action be offered?
     #[must_use]
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.found.load(Ordering::Relaxed)
+        let ends = self.stop.load(Ordering::Relaxed) || self.found.load(Ordering::Relaxed);
+        ends && !self.explored.load(Ordering::Relaxed)
     }
 
     /// Passes on whether an invariant holds, until the first does not: the checker would keep the
     /// last counterexample it meets, and the first one is the shortest.
     #[must_use]
     pub fn judge(&self, holds: bool) -> bool {
-        holds || self.found.swap(true, Ordering::Relaxed)
+        let later = || self.found.swap(true, Ordering::Relaxed);
+        holds || later() && !self.explored.load(Ordering::Relaxed)
     }
 
     /// An action of this name was carried out.
@@ -97,12 +105,14 @@ pub struct Budget {
     pub states: usize,
     /// Threads. With one, the counterexample is a shortest one.
     pub threads: usize,
+    /// Random walks from this seed on, instead of every state: for what is too large.
+    pub random: Option<u64>,
 }
 
 impl Default for Budget {
-    /// Ten minutes, 20 million states, one thread.
+    /// Ten minutes, 20 million states, one thread, every state.
     fn default() -> Budget {
-        Budget { time: Duration::from_secs(600), states: 20_000_000, threads: 1 }
+        Budget { time: Duration::from_secs(600), states: 20_000_000, threads: 1, random: None }
     }
 }
 
@@ -156,10 +166,27 @@ pub struct Outcome {
 /// # Panics
 /// If the model panics.
 pub fn search<M: Story>(model: M, budget: Budget, report: &mut dyn FnMut(&Progress)) -> Outcome {
-    let watch = Arc::clone(model.watch());
+    let threads = budget.threads.max(1);
+    let builder = model.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
+    match budget.random {
+        None => run(builder.spawn_bfs(), budget, report),
+        Some(seed) => run(walk(builder, seed, budget), budget, report),
+    }
+}
+
+/// Walks end by themselves when the budget is spent: there is always another one.
+fn walk<M: Story>(builder: CheckerBuilder<M>, seed: u64, budget: Budget) -> impl Checker<M> {
+    let builder = builder.timeout(budget.time).target_state_count(budget.states);
+    builder.spawn_simulation(seed, UniformChooser)
+}
+
+fn run<M: Story>(
+    mut checker: impl Checker<M>,
+    budget: Budget,
+    report: &mut dyn FnMut(&Progress),
+) -> Outcome {
+    let watch = Arc::clone(checker.model().watch());
     let begun = Instant::now();
-    let builder = model.checker().threads(budget.threads.max(1));
-    let mut checker = builder.finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
     let handles = checker.handles();
     while !handles.iter().all(thread::JoinHandle::is_finished) {
         let progress = measure::<M>(&checker, begun);
@@ -174,9 +201,19 @@ pub fn search<M: Story>(model: M, budget: Budget, report: &mut dyn FnMut(&Progre
     }
     let progress = measure::<M>(&checker, begun);
     let covered = watch.covered();
-    let stopped = watch.reset();
+    let stopped = watch.reset() || budget.random.is_some();
     let invariants = invariants(checker.model());
     Outcome { end: end(&checker, stopped), progress, covered, invariants }
+}
+
+/// Serves stateright's explorer on `address`, for a browser, until the process ends.
+pub(crate) fn explore<M: Story>(model: M, address: SocketAddr)
+where
+    M::State: Debug,
+    M::Action: Debug + Send + Sync,
+{
+    model.watch().explored.store(true, Ordering::Relaxed);
+    model.checker().serve(address);
 }
 
 fn measure<M: Story>(checker: &impl Checker<M>, begun: Instant) -> Progress {

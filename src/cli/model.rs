@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ enum What {
     List,
     /// Search a model for a state that breaks an invariant
     Check(Check),
+    /// Look around in a model with a browser
+    Explore(Explore),
     /// Do again what a stored counterexample says
     Replay {
         /// A file that `check` wrote
@@ -50,6 +53,9 @@ Examples:
   zoobreak model list
   zoobreak model check crash
   zoobreak model check recovery --mutant X8
+  zoobreak model check zab-recovery --mutant ZOOKEEPER-4643
+  zoobreak model check zab-recovery --servers 5 --crashes 3 --elections 4 --random 1
+  zoobreak model explore zab-stale
   zoobreak model replay counterexample-recovery-X8.json";
 
 #[derive(Debug, Args)]
@@ -70,9 +76,26 @@ struct Check {
     /// Threads; with one, the counterexample is a shortest one
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
+    /// Walk at random from this seed on, instead of looking at every state: for what is too large
+    #[arg(long, value_name = "SEED")]
+    random: Option<u64>,
     /// Where a counterexample is stored [default: counterexample-NAME[-MUTANT].json]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Explore {
+    /// Which model: see `zoobreak model list`
+    name: String,
+    /// Plant a defect, such as X9
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+    #[command(flatten)]
+    bounds: Changed,
+    /// Where to serve it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
 }
 
 /// Bounds other than the model's own.
@@ -120,6 +143,7 @@ impl Model {
         match &self.what {
             What::List => list(),
             What::Check(check) => check.run(),
+            What::Explore(explore) => explore.run(),
             What::Replay { file } => replay(file),
         }
     }
@@ -141,7 +165,8 @@ impl Check {
         let model = catalogue::find(&self.name).ok_or_else(|| unknown(&self.name))?;
         let bounds = self.bounds.over(model.bounds);
         let time = Duration::from_secs(self.time);
-        let budget = Budget { time, states: self.states, threads: self.threads };
+        let (states, threads, random) = (self.states, self.threads, self.random);
+        let budget = Budget { time, states, threads, random };
         let mut report = reporter();
         let outcome = model.check(bounds, self.mutant.as_deref(), budget, &mut report);
         let outcome = outcome.map_err(Failure::Usage)?;
@@ -172,6 +197,19 @@ impl Check {
     fn default_path(&self) -> PathBuf {
         let mutant = self.mutant.as_ref().map_or(String::new(), |name| format!("-{name}"));
         PathBuf::from(format!("counterexample-{}{mutant}.json", self.name))
+    }
+}
+
+impl Explore {
+    /// Serves until the process is ended.
+    fn run(&self) -> Result<Exit, Failure> {
+        let model = catalogue::find(&self.name).ok_or_else(|| unknown(&self.name))?;
+        let bounds = self.bounds.over(model.bounds);
+        let free = TcpListener::bind(self.listen);
+        free.map(drop).map_err(|error| Failure::Usage(format!("{}: {error}", self.listen)))?;
+        to_stdout(|out| writeln!(out, "open http://{}", self.listen))?;
+        model.explore(bounds, self.mutant.as_deref(), self.listen).map_err(Failure::Usage)?;
+        Ok(Exit::Valid)
     }
 }
 

@@ -1,0 +1,122 @@
+//! First states, prepared so that what is worth searching is near.
+
+use zab::ServerId;
+
+use super::Flaw;
+use super::state::State;
+use crate::catalogue::Bounds;
+
+/// Where a search begins. The highest server id is called the last server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// All servers look for a leader; their disks are empty.
+    Boot,
+    /// The last server leads epoch 1; all have delivered 1:1.
+    Broadcast,
+    /// As `Broadcast`, but the first server was down meanwhile and looks for a leader.
+    Join,
+    /// All look for a leader, with different logs: 1:1 and 1:2 are committed, the last server lacks
+    /// 1:2, and the one before it has 1:3, which nobody else has.
+    Recovery,
+    /// The last server leads epoch 1, has an entry of its own, and has not noticed that the others
+    /// left it and are led in epoch 2.
+    StaleLeader,
+}
+
+impl Prepared {
+    pub(crate) fn state(self, servers: usize, flaw: Option<Flaw>) -> State {
+        let n = servers as ServerId;
+        // A preparation goes by the book.
+        let mut state = State::down(1..=n, None);
+        (1..=n).for_each(|id| state.start(id));
+        match self {
+            Prepared::Boot => {}
+            Prepared::Broadcast => state.establish_one(n, 1..n),
+            Prepared::Join => {
+                state.establish_one(n, 2..n);
+            }
+            Prepared::Recovery => diverge(&mut state, n),
+            Prepared::StaleLeader => depose(&mut state, n),
+        }
+        state.rules.flaw = flaw;
+        state.used = Bounds::default();
+        state
+    }
+}
+
+fn diverge(state: &mut State, n: ServerId) {
+    state.establish_one(n - 1, 1..n - 1);
+    let taken = state.elect_and_settle_late(n, n - 1);
+    debug_assert!(taken, "the last server joins");
+    state.crash(n, 0);
+    state.notice_all();
+    state.commit_one(n - 1);
+    state.submit(n - 1);
+    while state.store(n - 1) {}
+    (1..n).rev().for_each(|id| state.crash(id, 0));
+    (1..=n).for_each(|id| state.start(id));
+}
+
+fn depose(state: &mut State, n: ServerId) {
+    state.establish_one(n, 1..n);
+    (1..n).for_each(|id| state.leave(id));
+    let elected = state.elect(n - 1, &(1..n - 1).collect::<Vec<_>>());
+    debug_assert!(elected, "the others elect one of them");
+    state.quiesce();
+    state.submit(n);
+}
+
+/// Steps of the preparation: what they are for, they reach.
+impl State {
+    /// `leader` is established with `followers`, and commits one entry.
+    fn establish_one(&mut self, leader: ServerId, followers: impl Iterator<Item = ServerId>) {
+        let elected = self.elect(leader, &followers.collect::<Vec<_>>());
+        debug_assert!(elected, "all look for a leader");
+        self.quiesce();
+        self.commit_one(leader);
+    }
+
+    fn elect_and_settle_late(&mut self, server: ServerId, leader: ServerId) -> bool {
+        let action = super::Action::Follow { server, leader };
+        let next = super::action::apply(self, &action);
+        let done = next.is_some();
+        next.into_iter().for_each(|next| *self = next);
+        self.quiesce();
+        done
+    }
+
+    fn commit_one(&mut self, leader: ServerId) {
+        self.submit(leader);
+        self.quiesce();
+        assert_eq!(self.ghost.broken, [], "a preparation breaks nothing");
+        let last = self.ghost.committed.last().map(|entry| entry.txn);
+        assert_eq!(last, Some(self.ghost.submitted), "n{leader} commits");
+    }
+
+    /// Messages arrive and writes are done until nothing is left, but nobody notices what broke.
+    pub(crate) fn quiesce(&mut self) {
+        while self.quiesce_one() {}
+    }
+
+    fn quiesce_one(&mut self) -> bool {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        let mut ends = links.into_iter().flat_map(|link| link.ends().map(|end| (link, end)));
+        let ids: Vec<ServerId> = self.servers.keys().copied().collect();
+        ends.any(|(link, end)| self.receive(link, end))
+            || ids.into_iter().any(|id| {
+                let stored = self.store(id);
+                self.settle(id);
+                stored
+            })
+    }
+
+    /// Everybody notices what is gone.
+    fn notice_all(&mut self) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for (link, end) in links.into_iter().flat_map(|link| link.ends().map(|end| (link, end))) {
+            if self.links.get(&link).is_some_and(|found| found.may_notice(link, end)) {
+                self.give_up(link, end);
+            }
+        }
+    }
+}

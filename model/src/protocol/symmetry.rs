@@ -1,0 +1,120 @@
+//! States that differ in the servers' numbers alone are searched once.
+//!
+//! This is sound because no rule compares numbers: the oracle may name any server, and every server
+//! is offered the same actions. (It would not be where elections are decided by number.)
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use zab::ServerId;
+
+use super::link::LinkId;
+use super::state::{Role, Server, State};
+
+/// New numbers for old ones.
+type Numbers = BTreeMap<ServerId, ServerId>;
+
+impl Hash for State {
+    /// Equal for states that are equal but for numbers, almost always: servers that look alike by
+    /// themselves keep their order, whatever their connections.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let numbers = self.numbers();
+        let servers: BTreeMap<ServerId, Server> = self
+            .servers
+            .iter()
+            .map(|(id, server)| (numbers[id], server.renamed(&numbers)))
+            .collect();
+        servers.hash(hasher);
+        let links: BTreeMap<LinkId, _> =
+            self.links.iter().map(|(id, link)| (id.renamed(&numbers), link)).collect();
+        links.hash(hasher);
+        self.hash_ghost(&numbers, hasher);
+        self.used.hash(hasher);
+    }
+}
+
+impl State {
+    /// Servers in the order of what they look like.
+    fn numbers(&self) -> Numbers {
+        let looks = |(id, server): (&ServerId, &Arc<Server>)| (server.looks_like(), *id);
+        let mut order: Vec<(u64, ServerId)> = self.servers.iter().map(looks).collect();
+        order.sort_unstable();
+        order.into_iter().zip(1..).map(|((_, id), number)| (id, number)).collect()
+    }
+
+    fn hash_ghost(&self, numbers: &Numbers, hasher: &mut impl Hasher) {
+        let ghost = &self.ghost;
+        (ghost.submitted, &ghost.proposals, &ghost.committed, &ghost.broken).hash(hasher);
+        for (epoch, (leader, delivered)) in &ghost.began {
+            (epoch, numbers[leader], delivered).hash(hasher);
+        }
+        for (epoch, leader) in &ghost.prospective {
+            (epoch, numbers[leader]).hash(hasher);
+        }
+        for reign in &ghost.reigns {
+            (reign.epoch, numbers[&reign.leader], reign.first, reign.last).hash(hasher);
+        }
+        for ((asker, token), due) in &ghost.syncs {
+            (numbers[asker], token, due).hash(hasher);
+        }
+    }
+}
+
+impl Server {
+    /// All that does not name others.
+    fn looks_like(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.up, &self.disk, self.delivered, self.snapshot).hash(&mut hasher);
+        match &self.role {
+            Role::Looking { waiting } => waiting.len().hash(&mut hasher),
+            Role::Following(follower) => {
+                (1, follower.epoch, follower.stage, &follower.due, follower.committed)
+                    .hash(&mut hasher);
+            }
+            Role::Leading(leader) => {
+                let mut learners: Vec<_> =
+                    leader.learners.values().map(|l| (l.stage, l.sent, l.acked)).collect();
+                learners.sort_unstable();
+                (2, leader.epoch, leader.phase, learners).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    }
+
+    fn renamed(&self, numbers: &Numbers) -> Server {
+        let mut server = self.clone();
+        match &mut server.role {
+            Role::Looking { waiting } => {
+                *waiting = std::mem::take(waiting)
+                    .into_iter()
+                    .map(|(id, (link, accepted))| (numbers[&id], (link.renamed(numbers), accepted)))
+                    .collect();
+            }
+            Role::Following(follower) => {
+                follower.leader = numbers[&follower.leader];
+                follower.link = follower.link.map(|link| link.renamed(numbers));
+            }
+            Role::Leading(leader) => {
+                for (asker, _, _) in &mut leader.syncs {
+                    *asker = numbers[asker];
+                }
+                leader.learners = std::mem::take(&mut leader.learners)
+                    .into_iter()
+                    .map(|(id, mut learner)| {
+                        learner.link = learner.link.renamed(numbers);
+                        (numbers[&id], learner)
+                    })
+                    .collect();
+            }
+        }
+        server
+    }
+}
+
+impl LinkId {
+    fn renamed(self, numbers: &Numbers) -> LinkId {
+        let LinkId { learner, leader, via } = self;
+        LinkId { learner: numbers[&learner], leader: numbers[&leader], via }
+    }
+}

@@ -1,0 +1,64 @@
+//! ZAB as published holds its promises in every state within the bounds; each flaw is found.
+
+use model::catalogue::{self, Bounds, Named};
+use model::{Budget, End, Outcome};
+
+const HELD: [&str; 5] = ["zab-boot", "zab-broadcast", "zab-join", "zab-recovery", "zab-stale"];
+
+/// A flaw, a model that shows it, the invariant it breaks, and the most steps it takes.
+const CAUGHT: [(&str, &str, &str, usize); 18] = [
+    ("ZOOKEEPER-1675", "zab-stale", "SyncFreshness", 6),
+    ("ZOOKEEPER-2845", "zab-stale", "ProcessConsistency", 10),
+    ("ZOOKEEPER-3911", "zab-recovery", "CommittedLogDurability", 10),
+    ("ZOOKEEPER-4643", "zab-recovery", "CommittedLogDurability", 20),
+    ("ZOOKEEPER-4646", "zab-recovery", "CommittedLogDurability", 10),
+    ("ZOOKEEPER-4685", "zab-join", "MessageLegality", 9),
+    ("ZOOKEEPER-4712", "zab-boot", "ProcessConsistency", 27),
+    ("narrow-broadcast", "zab-join", "MessageLegality", 14),
+    ("late-broadcast", "zab-join", "MessageLegality", 11),
+    ("eager-commit", "zab-join", "CommittedLogDurability", 13),
+    ("early-ack", "zab-broadcast", "CommittedLogDurability", 4),
+    ("early-self", "zab-broadcast", "CommittedLogDurability", 4),
+    ("early-promise", "zab-recovery", "Leadership2", 10),
+    ("half-quorum", "zab-recovery", "CommittedLogDurability", 4),
+    ("half-quorum", "zab-stale", "LeaderLogCompleteness", 1),
+    ("no-comparison", "zab-recovery", "CommittedLogDurability", 7),
+    ("no-truncation", "zab-stale", "ProcessConsistency", 11),
+    ("early-service", "zab-broadcast", "CommittedLogDurability", 11),
+];
+
+#[test]
+fn the_protocol_keeps_its_promises_in_every_state() {
+    for name in HELD {
+        let model = named(name);
+        let small = Bounds { txns: model.bounds.txns.min(1), ..model.bounds };
+        let outcome = check(model, small, None);
+        assert_eq!(outcome.end, End::Held, "{name}");
+        assert!(outcome.progress.states > 100, "{name}: {:?}", outcome.progress);
+    }
+}
+
+#[test]
+fn every_flaw_is_found() {
+    for flaw in named("zab-boot").mutants() {
+        assert!(CAUGHT.iter().any(|(caught, ..)| *caught == flaw), "{flaw} is not looked for");
+    }
+    for (flaw, name, invariant, steps) in CAUGHT {
+        let model = named(name);
+        match check(model, model.bounds, Some(flaw)).end {
+            End::Broken(chapter) => {
+                assert_eq!(chapter.invariant, invariant, "{flaw} in {name}: {chapter:#?}");
+                assert!(chapter.story.len() <= steps, "{flaw} in {name}: {chapter:#?}");
+            }
+            end => panic!("{flaw} in {name}: {end:?}"),
+        }
+    }
+}
+
+fn named(name: &str) -> &'static Named {
+    catalogue::find(name).expect("it is in the catalogue")
+}
+
+fn check(model: &Named, bounds: Bounds, flaw: Option<&str>) -> Outcome {
+    model.check(bounds, flaw, Budget::default(), &mut |_| {}).expect("the bounds make sense")
+}
