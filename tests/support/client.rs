@@ -30,6 +30,11 @@ impl Client {
         Client::open(dial(addr)?)
     }
 
+    /// Opens a session that can do with reads; and whether these are all that it gets.
+    pub(crate) fn connect_read_only(addr: SocketAddr) -> io::Result<(Client, bool)> {
+        Client::greet(dial(addr)?, true)
+    }
+
     /// Sends bytes as they are, and reads until the server closes the connection.
     pub(crate) fn exchange(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         until_closed(self.stream, bytes)
@@ -39,6 +44,10 @@ impl Client {
 impl<S: Read + Write> Client<S> {
     /// Opens a session over a connection.
     pub(crate) fn open(stream: S) -> io::Result<Client<S>> {
+        Ok(Client::greet(stream, false)?.0)
+    }
+
+    fn greet(stream: S, read_only: bool) -> io::Result<(Client<S>, bool)> {
         let mut client = Client { stream, xid: 0 };
         let request = ConnectRequest {
             protocol_version: 0,
@@ -46,7 +55,7 @@ impl<S: Read + Write> Client<S> {
             timeout_ms: 20_000,
             session_id: 0,
             password: vec![0; 16],
-            read_only: Some(false),
+            read_only: Some(read_only),
         };
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
@@ -54,7 +63,7 @@ impl<S: Read + Write> Client<S> {
         let response = ConnectResponse::decode(&client.receive()?).map_err(io::Error::other)?;
         match response.session_id {
             0 => Err(io::Error::other("the session was refused")),
-            _ => Ok(client),
+            _ => Ok((client, response.read_only == Some(true))),
         }
     }
 

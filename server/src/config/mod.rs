@@ -76,6 +76,8 @@ pub struct Config {
     pub metrics: Option<(String, u16)>,
     /// `extendedTypesEnabled`: whether clients may create znodes with a time to live.
     pub extended_types: bool,
+    /// `readonlymode.enabled`: whether clients that ask for it may read while there is no quorum.
+    pub read_only_mode: bool,
     /// `enforceQuota`: whether writes past a hard limit of a quota are refused.
     pub enforce_quota: bool,
     /// `znode.container.checkIntervalMs`: between two looks for containers and times to live that
@@ -154,6 +156,14 @@ impl Config {
         }
     }
 
+    /// The session timeout that a client gets, milliseconds, if it asks for this one.
+    #[must_use]
+    pub fn session_timeout_ms(&self, asked_ms: i32) -> i32 {
+        let asked = u64::try_from(asked_ms).unwrap_or(0);
+        let granted = asked.clamp(self.min_session_ms, self.max_session_ms);
+        i32::try_from(granted).unwrap_or(i32::MAX)
+    }
+
     /// Reads the text of a `zoo.cfg`; the id is 1 until `myid` is read.
     fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let lines = Lines::split(path, text)?;
@@ -181,6 +191,7 @@ impl Config {
             admin: lines.admin()?,
             metrics: lines.metrics()?,
             extended_types: lines.flag("extendedTypesEnabled")?,
+            read_only_mode: lines.flag("readonlymode.enabled")?,
             enforce_quota: lines.flag("enforceQuota")?,
             container_check_ms: lines.number(
                 "znode.container.checkIntervalMs",

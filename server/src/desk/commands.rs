@@ -77,7 +77,7 @@ impl Desk {
                 pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect()
             }
             "hash" => hash(facts),
-            "is_read_only" => object(json!({"read_only": false})),
+            "is_read_only" => object(json!({"read_only": facts.is_read_only()})),
             "leader" => self.leader(facts),
             "monitor" => monitor(&self.variables(facts)),
             "server_stats" => self.server_stats(facts),
@@ -139,7 +139,7 @@ impl Desk {
         let bytes = bytes_in(&self.config.data_dir);
         object(json!({
             "version": version(),
-            "read_only": false,
+            "read_only": facts.is_read_only(),
             "server_stats": {
                 "packets_sent": facts.sent,
                 "packets_received": facts.received,

@@ -25,7 +25,7 @@ pub(crate) struct Want {
 /// One server at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// `leader`, `follower` or `standalone`; `None` while not serving.
+    /// `leader`, `follower`, `standalone` or `read-only`; `None` while not serving.
     pub(crate) mode: Option<&'static str>,
     pub(crate) leader: Option<ServerId>,
     pub(crate) zxid: u64,
@@ -49,6 +49,13 @@ pub(crate) struct Facts {
     pub(crate) clients: BTreeMap<ConnId, ClientFacts>,
     pub(crate) sessions: Vec<SessionFacts>,
     pub(crate) watches: BTreeMap<ConnId, BTreeSet<String>>,
+}
+
+impl Facts {
+    /// Serving reads, but without a quorum.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.mode == Some("read-only")
+    }
 }
 
 /// What a leader adds.

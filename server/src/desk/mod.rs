@@ -106,7 +106,7 @@ impl Desk {
             }
             FourLetter::Dump => words::dump(facts, &self.guests(facts)),
             FourLetter::Hash => words::digests(facts),
-            FourLetter::Isro => "rw".to_owned(),
+            FourLetter::Isro => if facts.is_read_only() { "ro" } else { "rw" }.to_owned(),
             FourLetter::Wchs => words::watch_summary(facts),
             FourLetter::Wchc => words::watches_by_session(facts),
             FourLetter::Wchp => words::watches_by_path(facts),

@@ -62,7 +62,7 @@ impl Engine {
             }
             Role::Leading { serving: true, .. } => Some("leader"),
             Role::Following { serving: true, .. } => Some("follower"),
-            _ => None,
+            _ => self.read_only.then_some("read-only"),
         }
     }
 

@@ -17,7 +17,7 @@ impl Engine {
             self.compare();
         }
         if !self.serving() {
-            return;
+            return self.without_a_quorum();
         }
         let touched = std::mem::take(&mut self.touched);
         match self.role {

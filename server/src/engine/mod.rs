@@ -6,6 +6,7 @@ mod deliver;
 mod facts;
 mod housekeeping;
 mod quotas;
+mod read_only;
 mod reads;
 mod requests;
 mod sessions;
@@ -75,6 +76,9 @@ pub(crate) struct Engine {
     touched: BTreeSet<i64>,
     /// Used while leading.
     sessions: Sessions,
+    /// Serving reads, and these only, while there is no quorum.
+    read_only: bool,
+    read_only_at: Millis,
     /// When containers and times to live are looked at again, while leading.
     reap_at: Millis,
 
@@ -167,6 +171,8 @@ impl Engine {
             waiting: BTreeMap::new(),
             touched: BTreeSet::new(),
             sessions: Sessions::default(),
+            read_only: false,
+            read_only_at: config.tick_ms.max(read_only::GRACE_MS),
             reap_at: 0,
             comparison: Comparison::new(config.id),
             doubt: false,
@@ -365,6 +371,10 @@ impl Engine {
         if served && !role.serving() {
             self.drop_clients();
         }
+        if role != Role::Looking {
+            self.end_read_only();
+        }
+        self.put_off_read_only();
         if !served && role.serving() {
             self.start_serving();
         }

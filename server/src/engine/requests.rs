@@ -59,6 +59,11 @@ impl Client {
         self.outbox.tell(bytes);
     }
 
+    /// A request is answered; the reply keeps its place in the order.
+    pub(super) fn answered(&mut self, reply: Vec<u8>) {
+        self.queue.answered(reply);
+    }
+
     pub(super) fn outstanding(&self) -> usize {
         self.queue.len()
     }
@@ -83,6 +88,9 @@ impl Engine {
             ClientEvent::Connect { conn, request, outbox, who } => {
                 self.connect_client(conn, &request, outbox, who.into());
             }
+            ClientEvent::Request { conn, header, request } if self.read_only => {
+                self.request_read_only(conn, header, request);
+            }
             ClientEvent::Request { conn, header, request } => self.request(conn, header, request),
             ClientEvent::Refused { conn, header } => self.refused(conn, header),
             ClientEvent::Gone { conn } => self.drop_client(conn),
@@ -100,7 +108,7 @@ impl Engine {
         self.pump(conn);
     }
 
-    fn request(&mut self, conn: ConnId, header: RequestHeader, request: Request) {
+    pub(super) fn request(&mut self, conn: ConnId, header: RequestHeader, request: Request) {
         let Some(client) = self.clients.get_mut(&conn) else { return };
         self.received += 1;
         let session = client.session;
@@ -238,7 +246,7 @@ impl Engine {
     }
 
     /// Sends every reply whose turn has come, and executes the reads between them.
-    fn pump(&mut self, conn: ConnId) {
+    pub(super) fn pump(&mut self, conn: ConnId) {
         while let Some(client) = self.clients.get_mut(&conn)
             && let Some(step) = client.queue.next()
         {
@@ -270,7 +278,12 @@ impl Engine {
         bytes
     }
 
-    fn reply_now(&mut self, conn: ConnId, xid: i32, result: Result<Option<Response>, ErrorCode>) {
+    pub(super) fn reply_now(
+        &mut self,
+        conn: ConnId,
+        xid: i32,
+        result: Result<Option<Response>, ErrorCode>,
+    ) {
         if let Some(client) = self.clients.get(&conn) {
             client.outbox.reply(reply_frame(xid, self.tree.last_zxid(), result));
             self.sent += 1;

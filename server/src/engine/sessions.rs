@@ -23,6 +23,10 @@ pub(super) struct Guest {
 }
 
 impl Guest {
+    pub(super) fn conn(&self) -> ConnId {
+        self.conn
+    }
+
     fn refuse(self) {
         self.outbox.tell(connect_frame(&ConnectResponse::refusal(self.read_only)));
     }
@@ -39,7 +43,8 @@ impl Engine {
         who: Arc<[Identity]>,
     ) {
         self.received += 1;
-        if !self.serving() {
+        let reads_do = self.read_only && request.read_only == Some(true);
+        if !self.serving() && !reads_do {
             return refuse(conn, "not serving");
         }
         let seen = request.last_zxid_seen.cast_unsigned();
@@ -48,6 +53,9 @@ impl Engine {
         }
         debug!(conn, ?who, session = request.session_id, "client");
         let guest = Guest { conn, who, outbox, read_only: request.read_only };
+        if self.read_only {
+            return self.connect_read_only(guest, request);
+        }
         match request.session_id {
             0 => self.open(guest, request.timeout_ms),
             id => self.resume(guest, id, &request.password, true),
@@ -55,9 +63,7 @@ impl Engine {
     }
 
     fn open(&mut self, guest: Guest, timeout_ms: i32) {
-        let asked = u64::try_from(timeout_ms).unwrap_or(0);
-        let granted = asked.clamp(self.config.min_session_ms, self.config.max_session_ms);
-        let timeout_ms = i32::try_from(granted).unwrap_or(i32::MAX);
+        let timeout_ms = self.config.session_timeout_ms(timeout_ms);
         let id = self.next_session;
         self.next_session += 1;
         let password: [u8; 16] = rand::random();
@@ -105,7 +111,7 @@ impl Engine {
             timeout_ms,
             session_id: id,
             password: password.to_vec(),
-            read_only: read_only.map(|_| false),
+            read_only: read_only.map(|_| self.read_only),
         }));
         self.sent += 1;
         self.clients.insert(conn, Client::new(id, who, outbox));
