@@ -28,6 +28,7 @@ impl Image {
             accepted_epoch: self.accepted,
             current_epoch: self.current,
             snapshot: self.snapshot,
+            settled: Zxid::ZERO,
             log: self.log.clone(),
         }
     }
@@ -42,6 +43,8 @@ impl Image {
             Store::Epochs { accepted, current } => {
                 (self.accepted, self.current) = (accepted, current);
             }
+            // Nothing here reconfigures.
+            Store::Settled { .. } => {}
         }
     }
 }

@@ -16,7 +16,7 @@ mod world;
 use std::sync::Arc;
 
 use stateright::{Model, Property};
-use zab::{Config, Entry, Message, Mutant, ServerId, Timing};
+use zab::{Config, Configuration, Entry, Members, Message, Mutant, ServerId, Timing};
 
 pub use action::Action;
 pub use prepare::Prepared;
@@ -47,7 +47,9 @@ impl Setup {
     pub(crate) fn config(&self, id: ServerId) -> Config {
         Config {
             id,
-            voters: (1..=self.bounds.servers as ServerId).collect(),
+            configuration: Configuration::initial(Members::of_voters(
+                1..=self.bounds.servers as ServerId,
+            )),
             timing: TIMING,
             log_kept: self.log_kept,
             mutant: self.mutant,

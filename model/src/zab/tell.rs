@@ -69,13 +69,14 @@ fn vote(world: &World, from: ServerId, to: ServerId) -> String {
 
 fn message(words: &Words) -> String {
     match words {
-        Message::Notification { round, vote, stance } => format!(
+        Message::Notification { round, vote, stance, version: _ } => format!(
             "in round {round} I vote for n{} (epoch {}, last {:?}); I am {}",
             vote.leader,
             vote.epoch,
             vote.zxid,
             format!("{stance:?}").to_lowercase()
         ),
+        Message::Members(newer) => format!("newer members, of {:?}, are committed", newer.version),
         Message::FollowerInfo { accepted_epoch } => {
             format!("I follow you; I have accepted epoch {accepted_epoch} (FOLLOWERINFO)")
         }
@@ -86,7 +87,7 @@ fn message(words: &Words) -> String {
         Message::Truncate { after } => format!("drop all after {after:?} (TRUNC)"),
         Message::Snapshot { state, .. } => format!("start from this state: {} (SNAP)", list(state)),
         Message::Propose(entry) => format!("append {} (PROPOSAL)", name(entry)),
-        Message::NewLeader { epoch } => {
+        Message::NewLeader { epoch, .. } => {
             format!("that is the history of epoch {epoch} (NEWLEADER)")
         }
         Message::AckLeader { epoch } => format!("I have the history of epoch {epoch} (ACK)"),
@@ -122,6 +123,7 @@ fn written(write: &Store<Txn, App>) -> String {
         Store::Epochs { accepted, current } => {
             format!("accepted epoch {accepted}, current epoch {current}")
         }
+        Store::Settled { version } => format!("the members of {version:?} are committed"),
     }
 }
 
@@ -157,11 +159,13 @@ fn role(role: Role) -> String {
         Role::Leading { epoch: 0, .. } => "takes itself for elected".to_owned(),
         Role::Leading { epoch, serving: false } => format!("opens epoch {epoch}"),
         Role::Leading { epoch, serving: true } => format!("leads epoch {epoch}"),
-        Role::Following { leader, epoch: 0, .. } => format!("turns to n{leader}"),
-        Role::Following { leader, epoch, serving: false } => {
+        Role::Following { leader, epoch: 0, .. } | Role::Observing { leader, epoch: 0, .. } => format!("turns to n{leader}"),
+        Role::Following { leader, epoch, serving: false }
+        | Role::Observing { leader, epoch, serving: false } => {
             format!("accepts epoch {epoch} of n{leader}")
         }
-        Role::Following { leader, epoch, serving: true } => {
+        Role::Following { leader, epoch, serving: true }
+        | Role::Observing { leader, epoch, serving: true } => {
             format!("serves, following n{leader} in epoch {epoch}")
         }
     }

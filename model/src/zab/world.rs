@@ -202,7 +202,7 @@ impl World {
                 let app = self.server(id).app.clone();
                 self.ghost_mut().established(id, epoch, &app);
             }
-            Output::Role(_) => {}
+            Output::Role(_) | Output::Contacts(_) => {}
             Output::SyncDone { token } => {
                 let app = self.server(id).app.clone();
                 self.ghost_mut().sync_done(id, token, &app);
@@ -221,7 +221,7 @@ impl World {
     }
 
     fn send(&mut self, from: ServerId, to: ServerId, message: Words) {
-        if matches!(message, Message::Notification { .. }) {
+        if message.is_for_election() {
             if self.server(to).peer.is_some() {
                 self.notices.insert((from, to), message);
             }

@@ -2,7 +2,7 @@
 
 use crate::core::{Core, Leave};
 use crate::leader::{Leader, Learner};
-use crate::{Entry, Message, Mutant, Output, ServerId, Zxid};
+use crate::{Entry, Members, Message, Mutant, Output, ServerId, Transaction, Zxid};
 
 /// Rounds in which a quorum says that it still follows (Raft's ReadIndex: thesis, section 6.4).
 /// One round is under way at a time; who asks meanwhile shares the next.
@@ -29,14 +29,16 @@ impl Confirmation {
 }
 
 impl Leader {
-    /// Gives a transaction its place.
-    pub(crate) fn submit<T: Clone, S>(
+    /// Gives a transaction its place. There is one reconfiguration under way at a time, and a
+    /// leader that it has removed takes no more.
+    pub(crate) fn submit<T: Clone + Transaction, S>(
         &mut self,
         txn: T,
         core: &mut Core<T>,
         out: &mut Vec<Output<T, S>>,
     ) -> Result<(), Leave> {
-        if !self.serving() {
+        let second = txn.members().is_some() && core.configurations.next().is_some();
+        if !self.serving() || second || !core.votes() {
             return Ok(());
         }
         let entry = Entry { zxid: self.next_zxid(core.log.last()).ok_or(Leave)?, txn };
@@ -55,25 +57,50 @@ impl Leader {
         Some(Zxid::new(self.epoch, counter.checked_add(1)?))
     }
 
-    /// Commits what a quorum has on disk, in order. Only entries of this epoch are left to count:
+    /// Commits what is on enough disks, in order. Only entries of this epoch are left to count:
     /// those before it were committed, and delivered, when a quorum took over the history.
-    pub(crate) fn commit<T: Clone, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
-        let zxid = self.durable_at_quorum(core);
-        if zxid <= core.delivered {
-            return;
+    pub(crate) fn commit<T: Clone + Transaction, S>(
+        &mut self,
+        core: &mut Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) {
+        loop {
+            let zxid = self.committable(core);
+            if zxid <= core.delivered {
+                return;
+            }
+            for (&to, _) in self.learners.iter().filter(|(_, learner)| learner.adopted()) {
+                out.push(Output::Send { to, message: Message::Commit { zxid } });
+            }
+            // This may put a configuration in force whose quorum has more on its disks.
+            core.deliver(zxid, out);
         }
-        for (&to, _) in self.learners.iter().filter(|(_, learner)| learner.adopted()) {
-            out.push(Output::Send { to, message: Message::Commit { zxid } });
-        }
-        core.deliver(zxid, out);
     }
 
-    fn durable_at_quorum<T>(&self, core: &Core<T>) -> Zxid {
-        let learners = self.learners.values().filter(|learner| learner.adopted());
-        let mut durable: Vec<_> = learners.map(|learner| learner.acked).collect();
-        durable.push(core.disk.last);
+    /// The configuration in force decides on everything up to a reconfiguration, which needs, with
+    /// all that follows it, a quorum of the next one besides.
+    fn committable<T>(&self, core: &Core<T>) -> Zxid {
+        let in_force = &core.configurations.in_force().members;
+        let now = self.durable_at_quorum(in_force, core);
+        let Some(next) = core.configurations.next() else { return now };
+        let before = core.log.floor(Zxid(next.version.0 - 1)).unwrap_or_default();
+        let then = self.durable_at_quorum(&next.members, core).max(before);
+        match core.config.mutant {
+            Some(Mutant::X44) => then,
+            Some(Mutant::X45) => now,
+            _ => now.min(then),
+        }
+    }
+
+    fn durable_at_quorum<T>(&self, members: &Members, core: &Core<T>) -> Zxid {
+        let counts = |id: &ServerId| core.config.counts(members, *id);
+        let learners = self.learners.iter().filter(|(id, learner)| learner.adopted() && counts(id));
+        let mut durable: Vec<_> = learners.map(|(_, learner)| learner.acked).collect();
+        if counts(&core.config.id) {
+            durable.push(core.disk.last);
+        }
         durable.sort_unstable_by(|a, b| b.cmp(a));
-        durable.get(core.config.quorum() - 1).copied().unwrap_or_default()
+        durable.get(core.config.quorum(members) - 1).copied().unwrap_or_default()
     }
 
     /// `sync`: everything committed by now has been delivered here already, so it remains to
@@ -138,18 +165,19 @@ fn reply<T, S>(asker: ServerId, token: u64, core: &Core<T>, out: &mut Vec<Output
 
 #[cfg(test)]
 mod tests {
-    use crate::{Config, Durable, Entry, Input, Mutant, Output, Peer, Role, Store, Timing, Zxid};
+    use crate::{
+        Config, Configuration, Durable, Entry, Input, Members, Mutant, Output, Peer, Role, Store,
+        Timing, Zxid,
+    };
 
     /// A server alone, established in epoch 1, whose log the test may extend.
     fn leader() -> Peer<(), ()> {
         let timing =
             Timing { tick_ms: 2, init_limit: 1, sync_limit: 1, settle_ms: 1, resend_ms: 1 };
-        let voters = [1].into();
-        let config = Config { id: 1, voters, timing, log_kept: 0, mutant: None::<Mutant> };
-        let snapshot = Zxid::ZERO;
-        let durable = Durable { accepted_epoch: 0, current_epoch: 0, snapshot, log: Vec::new() };
+        let configuration = Configuration::initial(Members::of_voters([1]));
+        let config = Config { id: 1, configuration, timing, log_kept: 0, mutant: None::<Mutant> };
         let mut out = Vec::new();
-        let mut peer = Peer::restart(config, durable, &mut out);
+        let mut peer = Peer::restart(config, Durable::nothing(), &mut out);
         peer.handle(Input::Stored { ops: 1 }, &mut out);
         peer.handle(Input::Stored { ops: 1 }, &mut out);
         assert_eq!(peer.role(), Role::Leading { epoch: 1, serving: true });

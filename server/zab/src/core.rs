@@ -2,8 +2,10 @@
 
 use crate::disk::{Disk, Epochs, Write};
 use crate::log::Log;
+use crate::members::Configurations;
 use crate::{
-    Config, Durable, Entry, Message, Mutant, Output, ServerId, Stance, Store, Timer, Vote, Zxid,
+    Config, Configuration, Durable, Entry, Members, Message, Mutant, Output, ServerId, Stance,
+    Store, Timer, Transaction, Vote, Zxid,
 };
 
 /// A role ended: search for a leader.
@@ -14,6 +16,9 @@ pub(crate) struct Leave;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Core<T> {
     pub(crate) config: Config,
+    pub(crate) configurations: Configurations,
+    /// Those it may speak to have changed since the driver was last told.
+    pub(crate) new_contacts: bool,
     /// The election round (ZooKeeper's logical clock).
     pub(crate) round: u64,
     /// While looking, the present vote; then the vote that was decided on.
@@ -26,25 +31,133 @@ pub(crate) struct Core<T> {
     pub(crate) snapshot: Zxid,
     /// The last entry delivered. Entries are delivered when known to be committed, at once.
     pub(crate) delivered: Zxid,
+    /// The newest configuration that the disk is to know as committed.
+    settled: Zxid,
 }
 
-impl<T> Core<T> {
+impl<T: Transaction> Core<T> {
     pub(crate) fn restart(config: Config, durable: Durable<T>) -> Core<T> {
+        let mut configurations = Configurations::new(config.configuration.clone());
+        note_all(&mut configurations, &durable.log);
+        configurations.committed(durable.settled);
         let log = Log::new(durable.snapshot, durable.log);
         let epochs = Epochs { accepted: durable.accepted_epoch, current: durable.current_epoch };
         let vote = Vote { epoch: epochs.current, zxid: log.last(), leader: config.id };
         let (disk, snapshot) = (Disk::new(log.last(), epochs), durable.snapshot);
-        Core { config, round: 0, vote, epochs, log, disk, snapshot, delivered: snapshot }
+        Core {
+            config,
+            configurations,
+            new_contacts: true,
+            round: 0,
+            vote,
+            epochs,
+            log,
+            disk,
+            snapshot,
+            delivered: snapshot,
+            settled: durable.settled,
+        }
+    }
+}
+
+/// Takes note of every reconfiguration in a log.
+fn note_all<T: Transaction>(configurations: &mut Configurations, log: &[Entry<T>]) {
+    for entry in log {
+        if let Some(members) = entry.txn.members() {
+            configurations.logged(entry.zxid, members.clone());
+        }
+    }
+}
+
+impl<T> Core<T> {
+    /// This peer as a candidate. Who has no vote proposes nobody: any vote is better.
+    pub(crate) fn candidacy(&self) -> Vote {
+        if self.elects() { self.history_as_vote() } else { Vote::NOBODY }
     }
 
-    /// This peer as a candidate.
-    pub(crate) fn candidacy(&self) -> Vote {
+    /// Its history, in the form in which histories are compared.
+    pub(crate) fn history_as_vote(&self) -> Vote {
         Vote { epoch: self.epochs.current, zxid: self.log.last(), leader: self.config.id }
     }
 
     pub(crate) fn notify<S>(&self, to: ServerId, stance: Stance, out: &mut Vec<Output<T, S>>) {
-        let message = Message::Notification { round: self.round, vote: self.vote, stance };
+        let version = self.configurations.newest().version;
+        let message = Message::Notification { round: self.round, vote: self.vote, stance, version };
         out.push(Output::Send { to, message });
+    }
+
+    /// Does this server have a vote?
+    pub(crate) fn elects(&self) -> bool {
+        self.has_elector(self.config.id)
+    }
+
+    /// Does the vote of this one count?
+    pub(crate) fn has_elector(&self, id: ServerId) -> bool {
+        self.electing().any(|members| self.config.counts(members, id))
+    }
+
+    /// The configurations by whose votes a leader is found.
+    pub(crate) fn electing(&self) -> impl Iterator<Item = &Members> {
+        self.configurations.electing()
+    }
+
+    /// Are the servers that `count` enough to elect?
+    pub(crate) fn is_majority(&self, count: impl Fn(ServerId) -> bool) -> bool {
+        self.electing().all(|members| self.config.is_quorum(members, &count))
+    }
+
+    /// Another server knows a committed configuration: true if this is news.
+    pub(crate) fn told<S>(
+        &mut self,
+        configuration: Configuration,
+        out: &mut Vec<Output<T, S>>,
+    ) -> bool {
+        let is_news = self.configurations.told(configuration);
+        if is_news {
+            self.new_contacts = true;
+            self.settle(self.configurations.in_force().version, out);
+        }
+        is_news
+    }
+
+    /// Is this server a participant?
+    pub(crate) fn votes(&self) -> bool {
+        self.configurations.in_force().members.has_voter(self.config.id)
+    }
+
+    /// Are the servers that `count` enough to decide?
+    pub(crate) fn is_quorum(&self, count: impl Fn(ServerId) -> bool) -> bool {
+        self.deciding().all(|members| self.config.is_quorum(members, &count))
+    }
+
+    /// The configurations of which quorums are needed.
+    pub(crate) fn deciding(&self) -> impl Iterator<Item = &Members> {
+        let (skipped, taken) = match self.config.mutant {
+            Some(Mutant::X44) => (usize::from(self.configurations.next().is_some()), 2),
+            Some(Mutant::X45) => (0, 1),
+            _ => (0, 2),
+        };
+        self.configurations.deciding().skip(skipped).take(taken)
+    }
+
+    /// The leader has this configuration in force.
+    pub(crate) fn adopt_configuration<S>(
+        &mut self,
+        configuration: Configuration,
+        out: &mut Vec<Output<T, S>>,
+    ) {
+        let version = configuration.version;
+        self.configurations.adopt(configuration);
+        self.new_contacts = true;
+        self.settle(version, out);
+    }
+
+    fn settle<S>(&mut self, version: Zxid, out: &mut Vec<Output<T, S>>) {
+        if version > self.settled {
+            self.settled = version;
+            self.disk.order(Write::Settled);
+            out.push(Output::Store(Store::Settled { version }));
+        }
     }
 
     pub(crate) fn start_init_timer<S>(&self, out: &mut Vec<Output<T, S>>) {
@@ -96,6 +209,8 @@ impl<T> Core<T> {
             return Err(Leave);
         }
         self.log.truncate(after);
+        self.configurations.truncated(after);
+        self.new_contacts = true;
         self.disk.order(Write::Log(after));
         out.push(Output::Store(Store::Truncate { after }));
         self.undeliver(after, out);
@@ -120,8 +235,12 @@ impl<T> Core<T> {
     }
 }
 
-impl<T: Clone> Core<T> {
+impl<T: Clone + Transaction> Core<T> {
     pub(crate) fn append<S>(&mut self, entry: Entry<T>, out: &mut Vec<Output<T, S>>) {
+        if let Some(members) = entry.txn.members() {
+            self.configurations.logged(entry.zxid, members.clone());
+            self.new_contacts = true;
+        }
         self.disk.order(Write::Log(entry.zxid));
         self.log.push(entry.clone());
         out.push(Output::Store(Store::Append(entry)));
@@ -135,6 +254,9 @@ impl<T: Clone> Core<T> {
         log: Vec<Entry<T>>,
         out: &mut Vec<Output<T, S>>,
     ) {
+        self.configurations.truncated(Zxid::ZERO);
+        note_all(&mut self.configurations, &log);
+        self.new_contacts = true;
         self.log = Log::new(zxid, log.iter().cloned());
         self.disk.order(Write::Log(self.log.last()));
         self.snapshot = zxid;
@@ -153,5 +275,9 @@ impl<T: Clone> Core<T> {
         let committed = self.log.after(self.delivered).take_while(|entry| entry.zxid <= upto);
         out.extend(committed.cloned().map(Output::Deliver));
         self.delivered = self.delivered.max(upto);
+        if let Some(version) = self.configurations.committed(upto).map(|one| one.version) {
+            self.new_contacts = true;
+            self.settle(version, out);
+        }
     }
 }

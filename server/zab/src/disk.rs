@@ -29,6 +29,8 @@ pub(crate) enum Write {
     /// The log ends here.
     Log(Zxid),
     Epochs(Epochs),
+    /// Nothing that an acknowledgement waits for.
+    Settled,
 }
 
 impl Disk {
@@ -52,6 +54,7 @@ impl Disk {
             match write {
                 Write::Log(last) => self.last = last,
                 Write::Epochs(epochs) => self.epochs = epochs,
+                Write::Settled => {}
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Looking for a leader: ZooKeeper's FastLeaderElection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Core;
 use crate::{Input, Message, Output, ServerId, Stance, Timer, Vote};
 
-/// One round of votes.
+/// One round of votes. Only participants have one; others look on, and follow whom these elect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Election {
     /// The latest vote of each server in this round, this one's among them.
@@ -14,20 +14,30 @@ pub(crate) struct Election {
     outside: BTreeMap<ServerId, (Vote, Stance)>,
     /// A quorum agrees on the present vote; the settle timer runs.
     settling: bool,
+    /// Participants that are not waited for: the leader that was lost, and who cannot be reached.
+    absent: BTreeSet<ServerId>,
+    /// Who looks on.
+    onlookers: BTreeSet<ServerId>,
     /// Learners that were faster, with their accepted epochs.
     pub(crate) waiting: BTreeMap<ServerId, u32>,
 }
 
 impl Election {
-    /// Opens the next round with this peer as the candidate.
-    pub(crate) fn start<T, S>(core: &mut Core<T>, out: &mut Vec<Output<T, S>>) -> Election {
+    /// Opens the next round with this peer as the candidate. `lost` is the leader that it leaves.
+    pub(crate) fn start<T, S>(
+        lost: Option<ServerId>,
+        core: &mut Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) -> Election {
         let mut election = Election {
             votes: BTreeMap::new(),
             outside: BTreeMap::new(),
             settling: false,
+            absent: lost.into_iter().collect(),
+            onlookers: BTreeSet::new(),
             waiting: BTreeMap::new(),
         };
-        core.round += 1;
+        core.round = if core.elects() { core.round + 1 } else { 0 };
         election.propose(core.candidacy(), core, out);
         election.tally(core, out);
         election
@@ -42,8 +52,12 @@ impl Election {
     ) -> Option<ServerId> {
         match input {
             Input::Timer(Timer::Settle) => return self.settled(core).then_some(core.vote.leader),
-            Input::Timer(Timer::Resend) => broadcast(core, out),
-            Input::Received { from, message } => return self.hear(from, &message, core, out),
+            Input::Timer(Timer::Resend) => self.broadcast(core, out),
+            Input::Received { from, message } => return self.hear(from, message, core, out),
+            Input::Unreachable { peer } => {
+                self.absent.insert(peer);
+                return self.unanimous(core);
+            }
             Input::Connected { peer } => out.push(Output::Disconnect { peer }),
             Input::Disconnected { peer } => {
                 self.waiting.remove(&peer);
@@ -56,19 +70,33 @@ impl Election {
     fn hear<T, S>(
         &mut self,
         from: ServerId,
-        message: &Message<T, S>,
+        message: Message<T, S>,
         core: &mut Core<T>,
         out: &mut Vec<Output<T, S>>,
     ) -> Option<ServerId> {
-        match *message {
-            Message::Notification { round, vote, stance: Stance::Looking } => {
-                self.outside.remove(&from);
-                self.count(from, round, vote, core, out);
+        match message {
+            Message::Notification { vote, stance: Stance::Looking, .. }
+                if vote == Vote::NOBODY || !core.has_elector(from) =>
+            {
+                if self.onlookers.insert(from) {
+                    core.notify(from, Stance::Looking, out);
+                }
                 None
             }
-            Message::Notification { round, vote, stance } => {
+            Message::Notification { round, vote, stance: Stance::Looking, .. } => {
+                self.outside.remove(&from);
+                self.count(from, round, vote, core, out);
+                self.unanimous(core)
+            }
+            Message::Notification { round, vote, stance, .. } => {
                 self.outside.insert(from, (vote, stance));
                 self.join(from, round, vote, core, out)
+            }
+            Message::Members(configuration) => {
+                if core.told(configuration, out) {
+                    self.propose(core.candidacy(), core, out);
+                }
+                None
             }
             Message::FollowerInfo { accepted_epoch } => {
                 self.waiting.insert(from, accepted_epoch);
@@ -91,8 +119,12 @@ impl Election {
         core: &mut Core<T>,
         out: &mut Vec<Output<T, S>>,
     ) {
+        self.absent.remove(&from);
         if round < core.round {
-            return core.notify(from, Stance::Looking, out);
+            if core.elects() {
+                core.notify(from, Stance::Looking, out);
+            }
+            return;
         }
         if round > core.round {
             core.round = round;
@@ -118,12 +150,12 @@ impl Election {
         out: &mut Vec<Output<T, S>>,
     ) -> Option<ServerId> {
         let this_round = round == core.round;
-        if this_round {
+        if this_round && core.has_elector(from) {
             self.count(from, round, vote, core, out);
         }
         let here = core.config.id;
-        let elected = this_round && self.supporters(vote) >= core.config.quorum();
-        let followed = vote.leader != here && self.followers(vote.leader) >= core.config.quorum();
+        let elected = this_round && self.elected(vote, core);
+        let followed = vote.leader != here && self.followed(vote.leader, core);
         let leads = vote.leader == here || self.says_it_leads(vote.leader);
         if !leads || !(elected || followed) {
             return None;
@@ -136,7 +168,7 @@ impl Election {
         core.vote = vote;
         self.settling = false;
         self.votes.insert(core.config.id, vote);
-        broadcast(core, out);
+        self.broadcast(core, out);
     }
 
     /// Starts the settle timer when a quorum comes to agree. It is not stopped when a better vote
@@ -151,27 +183,42 @@ impl Election {
     }
 
     fn settled<T>(&self, core: &Core<T>) -> bool {
-        self.supporters(core.vote) >= core.config.quorum()
+        self.elected(core.vote, core)
     }
 
-    fn supporters(&self, vote: Vote) -> usize {
-        self.votes.values().filter(|other| **other == vote).count()
+    /// Nobody is left who could still vote for another one: there is nothing to wait for. (One
+    /// that comes back with a better vote costs another election, never safety: no leader is
+    /// established whose history is older than that of anybody who promises to follow it.)
+    fn unanimous<T>(&self, core: &Core<T>) -> Option<ServerId> {
+        let said = |id| self.absent.contains(&id) || self.votes.get(&id) == Some(&core.vote);
+        let all = core.electing().all(|members| members.voters().all(said));
+        (all && self.settled(core)).then_some(core.vote.leader)
     }
 
-    fn followers(&self, leader: ServerId) -> usize {
-        self.outside.values().filter(|(vote, _)| vote.leader == leader).count()
+    fn elected<T>(&self, vote: Vote, core: &Core<T>) -> bool {
+        core.is_majority(|id| self.votes.get(&id) == Some(&vote))
+    }
+
+    /// By a quorum of any configuration: a reconfiguration that only this server's log has may be
+    /// cut off again.
+    fn followed<T>(&self, leader: ServerId, core: &Core<T>) -> bool {
+        let follows =
+            |id| self.outside.get(&id).is_some_and(|(vote, _)| vote.leader == leader);
+        core.electing().any(|members| core.config.is_quorum(members, follows))
     }
 
     fn says_it_leads(&self, leader: ServerId) -> bool {
         matches!(self.outside.get(&leader), Some((vote, Stance::Leading)) if vote.leader == leader)
     }
-}
 
-fn broadcast<T, S>(core: &Core<T>, out: &mut Vec<Output<T, S>>) {
-    let here = core.config.id;
-    for &other in core.config.voters.iter().filter(|id| **id != here) {
-        core.notify(other, Stance::Looking, out);
+    /// To every participant, and to those that look on.
+    fn broadcast<T, S>(&self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+        let voters = core.electing().flat_map(crate::Members::voters);
+        let all: BTreeSet<ServerId> = voters.chain(self.onlookers.iter().copied()).collect();
+        for other in all.into_iter().filter(|id| *id != core.config.id) {
+            core.notify(other, Stance::Looking, out);
+        }
+        let ms = core.config.timing.resend_ms;
+        out.push(Output::SetTimer { timer: Timer::Resend, ms });
     }
-    let ms = core.config.timing.resend_ms;
-    out.push(Output::SetTimer { timer: Timer::Resend, ms });
 }

@@ -3,7 +3,9 @@
 use crate::core::{Core, Leave};
 use crate::log::follows;
 use crate::takeover::Takeover;
-use crate::{Entry, Input, Message, Mutant, Output, Role, ServerId, Timer, Zxid};
+use crate::{
+    Configuration, Entry, Input, Message, Mutant, Output, Role, ServerId, Timer, Transaction, Zxid,
+};
 
 /// A learner of `leader`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,22 +42,35 @@ enum Stage<T, S> {
     Serving,
 }
 
-impl<T: Clone, S: Clone> Follower<T, S> {
+impl<T: Clone + Transaction, S: Clone> Follower<T, S> {
     pub(crate) fn start(
         leader: ServerId,
         core: &Core<T>,
         out: &mut Vec<Output<T, S>>,
     ) -> Follower<T, S> {
         let follower = Follower { leader, epoch: 0, stage: Stage::Connecting, silence: 0 };
-        out.push(Output::Role(follower.role()));
+        out.push(Output::Role(follower.role(core)));
         core.start_init_timer(out);
         out.push(Output::Connect { to: leader });
         follower
     }
 
-    pub(crate) fn role(&self) -> Role {
-        let serving = matches!(self.stage, Stage::Serving);
-        Role::Following { leader: self.leader, epoch: self.epoch, serving }
+    pub(crate) fn role(&self, core: &Core<T>) -> Role {
+        let Follower { leader, epoch, .. } = *self;
+        let members = &core.configurations.in_force().members;
+        match members.0.get(&core.config.id) {
+            Some(member) if member.votes => {
+                Role::Following { leader, epoch, serving: self.synchronised() }
+            }
+            member => {
+                let serving = self.synchronised() && member.is_some();
+                Role::Observing { leader, epoch, serving }
+            }
+        }
+    }
+
+    fn synchronised(&self) -> bool {
+        matches!(self.stage, Stage::Serving)
     }
 
     pub(crate) fn handle(
@@ -67,7 +82,7 @@ impl<T: Clone, S: Clone> Follower<T, S> {
         match input {
             Input::Connected { peer } => self.connected(peer, core, out),
             Input::Disconnected { peer } if peer == self.leader => return Err(Leave),
-            Input::Timer(Timer::Init) if !self.role().serving() => return Err(Leave),
+            Input::Timer(Timer::Init) if !self.synchronised() => return Err(Leave),
             Input::Timer(Timer::Beat) => return self.beat(core, out),
             Input::Stored { ops } => self.stored(ops, core, out),
             Input::Received { from, message } if from == self.leader => {
@@ -75,10 +90,10 @@ impl<T: Clone, S: Clone> Follower<T, S> {
                 return self.hear(message, core, out);
             }
             Input::Received { from, .. } => out.push(Output::Disconnect { peer: from }),
-            Input::Submit { txn } if self.role().serving() => {
+            Input::Submit { txn } if self.synchronised() => {
                 self.send(Message::Forward { txn }, out);
             }
-            Input::Sync { token } if self.role().serving() => self.sync(token, core, out),
+            Input::Sync { token } if self.synchronised() => self.sync(token, core, out),
             _ => {}
         }
         Ok(())
@@ -121,16 +136,18 @@ impl<T: Clone, S: Clone> Follower<T, S> {
                 Ok(())
             }
             Message::Propose(entry) => self.propose(entry, core, out),
-            Message::NewLeader { epoch } => self.new_leader(epoch, core, out),
+            Message::NewLeader { epoch, configuration } => {
+                self.new_leader(epoch, configuration, core, out)
+            }
             Message::UpToDate { committed } if matches!(self.stage, Stage::Adopted) => {
                 self.up_to_date(committed, core, out)
             }
-            Message::Commit { zxid } if self.role().serving() => self.commit(zxid, core, out),
+            Message::Commit { zxid } if self.synchronised() => self.commit(zxid, core, out),
             Message::Ping { seq } => {
                 self.send(Message::Pong { seq }, out);
                 Ok(())
             }
-            Message::SyncReply { token } if self.role().serving() => {
+            Message::SyncReply { token } if self.synchronised() => {
                 out.push(Output::SyncDone { token });
                 Ok(())
             }
@@ -148,7 +165,7 @@ impl<T: Clone, S: Clone> Follower<T, S> {
             return Err(Leave);
         }
         self.epoch = epoch;
-        out.push(Output::Role(self.role()));
+        out.push(Output::Role(self.role(core)));
         core.promise(epoch, out);
         self.stage = Stage::Promising;
         self.acknowledge_epoch(core, out);
@@ -187,6 +204,7 @@ impl<T: Clone, S: Clone> Follower<T, S> {
     fn new_leader(
         &mut self,
         epoch: u32,
+        configuration: Configuration,
         core: &mut Core<T>,
         out: &mut Vec<Output<T, S>>,
     ) -> Result<(), Leave> {
@@ -198,6 +216,7 @@ impl<T: Clone, S: Clone> Follower<T, S> {
             Stage::Installing { zxid, state, log } => core.install(zxid, state, log, out),
             _ => return Err(Leave),
         }
+        core.adopt_configuration(configuration, out);
         self.stage = Stage::Adopting(Takeover::start(core));
         self.acknowledge_leader(core, out);
         Ok(())
@@ -211,7 +230,7 @@ impl<T: Clone, S: Clone> Follower<T, S> {
     ) -> Result<(), Leave> {
         self.commit(committed, core, out)?;
         self.stage = Stage::Serving;
-        out.push(Output::Role(self.role()));
+        out.push(Output::Role(self.role(core)));
         out.push(Output::CancelTimer(Timer::Init));
         core.start_beat_timer(out);
         Ok(())
@@ -226,8 +245,17 @@ impl<T: Clone, S: Clone> Follower<T, S> {
         if zxid < core.delivered || !core.log.knows(zxid) {
             return Err(Leave);
         }
+        let (before, role) = (core.configurations.in_force().version, self.role(core));
         core.deliver(zxid, out);
-        Ok(())
+        let now = core.configurations.in_force();
+        if now.version == before {
+            return Ok(());
+        }
+        if self.role(core) != role {
+            out.push(Output::Role(self.role(core)));
+        }
+        // A leader that is no participant any more makes way for one that is.
+        if now.members.has_voter(self.leader) { Ok(()) } else { Err(Leave) }
     }
 
     fn sync(&mut self, token: u64, core: &Core<T>, out: &mut Vec<Output<T, S>>) {

@@ -6,7 +6,7 @@ use crate::broadcast::Confirmation;
 use crate::catchup::{self, CatchUp};
 use crate::core::{Core, Leave};
 use crate::takeover::Takeover;
-use crate::{Input, Message, Output, Role, ServerId, Timer, Vote, Zxid};
+use crate::{Input, Members, Message, Output, Role, ServerId, Timer, Transaction, Vote, Zxid};
 
 /// The leader of `epoch`. Its broadcast is in `broadcast.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +75,7 @@ impl Learner {
 
 impl Leader {
     /// `waiting`: learners that came before the election was decided here.
-    pub(crate) fn start<T: Clone, S>(
+    pub(crate) fn start<T: Clone + Transaction, S>(
         waiting: BTreeMap<ServerId, u32>,
         core: &mut Core<T>,
         out: &mut Vec<Output<T, S>>,
@@ -107,7 +107,7 @@ impl Leader {
         self.stage == Stage::Gathering
     }
 
-    pub(crate) fn handle<T: Clone, S>(
+    pub(crate) fn handle<T: Clone + Transaction, S>(
         &mut self,
         input: Input<T, S>,
         core: &mut Core<T>,
@@ -153,7 +153,7 @@ impl Leader {
         Ok(())
     }
 
-    fn hear<T: Clone, S>(
+    fn hear<T: Clone + Transaction, S>(
         &mut self,
         from: ServerId,
         message: Message<T, S>,
@@ -172,7 +172,7 @@ impl Leader {
         match (learner.stage, message) {
             (LearnerStage::Told, Message::AckEpoch { current_epoch, last, snapshot }) => {
                 learner.stage = LearnerStage::Promised { last, snapshot };
-                self.compare(current_epoch, last, core)
+                self.compare(from, current_epoch, last, core)
             }
             (LearnerStage::Synchronising, Message::AckLeader { epoch: acked })
                 if acked == epoch =>
@@ -231,14 +231,21 @@ impl Leader {
 
     /// A leader whose history is older than a learner's could lose what was committed, as long as
     /// that learner may be needed for the quorum of promises.
-    fn compare<T>(&self, epoch: u32, zxid: Zxid, core: &Core<T>) -> Result<(), Leave> {
-        let own = core.candidacy();
+    fn compare<T>(
+        &self,
+        learner: ServerId,
+        epoch: u32,
+        zxid: Zxid,
+        core: &Core<T>,
+    ) -> Result<(), Leave> {
+        let own = core.history_as_vote();
         let newer = core.config.beats(Vote { epoch, zxid, ..own }, own);
-        if self.stage == Stage::Discovery && newer { Err(Leave) } else { Ok(()) }
+        let needed = self.stage == Stage::Discovery && core.configurations.has_voter(learner);
+        if needed && newer { Err(Leave) } else { Ok(()) }
     }
 
     /// Takes every step for which all is there.
-    fn advance<T: Clone, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn advance<T: Clone + Transaction, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
         if self.stage == Stage::Gathering && self.enough(core, |_| true, true) {
             self.open_epoch(core, out);
         }
@@ -286,21 +293,23 @@ impl Leader {
     }
 
     /// Sends its history to every learner that waits for it.
-    fn synchronise<T: Clone, S>(&mut self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn synchronise<T: Clone + Transaction, S>(&mut self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
         if matches!(self.stage, Stage::Gathering | Stage::Discovery) {
             return;
         }
         for (&to, learner) in &mut self.learners {
             if let LearnerStage::Promised { last, snapshot } = learner.stage {
                 send_history(to, last, snapshot, core, out);
-                out.push(Output::Send { to, message: Message::NewLeader { epoch: self.epoch } });
+                let configuration = core.configurations.in_force().clone();
+                let message = Message::NewLeader { epoch: self.epoch, configuration };
+                out.push(Output::Send { to, message });
                 learner.stage = LearnerStage::Synchronising;
             }
         }
     }
 
     /// A quorum has taken over this history: all of it is committed.
-    fn establish<T: Clone, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn establish<T: Clone + Transaction, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
         self.stage = Stage::Broadcast;
         core.deliver(core.log.last(), out);
         out.push(Output::Role(self.role()));
@@ -346,19 +355,33 @@ impl Leader {
         if kept { Ok(()) } else { Err(Leave) }
     }
 
-    /// Are the learners that `count`, and this server if `own`, a quorum?
+    /// Are the learners that `count`, and this server if `own`, a quorum of all that decide?
     pub(crate) fn enough<T>(
         &self,
         core: &Core<T>,
         count: impl Fn(&Learner) -> bool,
         own: bool,
     ) -> bool {
-        let learners = self.learners.values().filter(|learner| count(learner)).count();
-        learners + usize::from(own) >= core.config.quorum()
+        core.is_quorum(|id| self.counts(id, core, &count, own))
+    }
+
+    pub(crate) fn has_quorum_of<T>(&self, members: &Members, core: &Core<T>) -> bool {
+        let synchronised = |id| self.counts(id, core, Learner::adopted, true);
+        self.serving() && core.config.is_quorum(members, synchronised)
+    }
+
+    fn counts<T>(
+        &self,
+        id: ServerId,
+        core: &Core<T>,
+        count: impl Fn(&Learner) -> bool,
+        own: bool,
+    ) -> bool {
+        if id == core.config.id { own } else { self.learners.get(&id).is_some_and(count) }
     }
 }
 
-fn send_history<T: Clone, S>(
+fn send_history<T: Clone + Transaction, S>(
     to: ServerId,
     last: Zxid,
     snapshot: Zxid,

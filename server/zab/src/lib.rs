@@ -28,11 +28,12 @@ mod election;
 mod follower;
 mod leader;
 mod log;
+mod members;
 mod peer;
-mod quorum;
 mod takeover;
 mod types;
 
 pub use disk::Epochs;
+pub use members::{Configuration, Member, Members, Transaction};
 pub use peer::Peer;
 pub use types::*;

@@ -1,6 +1,5 @@
 //! The peer: its roles, and the way from one to the next.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -9,7 +8,10 @@ use crate::disk::Epochs;
 use crate::election::Election;
 use crate::follower::Follower;
 use crate::leader::Leader;
-use crate::{Config, Durable, Input, Message, Output, Role, ServerId, Stance, Timer, Zxid};
+use crate::{
+    Config, Configuration, Durable, Input, Members, Message, Output, Role, ServerId, Stance, Timer,
+    Transaction, Zxid,
+};
 
 /// A member of the ensemble, as a value: `T` is a transaction, `S` the application's state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,19 +29,19 @@ enum Phase<T, S> {
 
 impl<T, S> Peer<T, S>
 where
-    T: Clone + Eq + Hash + Debug,
+    T: Clone + Eq + Hash + Debug + Transaction,
     S: Clone + Eq + Hash + Debug,
 {
     /// Boot and crash recovery are one path: what is durable, and nothing else.
     ///
     /// # Panics
-    /// If `config.voters` lacks `config.id`, or `durable` has a [flaw](Durable::flaw).
+    /// If `durable` has a [flaw](Durable::flaw).
     #[must_use]
     pub fn restart(config: Config, durable: Durable<T>, out: &mut Vec<Output<T, S>>) -> Peer<T, S> {
-        assert!(config.voters.contains(&config.id), "server {} is no voter", config.id);
         assert_eq!(durable.flaw(), None, "what was read from disk must be checked first");
         let mut core = Core::restart(config, durable);
-        let phase = Phase::Looking(Election::start(&mut core, out));
+        tell_contacts(&mut core, out);
+        let phase = Phase::Looking(Election::start(None, &mut core, out));
         let mut peer = Peer { core, phase };
         peer.lead_alone(out);
         peer
@@ -54,23 +56,26 @@ where
         match input {
             Input::Compact { upto } => return self.core.compact(upto),
             Input::Stored { ops } => self.core.disk.stored(ops),
-            Input::Received { from, message: Message::Notification { round, stance, .. } } => {
-                if from == self.core.config.id || !self.core.config.voters.contains(&from) {
-                    return;
-                }
-                if !self.is_looking() && !self.rejoins(round, stance) {
+            Input::Received { from, .. } if from == self.core.config.id => return,
+            Input::Received {
+                from,
+                message: Message::Notification { round, stance, version, .. },
+            } => {
+                self.update(from, version, out);
+                if !self.is_looking() && !self.rejoins(from, round, stance) {
                     return self.answer(from, stance, out);
                 }
                 if !self.is_looking() {
                     self.look(out);
                 }
             }
-            Input::Received { from, .. } if !self.core.config.voters.contains(&from) => {
-                return out.push(Output::Disconnect { peer: from });
-            }
+            Input::Received { message: Message::Members(_), .. } if !self.is_looking() => return,
             _ => {}
         }
         self.step(input, out);
+        if self.core.new_contacts {
+            tell_contacts(&mut self.core, out);
+        }
     }
 
     /// Who leads, as far as this peer knows.
@@ -78,7 +83,7 @@ where
     pub fn role(&self) -> Role {
         match &self.phase {
             Phase::Looking(_) => Role::Looking,
-            Phase::Following(follower) => follower.role(),
+            Phase::Following(follower) => follower.role(&self.core),
             Phase::Leading(leader) => leader.role(),
         }
     }
@@ -101,10 +106,26 @@ where
         self.core.delivered
     }
 
-    /// The servers whose votes count.
+    /// The newest configuration in its history that it knows to be committed.
     #[must_use]
-    pub fn voters(&self) -> &BTreeSet<ServerId> {
-        &self.core.config.voters
+    pub fn configuration(&self) -> &Configuration {
+        self.core.configurations.in_force()
+    }
+
+    /// The configuration in its log that is not known to be committed.
+    #[must_use]
+    pub fn next_configuration(&self) -> Option<&Configuration> {
+        self.core.configurations.next()
+    }
+
+    /// Is a quorum of `members` synchronised with this leader? Without one, what it proposes after
+    /// a reconfiguration to them cannot be committed.
+    #[must_use]
+    pub fn has_quorum_of(&self, members: &Members) -> bool {
+        match &self.phase {
+            Phase::Leading(leader) => leader.has_quorum_of(members, &self.core),
+            Phase::Looking(_) | Phase::Following(_) => false,
+        }
     }
 
     #[cfg(test)]
@@ -135,9 +156,18 @@ where
 
     /// A leader that nobody has joined looks again with those that look in another round: they
     /// cannot join it, and without them it may never have a quorum.
-    fn rejoins(&self, round: u64, stance: Stance) -> bool {
+    fn rejoins(&self, from: ServerId, round: u64, stance: Stance) -> bool {
         let Phase::Leading(leader) = &self.phase else { return false };
-        leader.gathering() && stance == Stance::Looking && round != self.core.round
+        let other_round = stance == Stance::Looking && round != self.core.round;
+        leader.gathering() && other_round && self.core.has_elector(from)
+    }
+
+    /// Tells one that knows only an older configuration the newest one.
+    fn update(&self, from: ServerId, version: Zxid, out: &mut Vec<Output<T, S>>) {
+        let newest = self.core.configurations.newest();
+        if version < newest.version {
+            out.push(Output::Send { to: from, message: Message::Members(newest.clone()) });
+        }
     }
 
     /// Tells one that looks whom this peer follows.
@@ -154,20 +184,25 @@ where
     /// Ends a role: clients first, then connections, then the next election.
     fn look(&mut self, out: &mut Vec<Output<T, S>>) {
         out.push(Output::Role(Role::Looking));
+        let mut lost = None;
         match &self.phase {
             Phase::Looking(_) => {}
-            Phase::Following(follower) => out.push(Output::Disconnect { peer: follower.leader }),
+            Phase::Following(follower) => {
+                lost = Some(follower.leader);
+                out.push(Output::Disconnect { peer: follower.leader });
+            }
             Phase::Leading(leader) => disconnect(leader.learners.keys(), out),
         }
         out.extend([Timer::Init, Timer::Beat].map(Output::CancelTimer));
-        self.phase = Phase::Looking(Election::start(&mut self.core, out));
+        self.phase = Phase::Looking(Election::start(lost, &mut self.core, out));
         self.lead_alone(out);
     }
 
     /// The only voter needs nobody's vote.
     fn lead_alone(&mut self, out: &mut Vec<Output<T, S>>) {
-        if self.core.config.voters.len() == 1 {
-            self.decide(self.core.config.id, out);
+        let here = self.core.config.id;
+        if self.core.is_majority(|id| id == here) && self.core.elects() {
+            self.decide(here, out);
         }
     }
 
@@ -183,6 +218,11 @@ where
             self.phase = Phase::Following(Follower::start(leader, &self.core, out));
         }
     }
+}
+
+fn tell_contacts<T, S>(core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
+    core.new_contacts = false;
+    out.push(Output::Contacts(core.configurations.contacts()));
 }
 
 fn disconnect<'a, T, S>(peers: impl Iterator<Item = &'a ServerId>, out: &mut Vec<Output<T, S>>) {

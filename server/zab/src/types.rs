@@ -1,9 +1,10 @@
 //! The vocabulary: what goes into a peer, what comes out, what it says to others.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::{Configuration, Members};
 
 /// A server's number in the ensemble (`myid`).
 pub type ServerId = u64;
@@ -62,8 +63,8 @@ pub struct Entry<T> {
 pub struct Config {
     /// This server.
     pub id: ServerId,
-    /// The servers whose votes and acknowledgements count, this one among them.
-    pub voters: BTreeSet<ServerId>,
+    /// Who belongs to the ensemble, as the snapshot says, or what the server was started with.
+    pub configuration: Configuration,
     /// Durations.
     pub timing: Timing,
     /// Committed entries kept in memory behind the snapshot, so that a learner that lags by
@@ -101,6 +102,12 @@ pub enum Mutant {
     X11,
     /// `sync` is answered by whoever is asked, without asking the leader or a quorum.
     X17,
+    /// Observers count as participants do.
+    X43,
+    /// A reconfiguration under way counts alone: the one before it has no say.
+    X44,
+    /// A reconfiguration under way does not count before it is committed.
+    X45,
 }
 
 /// What survives a crash.
@@ -112,11 +119,21 @@ pub struct Durable<T> {
     pub current_epoch: u32,
     /// The snapshot that the application has loaded covers everything up to here.
     pub snapshot: Zxid,
+    /// The newest configuration known to be committed; zero if none is known.
+    pub settled: Zxid,
     /// The log after `snapshot`, in order.
     pub log: Vec<Entry<T>>,
 }
 
 impl<T> Durable<T> {
+    /// A new server's.
+    #[must_use]
+    pub fn nothing() -> Durable<T> {
+        let (accepted_epoch, current_epoch) = (0, 0);
+        let (snapshot, settled) = (Zxid::ZERO, Zxid::ZERO);
+        Durable { accepted_epoch, current_epoch, snapshot, settled, log: Vec::new() }
+    }
+
     /// What no crash can leave behind, in words: a sign that files were lost or mixed up, and that
     /// the server must not start from them.
     #[must_use]
@@ -171,6 +188,11 @@ pub enum Input<T, S> {
         /// The other end.
         peer: ServerId,
     },
+    /// Votes do not reach this server now: an election need not wait for it.
+    Unreachable {
+        /// The server.
+        peer: ServerId,
+    },
     /// The oldest `ops` operations of those given by [`Output::Store`] and not yet reported are
     /// durable.
     Stored {
@@ -197,8 +219,8 @@ pub enum Input<T, S> {
 /// What the driver must do, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Output<T, S> {
-    /// Send to a peer. [`Message::Notification`] goes out on the election link, at best effort;
-    /// all others on the leader-learner connection, first in, first out.
+    /// Send to a peer. [`Message::Notification`] and [`Message::Members`] go out on the election
+    /// link, at best effort; all others on the leader-learner connection, first in, first out.
     Send {
         /// The receiver.
         to: ServerId,
@@ -246,6 +268,8 @@ pub enum Output<T, S> {
     },
     /// The peer's role changed. Clients are served only while `serving`.
     Role(Role),
+    /// Those it may have to speak to from now on.
+    Contacts(Members),
     /// The `sync` with this token is done: what was committed before it was asked has been
     /// delivered here.
     SyncDone {
@@ -280,6 +304,11 @@ pub enum Store<T, S> {
         /// `currentEpoch`.
         current: u32,
     },
+    /// Save that the configuration of this version, which is in the history, is committed.
+    Settled {
+        /// Its zxid.
+        version: Zxid,
+    },
 }
 
 /// Who leads, as far as this peer knows.
@@ -296,6 +325,15 @@ pub enum Role {
         /// Synchronised: clients may be served.
         serving: bool,
     },
+    /// Learning from `leader` without a say: an observer, or no member (yet, or any more).
+    Observing {
+        /// The leader.
+        leader: ServerId,
+        /// Its epoch; 0 before it is known.
+        epoch: u32,
+        /// Synchronised, and a member: clients may be served.
+        serving: bool,
+    },
     /// Leading.
     Leading {
         /// Its epoch; 0 before it is known.
@@ -309,7 +347,12 @@ impl Role {
     /// May clients be served?
     #[must_use]
     pub fn serving(self) -> bool {
-        matches!(self, Role::Following { serving: true, .. } | Role::Leading { serving: true, .. })
+        matches!(
+            self,
+            Role::Following { serving: true, .. }
+                | Role::Observing { serving: true, .. }
+                | Role::Leading { serving: true, .. }
+        )
     }
 }
 
@@ -322,6 +365,11 @@ pub struct Vote {
     pub zxid: Zxid,
     /// The candidate.
     pub leader: ServerId,
+}
+
+impl Vote {
+    /// The vote of one that has none.
+    pub const NOBODY: Vote = Vote { epoch: 0, zxid: Zxid::ZERO, leader: 0 };
 }
 
 /// What a notification's sender is doing.
@@ -346,7 +394,11 @@ pub enum Message<T, S> {
         vote: Vote,
         /// What the sender is doing.
         stance: Stance,
+        /// The newest configuration that the sender knows to be committed.
+        version: Zxid,
     },
+    /// To one that looks: you are behind, this configuration is committed.
+    Members(Configuration),
     /// Learner → leader: I follow you (FOLLOWERINFO).
     FollowerInfo {
         /// Its `acceptedEpoch`.
@@ -384,6 +436,8 @@ pub enum Message<T, S> {
     NewLeader {
         /// The epoch.
         epoch: u32,
+        /// The configuration in force at the leader; one in the history may follow it.
+        configuration: Configuration,
     },
     /// Learner → leader: history and epoch are durable (ACK of NEWLEADER).
     AckLeader {
@@ -431,4 +485,12 @@ pub enum Message<T, S> {
         /// The learner's token.
         token: u64,
     },
+}
+
+impl<T, S> Message<T, S> {
+    /// Does it travel on the election link, at best effort?
+    #[must_use]
+    pub fn is_for_election(&self) -> bool {
+        matches!(self, Message::Notification { .. } | Message::Members(_))
+    }
 }

@@ -5,11 +5,12 @@
 //! A line that begins with `>` is an event, the lines below it are what follows from it:
 //!
 //! ```text
-//! > start 2 of 3 accepted=1 current=1 snapshot=1:2 log=1:3 mutant=X1
+//! > start 2 of 3 accepted=1 current=1 snapshot=1:2 log=1:3 mutant=X1 observers=4,5
 //! > timer 2 settle       a timer goes off
 //! > deliver 1 2          the next message from 1 arrives at 2 (`deliver 1 2 all`: all of them)
 //! > drop 1 2             what is under way from 1 to 2 is lost
 //! > connect 2 1          the connection that 2 asked for stands
+//! > unreachable 2 1      votes of 2 do not reach 1
 //! > cut 1 2              it breaks; both notice
 //! > stored 2 1           one write is durable (`stored 2`: all of them)
 //! > submit 2 7           a client's transaction

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zab::{
-    Config, Durable, Entry, Input, Message, Output, Peer, Role, ServerId, Stance, Timer, Timing,
+    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId, Stance, Timer, Timing,
     Vote, Zxid,
 };
 
@@ -68,13 +68,14 @@ fn check_deliveries(peer: &Peer<u8, u8>, mut last: Zxid, out: &[Output<u8, u8>])
 
 fn config(rng: &mut ChaCha8Rng) -> Config {
     let timing = Timing { tick_ms: 10, init_limit: 5, sync_limit: 2, settle_ms: 20, resend_ms: 50 };
-    let voters = (1..=rng.random_range(2..=4)).collect();
-    Config { id: 1, voters, timing, log_kept: rng.random_range(0..3), mutant: None }
+    let voters = 1..=rng.random_range(2..=4);
+    let configuration = Configuration::initial(Members::of(voters, [5]));
+    Config { id: 1, configuration, timing, log_kept: rng.random_range(0..3), mutant: None }
 }
 
 fn durable(rng: &mut ChaCha8Rng) -> Durable<u8> {
     let log: Vec<_> = (1..=rng.random_range(0..3)).map(|n| entry(Zxid::new(1, n))).collect();
-    Durable { accepted_epoch: 1, current_epoch: 1, snapshot: Zxid::ZERO, log }
+    Durable { accepted_epoch: 1, current_epoch: 1, log, ..Durable::nothing() }
 }
 
 fn entry(zxid: Zxid) -> Entry<u8> {
@@ -83,8 +84,9 @@ fn entry(zxid: Zxid) -> Entry<u8> {
 
 fn input(rng: &mut ChaCha8Rng) -> Inputs {
     let peer = rng.random_range(0..=5);
-    match rng.random_range(0..20) {
+    match rng.random_range(0..21) {
         0 => Input::Timer(timer(rng)),
+        20 => Input::Unreachable { peer },
         1 => Input::Timer(Timer::Settle),
         2 => Input::Connected { peer },
         3 if rng.random_bool(0.2) => Input::Disconnected { peer },
@@ -101,18 +103,18 @@ fn fitting(rng: &mut ChaCha8Rng, step: u64, peer: &Peer<u8, u8>) -> Inputs {
         Role::Looking => {
             let leader = rng.random_range(1..=2);
             let vote = Vote { epoch: 9, zxid: Zxid::new(9, 9), leader };
-            let message =
-                Message::Notification { round: step / 10 * 100, vote, stance: Stance::Looking };
+            let (round, stance) = (step / 10 * 100, Stance::Looking);
+            let message = Message::Notification { round, vote, stance, version: Zxid::ZERO };
             match rng.random_range(0..3) {
                 0 => Input::Timer(Timer::Settle),
                 1 => Input::Received { from: 2, message: follower_info(peer) },
                 _ => Input::Received { from: rng.random_range(2..=4), message },
             }
         }
-        Role::Following { leader, epoch: 0, .. } if rng.random_bool(0.5) => {
+        Role::Following { leader, epoch: 0, .. } | Role::Observing { leader, epoch: 0, .. } if rng.random_bool(0.5) => {
             Input::Connected { peer: leader }
         }
-        Role::Following { leader, epoch, .. } => {
+        Role::Following { leader, epoch, .. } | Role::Observing { leader, epoch, .. } => {
             Input::Received { from: leader, message: from_leader(rng, peer, epoch) }
         }
         Role::Leading { epoch, .. } => {
@@ -130,7 +132,7 @@ fn from_leader(rng: &mut ChaCha8Rng, peer: &Peer<u8, u8>, epoch: u32) -> Words {
     let zxid = peer.last_logged();
     match rng.random_range(0..7) {
         _ if epoch == 0 => Message::LeaderInfo { epoch: peer.epochs().accepted.saturating_add(1) },
-        0 | 1 if peer.epochs().current < epoch => Message::NewLeader { epoch },
+        0 | 1 if peer.epochs().current < epoch => new_leader(rng, epoch),
         0..=2 if !peer.role().serving() => Message::UpToDate { committed: zxid },
         0..=4 if peer.role().serving() => Message::Commit { zxid },
         5 if peer.epochs().current < epoch => Message::Truncate { after: peer.delivered() },
@@ -150,21 +152,36 @@ fn from_learner(rng: &mut ChaCha8Rng, peer: &Peer<u8, u8>, epoch: u32) -> Words 
     }
 }
 
+/// Most often with the members that the peer knows already.
+fn new_leader(rng: &mut ChaCha8Rng, epoch: u32) -> Words {
+    let configuration = Configuration::initial(Members::of_voters(1..=3));
+    let configuration = if rng.random_ratio(1, 50) { members(rng) } else { configuration };
+    Message::NewLeader { epoch, configuration }
+}
+
+fn members(rng: &mut ChaCha8Rng) -> Configuration {
+    let voters = (1..=5).filter(|_| rng.random_bool(0.5)).collect::<Vec<ServerId>>();
+    let version = Zxid::new(1, rng.random_range(0..3));
+    Configuration { version, members: Members::of_voters(voters).into() }
+}
+
 fn timer(rng: &mut ChaCha8Rng) -> Timer {
     [Timer::Resend, Timer::Settle, Timer::Init, Timer::Beat][rng.random_range(0..4)]
 }
 
 fn message(rng: &mut ChaCha8Rng, from: ServerId) -> Words {
-    match rng.random_range(0..24) {
+    match rng.random_range(0..25) {
         0 | 1 => {
             let stance = [Stance::Looking, Stance::Following, Stance::Leading];
             let vote = Vote { epoch: epoch(rng), zxid: zxid(rng), leader: rng.random_range(0..5) };
             let stance = stance[rng.random_range(0..3)];
-            Message::Notification { round: rng.random_range(0..3), vote, stance }
+            let (round, version) = (rng.random_range(0..3), zxid(rng));
+            Message::Notification { round, vote, stance, version }
         }
         2 => {
             let vote = Vote { epoch: 1, zxid: Zxid::new(1, 2), leader: from };
-            Message::Notification { round: 1, vote, stance: Stance::Leading }
+            let (stance, version) = (Stance::Leading, Zxid::ZERO);
+            Message::Notification { round: 1, vote, stance, version }
         }
         3 | 4 => Message::FollowerInfo { accepted_epoch: epoch(rng) },
         5 | 6 => Message::LeaderInfo { epoch: epoch(rng) },
@@ -175,7 +192,10 @@ fn message(rng: &mut ChaCha8Rng, from: ServerId) -> Words {
         9 => Message::Truncate { after: zxid(rng) },
         10 => Message::Snapshot { zxid: zxid(rng), state: 7 },
         11 | 12 => Message::Propose(entry(zxid(rng))),
-        13 | 14 => Message::NewLeader { epoch: epoch(rng) },
+        13 | 14 => {
+            let epoch = epoch(rng);
+            new_leader(rng, epoch)
+        }
         15 | 16 => Message::AckLeader { epoch: epoch(rng) },
         17 => Message::UpToDate { committed: zxid(rng) },
         18 => Message::Ack { zxid: zxid(rng) },
@@ -183,6 +203,7 @@ fn message(rng: &mut ChaCha8Rng, from: ServerId) -> Words {
         20 => Message::Ping { seq: rng.random_range(0..3) },
         21 => Message::Pong { seq: rng.random_range(0..3) },
         22 => Message::Forward { txn: 7 },
+        23 => Message::Members(members(rng)),
         _ => Message::SyncRequest { token: 7 },
     }
 }

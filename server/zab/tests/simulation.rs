@@ -52,6 +52,9 @@ fn assert_exercised(tally: &Tally) {
         "partition",
         "one-way partition",
         "cut",
+        "reconfiguration",
+        "reconfiguration refused",
+        "removed leader",
     ];
     for what in needed {
         assert!(tally.get(what).is_some_and(|count| *count > 0), "no {what} in {tally:?}");
@@ -87,6 +90,21 @@ fn finds_half_quorums() {
 #[test]
 fn finds_ignored_truncation() {
     finds(Mutant::X11, &[Kind::Divergence, Kind::Order]);
+}
+
+#[test]
+fn finds_observers_that_count() {
+    finds(Mutant::X43, &[Kind::Undurable, Kind::Loss, Kind::Divergence, Kind::TwoLeaders]);
+}
+
+#[test]
+fn finds_reconfigurations_without_a_quorum_of_the_old() {
+    finds(Mutant::X44, &[Kind::Undurable, Kind::Loss, Kind::Divergence, Kind::TwoLeaders]);
+}
+
+#[test]
+fn finds_reconfigurations_without_a_quorum_of_the_new() {
+    finds(Mutant::X45, &[Kind::Undurable, Kind::Loss, Kind::Divergence, Kind::TwoLeaders]);
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Stage {
     fn carry_out(&mut self, id: ServerId, out: Vec<Output<Txn, State>>) {
         let mut hung_up = Vec::new();
         for output in out {
-            self.shown.push(show(id, &output));
+            self.shown.extend(show(id, &output));
             let actor = self.actors.get_mut(&id).expect("only actors act");
             match output {
                 Output::Send { to, message } => self.send(id, to, message),
@@ -163,6 +163,7 @@ impl Stage {
                 }
                 Output::SetTimer { .. }
                 | Output::CancelTimer(_)
+                | Output::Contacts(_)
                 | Output::Role(_)
                 | Output::SyncDone { .. } => {}
             }
@@ -184,7 +185,7 @@ impl Stage {
         self.dials.retain(|dial| *dial != (id, peer));
         for link in [(id, peer), (peer, id)] {
             let words = self.links.entry(link).or_default();
-            words.retain(|message| matches!(message, Message::Notification { .. }));
+            words.retain(|message| message.is_for_election());
         }
     }
 }
@@ -202,6 +203,7 @@ impl Actor {
             Store::Epochs { accepted, current } => {
                 (durable.accepted_epoch, durable.current_epoch) = (accepted, current);
             }
+            Store::Settled { version } => durable.settled = version,
         }
     }
 }

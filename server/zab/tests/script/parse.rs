@@ -1,6 +1,8 @@
 //! Events as the scripts write them.
 
-use zab::{Config, Durable, Entry, Input, Mutant, ServerId, Timer, Timing, Zxid};
+use zab::{
+    Config, Configuration, Durable, Entry, Input, Members, Mutant, ServerId, Timer, Timing, Zxid,
+};
 
 use super::{State, Txn};
 
@@ -36,6 +38,7 @@ pub(crate) fn parse(line: &str) -> Event {
             Event::Deliver { from: number(from), to: number(to), all: true }
         }
         ["drop", from, to] => Event::Drop { from: number(from), to: number(to) },
+        ["unreachable", id, peer] => input(id, Input::Unreachable { peer: number(peer) }),
         ["connect", learner, leader] => {
             Event::Connect { learner: number(learner), leader: number(leader) }
         }
@@ -48,16 +51,19 @@ pub(crate) fn parse(line: &str) -> Event {
 fn start(id: ServerId, servers: u64, settings: &[&str]) -> Event {
     let timing =
         Timing { tick_ms: 1000, init_limit: 10, sync_limit: 2, settle_ms: 200, resend_ms: 500 };
-    let voters = (1..=servers).collect();
-    let mut config = Config { id, voters, timing, log_kept: 0, mutant: None };
-    let mut durable =
-        Durable { accepted_epoch: 0, current_epoch: 0, snapshot: Zxid::ZERO, log: Vec::new() };
+    let configuration = Configuration::initial(Members::of_voters(1..=servers));
+    let mut config = Config { id, configuration, timing, log_kept: 0, mutant: None };
+    let mut durable = Durable::nothing();
     for setting in settings {
         match setting.split_once('=') {
             Some(("accepted", epoch)) => durable.accepted_epoch = number(epoch) as u32,
             Some(("current", epoch)) => durable.current_epoch = number(epoch) as u32,
             Some(("snapshot", end)) => durable.snapshot = zxid(end),
             Some(("log", zxids)) => durable.log = zxids.split(',').map(entry).collect(),
+            Some(("observers", ids)) => {
+                let members = Members::of(1..=servers, ids.split(',').map(number));
+                config.configuration = Configuration::initial(members);
+            }
             Some(("kept", entries)) => config.log_kept = number(entries) as usize,
             Some(("mutant", "X1")) => config.mutant = Some(Mutant::X1),
             Some(("mutant", "X11")) => config.mutant = Some(Mutant::X11),

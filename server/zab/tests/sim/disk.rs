@@ -10,6 +10,7 @@ use super::oracle::{App, Txn};
 pub(crate) struct Disk {
     accepted: u32,
     current: u32,
+    settled: Zxid,
     pub(crate) snapshot: App,
     log: Vec<Entry<Txn>>,
     /// Ordered, not durable.
@@ -42,7 +43,8 @@ impl Disk {
     pub(crate) fn read(&self) -> Durable<Txn> {
         let snapshot = self.snapshot.zxid;
         let log = self.log.iter().filter(|entry| entry.zxid > snapshot).cloned().collect();
-        Durable { accepted_epoch: self.accepted, current_epoch: self.current, snapshot, log }
+        let (accepted_epoch, current_epoch) = (self.accepted, self.current);
+        Durable { accepted_epoch, current_epoch, snapshot, settled: self.settled, log }
     }
 
     pub(crate) fn next(&self) -> Option<&Store<Txn, App>> {
@@ -67,6 +69,7 @@ impl Disk {
             Store::Epochs { accepted, current } => {
                 (self.accepted, self.current) = (accepted, current);
             }
+            Store::Settled { version } => self.settled = version,
         }
     }
 }

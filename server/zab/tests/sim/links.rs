@@ -60,10 +60,10 @@ impl World {
     pub(crate) fn send(&mut self, from: ServerId, to: ServerId, words: Words) {
         match &words {
             Message::Truncate { .. } => self.count("trunc"),
-            Message::NewLeader { epoch } => {
+            Message::NewLeader { epoch, .. } => {
                 self.count("newleader");
-                let what = format!("{from} synchronises in accepted epoch {epoch}");
-                self.check_durable(|node| node.disk.epochs().0 >= *epoch, what);
+                let (epoch, what) = (*epoch, format!("{from} synchronises in accepted epoch {epoch}"));
+                self.check_decided(from, |node| node.disk.epochs().0 >= epoch, &what);
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 mod chaos;
 mod disk;
 mod links;
+mod membership;
 mod net;
 mod node;
 mod oracle;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zab::{Config, Output, Peer, Role, ServerId, Timer};
+use zab::{Config, Configuration, Output, Peer, Role, ServerId, Timer};
 
 use super::disk::Disk;
 use super::net::ConnId;
@@ -26,7 +26,7 @@ pub(crate) struct Node {
     /// The connections of its learners.
     pub(crate) downstream: BTreeMap<ServerId, ConnId>,
     /// Transactions its clients wait for.
-    pub(crate) submitted: BTreeSet<Txn>,
+    pub(crate) submitted: BTreeSet<u64>,
 }
 
 impl Node {
@@ -51,10 +51,16 @@ impl Node {
         self.peer.as_ref().map_or(Role::Looking, Peer::role)
     }
 
-    pub(crate) fn start(&mut self, out: &mut Vec<Output<Txn, App>>) {
+    /// `configuration` is the one in its snapshot.
+    pub(crate) fn start(
+        &mut self,
+        configuration: Configuration,
+        out: &mut Vec<Output<Txn, App>>,
+    ) {
         self.incarnation += 1;
         self.app = self.disk.snapshot;
-        self.peer = Some(Peer::restart(self.config.clone(), self.disk.read(), out));
+        let config = Config { configuration, ..self.config.clone() };
+        self.peer = Some(Peer::restart(config, self.disk.read(), out));
     }
 
     /// Everything in memory is gone.

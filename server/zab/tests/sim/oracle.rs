@@ -4,9 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use zab::{Entry, ServerId, Zxid};
+use std::sync::Arc;
 
-pub(crate) type Txn = u64;
+use zab::{Configuration, Entry, Members, ServerId, Transaction, Zxid};
+
+/// A client's write, or a reconfiguration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Txn {
+    pub(crate) serial: u64,
+    pub(crate) members: Option<Arc<Members>>,
+}
+
+impl Transaction for Txn {
+    fn members(&self) -> Option<&Arc<Members>> {
+        self.members.as_ref()
+    }
+}
 
 /// The application's state: what was delivered to it, in short.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -61,8 +74,10 @@ pub(crate) enum Kind {
 }
 
 /// All that was ever delivered, and who led.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Oracle {
+    /// The initial configuration, and those delivered since.
+    configurations: Vec<Configuration>,
     /// State after each delivery; the longest history that any peer delivered.
     history: Vec<App>,
     leaders: BTreeMap<u32, (ServerId, u32)>,
@@ -72,6 +87,22 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
+    pub(crate) fn new(initial: Configuration) -> Oracle {
+        Oracle {
+            configurations: vec![initial],
+            history: Vec::new(),
+            leaders: BTreeMap::new(),
+            syncs: BTreeMap::new(),
+            violation: None,
+        }
+    }
+
+    /// The configuration in force after everything up to `zxid`.
+    pub(crate) fn configuration(&self, zxid: Zxid) -> &Configuration {
+        let until = self.configurations.partition_point(|one| one.version <= zxid);
+        &self.configurations[until - 1]
+    }
+
     /// Entries committed so far.
     pub(crate) fn committed(&self) -> usize {
         self.history.len()
@@ -86,6 +117,11 @@ impl Oracle {
         let next = app.after(entry);
         if app.len == self.history.len() {
             self.history.push(next);
+            let configuration = |members: &Arc<Members>| Configuration {
+                version: entry.zxid,
+                members: members.clone(),
+            };
+            self.configurations.extend(entry.txn.members().map(configuration));
         }
         self.compare(id, next);
         next
@@ -120,9 +156,17 @@ impl Oracle {
     }
 
     /// Something that needs a quorum's disks is on so many of them.
-    pub(crate) fn durable_at(&mut self, disks: usize, servers: usize, what: impl fmt::Display) {
-        if disks <= servers / 2 {
-            self.violated(Kind::Undurable, format!("{what}, on disk at {disks} of {servers}"));
+    pub(crate) fn durable_at(
+        &mut self,
+        holders: &[ServerId],
+        members: &Members,
+        what: impl fmt::Display,
+    ) {
+        let voters: Vec<ServerId> = members.voters().collect();
+        let disks = holders.iter().filter(|id| voters.contains(id)).count();
+        if disks <= voters.len() / 2 {
+            let what = format!("{what}, on disk at {disks} of the participants {voters:?}");
+            self.violated(Kind::Undurable, what);
         }
     }
 

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use zab::{Config, Input, Message, Mutant, Output, Role, ServerId, Store, Timer, Timing};
+use zab::{
+    Config, Configuration, Input, Message, Mutant, Output, Role, ServerId, Store, Timer, Timing, Zxid,
+};
 
+use super::membership;
 use super::net::{Conn, ConnId, End, Words};
 use super::node::Node;
 use super::oracle::{App, Kind, Oracle, Txn};
@@ -34,7 +37,6 @@ pub(crate) enum Event {
 /// How this world behaves; drawn from the seed.
 #[derive(Debug)]
 pub(crate) struct Habits {
-    pub(crate) peers: u64,
     pub(crate) delay_us: u64,
     /// Percent of notifications that get lost.
     pub(crate) loss: u32,
@@ -46,12 +48,13 @@ pub(crate) struct Habits {
     pub(crate) log_kept: usize,
     /// Percent of client steps that are a snapshot.
     pub(crate) snapshots: u32,
+    /// Percent of client steps that are a reconfiguration.
+    pub(crate) reconfigurations: u32,
 }
 
 impl Habits {
     fn draw(rng: &mut ChaCha8Rng) -> Habits {
         Habits {
-            peers: [1, 2, 3, 3, 3, 4, 5, 5][rng.random_range(0..8)],
             delay_us: [200, 2 * MS, 10 * MS][rng.random_range(0..3)],
             loss: [0, 5, 20][rng.random_range(0..3)],
             flush_us: [100, 5 * MS, 20 * MS][rng.random_range(0..3)],
@@ -60,6 +63,7 @@ impl Habits {
             ambush: [0, 5, 20][rng.random_range(0..3)],
             log_kept: [0, 3, 50][rng.random_range(0..3)],
             snapshots: [0, 2, 10][rng.random_range(0..3)],
+            reconfigurations: [0, 1, 5, 20][rng.random_range(0..4)],
         }
     }
 }
@@ -89,20 +93,21 @@ impl World {
     pub(crate) fn new(seed: u64, mutant: Option<Mutant>) -> World {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let habits = Habits::draw(&mut rng);
-        let voters: BTreeSet<ServerId> = (1..=habits.peers).collect();
+        let (members, servers) = membership::draw(&mut rng);
+        let initial = Configuration::initial(members);
         let timing =
             Timing { tick_ms: 100, init_limit: 20, sync_limit: 4, settle_ms: 50, resend_ms: 100 };
-        let node = |&id: &ServerId| {
-            let voters = voters.clone();
-            let config = Config { id, voters, timing, log_kept: habits.log_kept, mutant };
+        let node = |id: ServerId| {
+            let configuration = initial.clone();
+            let config = Config { id, configuration, timing, log_kept: habits.log_kept, mutant };
             Node::new(config, [1, 1, 1, 10][seed.wrapping_add(id) as usize % 4])
         };
         let mut world = World {
             now: 0,
-            nodes: voters.iter().map(|id| (*id, node(id))).collect(),
+            nodes: (1..=servers).map(|id| (id, node(id))).collect(),
             rng,
             habits,
-            oracle: Oracle::default(),
+            oracle: Oracle::new(initial),
             tally: Tally::new(),
             blocked: BTreeSet::new(),
             faulty: true,
@@ -112,7 +117,7 @@ impl World {
             events: BTreeMap::new(),
             serial: 0,
         };
-        for id in voters {
+        for id in 1..=servers {
             let at = world.rng.random_range(0..100 * MS);
             world.after(at, Event::Restart { id });
         }
@@ -226,7 +231,7 @@ impl World {
                 self.lie_in_wait(id);
             }
             match output {
-                Output::Send { to, message: message @ Message::Notification { .. } } => {
+                Output::Send { to, message } if message.is_for_election() => {
                     self.notify(id, to, message);
                 }
                 Output::Send { to, message } => self.send(id, to, message),
@@ -254,6 +259,7 @@ impl World {
                     self.oracle.compare(id, app);
                 }
                 Output::Role(role) => self.role(id, role),
+                Output::Contacts(_) => {}
                 Output::SyncDone { token } => {
                     self.count("sync");
                     let app = self.node(id).app;
@@ -268,16 +274,16 @@ impl World {
         self.node(id).app = self.oracle.delivered(id, app, entry);
         if self.oracle.committed() > known {
             let what = format!("{id} delivered {:?}", entry.zxid);
-            self.check_durable(|node| node.disk.holds(entry.zxid), what);
+            let before = self.oracle.configuration(Zxid(entry.zxid.0 - 1)).clone();
+            let after = self.oracle.configuration(entry.zxid).clone();
+            for configuration in [before, after] {
+                let holds = |node: &Node| node.disk.holds(entry.zxid);
+                self.check_durable(&configuration.members, holds, &what);
+            }
         }
-        if self.node(id).submitted.remove(&entry.txn) {
+        if self.node(id).submitted.remove(&entry.txn.serial) {
             self.count("acknowledged");
         }
-    }
-
-    pub(crate) fn check_durable(&mut self, holds: impl Fn(&Node) -> bool, what: String) {
-        let disks = self.nodes.values().filter(|node| holds(node)).count();
-        self.oracle.durable_at(disks, self.nodes.len(), what);
     }
 
     fn role(&mut self, id: ServerId, role: Role) {
@@ -288,7 +294,7 @@ impl World {
                 let (app, incarnation) = (self.node(id).app, self.node(id).incarnation);
                 self.oracle.established(id, incarnation, epoch, app);
                 let what = format!("{id} is established in current epoch {epoch}");
-                self.check_durable(|node| node.disk.epochs().1 >= epoch, what);
+                self.check_decided(id, |node| node.disk.epochs().1 >= epoch, &what);
             }
             _ => {}
         }
@@ -304,7 +310,9 @@ impl World {
     pub(crate) fn start(&mut self, id: ServerId) {
         if self.node(id).peer.is_none() {
             let mut out = Vec::new();
-            self.node(id).start(&mut out);
+            let snapshot = self.node(id).disk.snapshot.zxid;
+            let configuration = self.oracle.configuration(snapshot).clone();
+            self.node(id).start(configuration, &mut out);
             let app = self.node(id).app;
             self.oracle.compare(id, app);
             self.carry_out(id, out);
@@ -323,15 +331,18 @@ impl World {
         }
     }
 
-    /// One leader serves, all others follow it, and all have delivered everything.
+    /// One leader serves, all members follow it, and everybody has delivered everything.
     pub(crate) fn converged(&self) -> bool {
         let leaders = self
             .nodes
             .values()
             .filter(|node| matches!(node.role(), Role::Leading { serving: true, .. }));
-        let complete =
-            |node: &Node| node.role().serving() && node.app.len == self.oracle.committed();
-        leaders.count() == 1 && self.nodes.values().all(complete)
+        let members = self.newest().members;
+        let complete = |(id, node): (&ServerId, &Node)| {
+            let serves = node.role().serving() == members.0.contains_key(id);
+            serves && node.app.len == self.oracle.committed()
+        };
+        leaders.count() == 1 && self.nodes.iter().all(complete)
     }
 
     /// Runs until all converge; the virtual time it took.
@@ -345,7 +356,7 @@ impl World {
         for id in self.ids() {
             self.submit(id);
         }
-        let servers = self.nodes.len();
+        let servers = self.newest().members.0.len();
         self.wait(limit, |world| {
             world.oracle.committed() >= committed + servers && world.converged()
         });
