@@ -190,7 +190,9 @@ fn plan(found: &Inspection<Txn>, out: &mut dyn Write) -> io::Result<Vec<String>>
     let (n, last) = (log.len(), log.last().map_or(base, |entry| entry.zxid));
     writeln!(out, "  keep {n} log entries after it; the last zxid is {last}")?;
     let (accepted_epoch, current_epoch) = (found.accepted_epoch, found.current_epoch);
-    let durable = Durable { accepted_epoch, current_epoch, snapshot: base, log };
+    // Which configuration is known to be committed makes no flaw.
+    let settled = Zxid::ZERO;
+    let durable = Durable { accepted_epoch, current_epoch, snapshot: base, settled, log };
     if let Some(flaw) = durable.flaw() {
         writeln!(out, "  be refused: {flaw}")?;
         refused.push(flaw);
@@ -262,7 +264,10 @@ mod tests {
     fn entry(counter: u32) -> Entry<Txn> {
         let origin = Origin { server: 1, incarnation: 0, number: counter.into() };
         let txn = tree::Txn::CreateSession { id: 0xabc, timeout_ms: 4000, password: [0; 16] };
-        Entry { zxid: Zxid::new(1, counter), txn: Arc::new(Proposal { origin, txn }) }
+        Entry {
+            zxid: Zxid::new(1, counter),
+            txn: Arc::new(Proposal { origin, txn, members: None }),
+        }
     }
 
     /// A store with three entries, and a snapshot after the second.

@@ -17,6 +17,7 @@ mod desk;
 mod engine;
 mod inspect;
 mod links;
+mod membership;
 mod metrics;
 mod mutant;
 mod pid_file;

@@ -164,7 +164,7 @@ mod tests {
         let entry = |counter| {
             let origin = crate::proposal::Origin { server: 1, incarnation: 0, number: 0 };
             let txn = tree::Txn::CloseSession { id: 1 };
-            let txn = std::sync::Arc::new(crate::proposal::Proposal { origin, txn });
+            let txn = std::sync::Arc::new(crate::proposal::Proposal { origin, txn, members: None });
             zab::Entry { zxid: Zxid::new(1, counter), txn }
         };
         for counter in 1..=3 {
@@ -176,7 +176,8 @@ mod tests {
         assert_eq!(metrics.quorum_ack.count(), 2);
         metrics.output(&Output::SendSnapshot { to: 2, zxid: Zxid::ZERO }, LEADING);
         for to in [2, 3] {
-            let message = Message::NewLeader { epoch: 1 };
+            let configuration = zab::Configuration::initial(zab::Members::default());
+            let message = Message::NewLeader { epoch: 1, configuration };
             metrics.output(&Output::Send { to, message }, LEADING);
             let message = Message::UpToDate { committed: Zxid::ZERO };
             metrics.output(&Output::Send { to, message }, LEADING);

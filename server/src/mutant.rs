@@ -15,7 +15,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// All of them, by number.
+    /// Those that a run can show, by number. X43 to X45, on members, only a simulation has.
     pub const ALL: [Mutant; 7] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::Protocol(zab::Mutant::X8),
@@ -35,6 +35,9 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X9) => "X9",
             Mutant::Protocol(zab::Mutant::X11) => "X11",
             Mutant::Protocol(zab::Mutant::X17) => "X17",
+            Mutant::Protocol(zab::Mutant::X43) => "X43",
+            Mutant::Protocol(zab::Mutant::X44) => "X44",
+            Mutant::Protocol(zab::Mutant::X45) => "X45",
             Mutant::SkipFirstOfDiff => "X13",
             Mutant::SkipLastZxidCheck => "X18",
         }
@@ -56,6 +59,13 @@ impl Mutant {
             }
             Mutant::Protocol(zab::Mutant::X17) => {
                 "sync is answered by the server asked, without asking a quorum"
+            }
+            Mutant::Protocol(zab::Mutant::X43) => "observers count as participants do",
+            Mutant::Protocol(zab::Mutant::X44) => {
+                "a reconfiguration under way counts alone: the one before it has no say"
+            }
+            Mutant::Protocol(zab::Mutant::X45) => {
+                "a reconfiguration under way does not count before it is committed"
             }
             Mutant::SkipFirstOfDiff => {
                 "a follower that is brought up by log entries does not apply the first of them"

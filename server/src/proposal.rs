@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use zab::{Members, Transaction};
 
 /// A transaction and the request it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Proposal {
     pub(crate) origin: Origin,
     pub(crate) txn: tree::Txn,
+    /// The members from here on, if it is a reconfiguration.
+    pub(crate) members: Option<Arc<Members>>,
+}
+
+impl Transaction for Proposal {
+    fn members(&self) -> Option<&Arc<Members>> {
+        self.members.as_ref()
+    }
 }
 
 /// Which request of which server, so that only the server that was asked answers.

@@ -54,7 +54,10 @@ mod tests {
         let origin = Origin { server: 1, incarnation: 0, number: 0 };
         let id = i64::from(counter);
         let txn = tree::Txn::CreateSession { id, timeout_ms: 4000, password: [0; 16] };
-        Entry { zxid: Zxid::new(1, counter), txn: Arc::new(Proposal { origin, txn }) }
+        Entry {
+            zxid: Zxid::new(1, counter),
+            txn: Arc::new(Proposal { origin, txn, members: None }),
+        }
     }
 
     /// A server with these entries on disk that stopped at the third.

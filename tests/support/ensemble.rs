@@ -30,11 +30,18 @@ struct Member {
 impl Ensemble {
     /// Writes the files of `n` servers and starts none; `extra` lines go into every `zoo.cfg`.
     pub(crate) fn new(n: usize, extra: &str) -> Ensemble {
+        Ensemble::with_observers(n, 0, extra)
+    }
+
+    /// The same; the last `observers` of them do not vote.
+    pub(crate) fn with_observers(participants: usize, observers: usize, extra: &str) -> Ensemble {
+        let n = participants + observers;
         let directory = scratch();
         let ports = free_ports(3 * n);
         let listed: String = (1..=n).fold(String::new(), |mut lines, id| {
             let at = 3 * (id - 1);
-            writeln!(lines, "server.{id}=127.0.0.1:{}:{}", ports[at], ports[at + 1])
+            let role = if id > participants { ":observer" } else { "" };
+            writeln!(lines, "server.{id}=127.0.0.1:{}:{}{role}", ports[at], ports[at + 1])
                 .expect("a string takes everything");
             lines
         });
@@ -154,7 +161,8 @@ impl Ensemble {
             let modes: Option<Vec<String>> =
                 running.iter().map(|id| srvr(self.addr(*id), "Mode")).collect();
             let modes = modes?;
-            modes.iter().position(|mode| mode != "follower").map(|at| running[at])
+            let leads = |mode: &String| mode == "leader" || mode == "standalone";
+            modes.iter().position(leads).map(|at| running[at])
         };
         until("every server leads or follows", seconds(20), leader)
     }

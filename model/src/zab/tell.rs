@@ -69,7 +69,7 @@ fn vote(world: &World, from: ServerId, to: ServerId) -> String {
 
 fn message(words: &Words) -> String {
     match words {
-        Message::Notification { round, vote, stance, version: _ } => format!(
+        Message::Notification { round, vote, stance, .. } => format!(
             "in round {round} I vote for n{} (epoch {}, last {:?}); I am {}",
             vote.leader,
             vote.epoch,
@@ -159,7 +159,9 @@ fn role(role: Role) -> String {
         Role::Leading { epoch: 0, .. } => "takes itself for elected".to_owned(),
         Role::Leading { epoch, serving: false } => format!("opens epoch {epoch}"),
         Role::Leading { epoch, serving: true } => format!("leads epoch {epoch}"),
-        Role::Following { leader, epoch: 0, .. } | Role::Observing { leader, epoch: 0, .. } => format!("turns to n{leader}"),
+        Role::Following { leader, epoch: 0, .. } | Role::Observing { leader, epoch: 0, .. } => {
+            format!("turns to n{leader}")
+        }
         Role::Following { leader, epoch, serving: false }
         | Role::Observing { leader, epoch, serving: false } => {
             format!("accepts epoch {epoch} of n{leader}")

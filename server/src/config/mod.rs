@@ -1,5 +1,6 @@
 //! Reads a ZooKeeper configuration file.
 
+mod address;
 #[cfg(test)]
 mod fuzz;
 mod lines;
@@ -19,8 +20,9 @@ use zab::ServerId;
 
 use crate::{BreakerSettings, Mutant};
 
+pub use address::ServerAddress;
+pub(crate) use address::distinct_ports;
 use lines::Lines;
-pub use servers::ServerAddress;
 use servers::read_my_id;
 pub use tls::{ClientCertificates, PemFile, QuorumTls, SecurePort};
 
@@ -147,15 +149,6 @@ impl Config {
         Ok(config)
     }
 
-    /// The servers whose votes count.
-    #[must_use]
-    pub fn voters(&self) -> BTreeSet<ServerId> {
-        match self.servers.is_empty() {
-            true => BTreeSet::from([self.id]),
-            false => self.servers.keys().copied().collect(),
-        }
-    }
-
     /// The session timeout that a client gets, milliseconds, if it asks for this one.
     #[must_use]
     pub fn session_timeout_ms(&self, asked_ms: i32) -> i32 {
@@ -167,6 +160,7 @@ impl Config {
     /// Reads the text of a `zoo.cfg`; the id is 1 until `myid` is read.
     fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let lines = Lines::split(path, text)?;
+        lines.peer_type()?;
         let tick_ms = lines.number("tickTime", 3000, 1..=600_000)?;
         let config = Config {
             id: 1,

@@ -5,19 +5,9 @@ use std::fs;
 
 use zab::ServerId;
 
+use super::address::distinct_ports;
 use super::lines::Lines;
-use super::{Config, ConfigError};
-
-/// Where a server of the ensemble listens: `server.N=host:quorumPort:electionPort`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAddress {
-    /// Host name or address.
-    pub host: String,
-    /// Learners connect here to a leader.
-    pub quorum_port: u16,
-    /// Votes arrive here.
-    pub election_port: u16,
-}
+use super::{Config, ConfigError, ServerAddress};
 
 impl Lines<'_> {
     pub(super) fn servers(&self) -> Result<BTreeMap<ServerId, ServerAddress>, ConfigError> {
@@ -26,32 +16,26 @@ impl Lines<'_> {
             let id = number.parse().ok().filter(|id| (1..=254).contains(id)).ok_or_else(|| {
                 self.at(line, format!("server.{number}: the id is a number from 1 to 254"))
             })?;
-            let address = server_address(value)
+            let address = value
+                .parse()
                 .map_err(|what| self.at(line, format!("server.{number}={value}: {what}")))?;
             if servers.insert(id, address).is_some() {
                 return Err(self.at(line, format!("server id {id} is given twice")));
             }
         }
-        self.distinct_ports(&servers)?;
+        distinct_ports(&servers).map_err(|what| self.wrong(what))?;
         Ok(servers)
     }
 
-    fn distinct_ports(
-        &self,
-        servers: &BTreeMap<ServerId, ServerAddress>,
-    ) -> Result<(), ConfigError> {
-        let mut taken = BTreeMap::new();
-        for (id, address) in servers {
-            for port in [address.quorum_port, address.election_port] {
-                if let Some(other) = taken.insert((&address.host, port), id) {
-                    let host = &address.host;
-                    return Err(self.wrong(format!(
-                        "server.{other} and server.{id} both claim {host}:{port}"
-                    )));
-                }
+    /// `peerType` says again what the server's own line says.
+    pub(super) fn peer_type(&self) -> Result<(), ConfigError> {
+        match self.entry("peerType") {
+            None | Some((_, "participant" | "observer")) => Ok(()),
+            Some((line, other)) => {
+                let what = format!("peerType: expected participant or observer, found {other:?}");
+                Err(self.at(line, what))
             }
         }
-        Ok(())
     }
 }
 
@@ -69,43 +53,4 @@ pub(super) fn read_my_id(config: &Config) -> Result<ServerId, ConfigError> {
         true => Ok(id),
         false => Err(wrong(format!("this is server {id}, but zoo.cfg has no line server.{id}=…"))),
     }
-}
-
-/// `host:quorumPort:electionPort[:participant]`, optionally followed by `;clientPort`.
-fn server_address(text: &str) -> Result<ServerAddress, String> {
-    let main = text.split_once(';').map_or(text, |(main, _)| main);
-    let mut parts = main.rsplitn(4, ':').collect::<Vec<_>>();
-    parts.reverse();
-    if let Some(role) = parts.last()
-        && role.parse::<u16>().is_err()
-    {
-        match *role {
-            "participant" => {
-                parts.pop();
-            }
-            "observer" => return Err("observers are not supported yet".to_owned()),
-            other => return Err(format!("expected a port or participant, found {other:?}")),
-        }
-    } else {
-        let mut again = main.rsplitn(3, ':').collect::<Vec<_>>();
-        again.reverse();
-        parts = again;
-    }
-    let [host, quorum, election] = parts.as_slice() else {
-        return Err("expected host:quorumPort:electionPort".to_owned());
-    };
-    if host.is_empty() {
-        return Err("the host is missing".to_owned());
-    }
-    let port = |text: &str, name: &str| {
-        text.parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| format!("{name}: expected a port from 1 to 65535, found {text:?}"))
-    };
-    Ok(ServerAddress {
-        host: host.trim_matches(['[', ']']).to_owned(),
-        quorum_port: port(quorum, "quorumPort")?,
-        election_port: port(election, "electionPort")?,
-    })
 }

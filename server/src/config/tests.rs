@@ -1,6 +1,5 @@
 //! Configurations, right and wrong.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use super::Config;
 
 const THREE: &str = "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/tmp/zk\nclientPort=2181\n\
     server.1=10.0.0.1:2888:3888\nserver.2=10.0.0.2:2888:3888:participant\n\
-    server.3=zoo3:2888:3888;2181\n";
+    server.3=zoo3:2888:3888:observer;2181\n";
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(Path::new("zoo.cfg"), text).map_err(|error| error.to_string())
@@ -19,7 +18,8 @@ fn parse(text: &str) -> Result<Config, String> {
 #[test]
 fn the_sample_of_the_documentation_is_read() {
     let config = parse(THREE).unwrap();
-    assert_eq!(config.voters(), BTreeSet::from([1, 2, 3]));
+    let voters = config.servers.iter().filter(|(_, address)| !address.observer);
+    assert!(voters.map(|(id, _)| *id).eq([1, 2]));
     assert_eq!((config.tick_ms, config.init_limit, config.sync_limit), (2000, 10, 5));
     assert_eq!((config.min_session_ms, config.max_session_ms), (4000, 40_000));
     assert_eq!(config.servers[&3].host, "zoo3");
@@ -52,7 +52,8 @@ fn wrong_values_name_line_and_key() {
         ("server.x=h:1:2", "zoo.cfg:2: server.x: the id is a number"),
         ("server.1=h:1", "zoo.cfg:2: server.1=h:1: expected host:quorumPort:electionPort"),
         ("server.1=h:1:0", "electionPort: expected a port"),
-        ("server.1=h:1:2:observer", "observers are not supported yet"),
+        ("server.1=h:1:2:leader", "expected a port, participant or observer"),
+        ("peerType=leader", "zoo.cfg:2: peerType: expected participant or observer"),
         ("extendedTypesEnabled=yes", "extendedTypesEnabled: expected true or false"),
         ("mutant=X99", "no mutant is called"),
         (

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::variables::Variable;
 use super::words::{
-    by_path, by_session, digest_log, environment_pairs, members, on_the_wall, operation, since_1970,
+    by_path, by_session, digest_log, environment_pairs, members, on_the_wall, operation, peer_type,
+    since_1970,
 };
 use super::{Desk, Facts, Guest, Want, bytes_in, version};
 
@@ -57,7 +58,7 @@ impl Desk {
 
     fn content(&self, name: &str, facts: &Facts) -> Map<String, Value> {
         match name {
-            "configuration" => self.configuration(),
+            "configuration" => self.configuration(facts),
             "connection_stat_reset" => {
                 self.reset_connections();
                 Map::new()
@@ -86,7 +87,7 @@ impl Desk {
                 stats.append(&mut connections(&self.guests(facts)));
                 stats
             }
-            "voting_view" => self.voting_view(),
+            "voting_view" => voting_view(facts),
             "watch_summary" => watch_summary(facts),
             "watches" => watches(facts),
             "watches_by_path" => watches_by_path(facts),
@@ -94,7 +95,7 @@ impl Desk {
         }
     }
 
-    fn configuration(&self) -> Map<String, Value> {
+    fn configuration(&self, facts: &Facts) -> Map<String, Value> {
         let config = &self.config;
         let directory = config.data_dir.join("zoobreak").display().to_string();
         let mut answer = object(json!({
@@ -109,15 +110,15 @@ impl Desk {
             "client_port_listen_backlog": -1,
         }));
         if let Some(own) = config.servers.get(&config.id) {
-            let members: Vec<String> = members(config).lines().map(str::to_owned).collect();
+            let members: Vec<String> = members(facts).lines().map(str::to_owned).collect();
             answer.append(&mut object(json!({
                 "init_limit": config.init_limit,
                 "sync_limit": config.sync_limit,
                 "election_alg": 3,
                 "election_port": own.election_port,
                 "quorum_port": own.quorum_port,
-                "peer_type": 0,
-                "server_ids": config.servers.keys().collect::<Vec<_>>(),
+                "peer_type": peer_type(config.id, facts),
+                "server_ids": facts.servers.keys().collect::<Vec<_>>(),
                 "membership": members,
             })));
         }
@@ -128,7 +129,7 @@ impl Desk {
         let Some(leader) = facts.leader else {
             return object(json!({"error": "no leader is known"}));
         };
-        let own = self.config.servers.get(&leader);
+        let own = facts.servers.get(&leader);
         let address = own.map(|server| format!("{}:{}", server.host, server.quorum_port));
         let is_leader = leader == self.config.id;
         object(json!({"is_leader": is_leader, "leader_id": leader, "leader_ip": address}))
@@ -158,20 +159,22 @@ impl Desk {
             "node_count": facts.node_count,
         }))
     }
+}
 
-    fn voting_view(&self) -> Map<String, Value> {
-        let view = self.config.servers.iter().map(|(id, server)| {
-            let (quorum, election) = (server.quorum_port, server.election_port);
-            let host = &server.host;
-            let view = json!({
-                "server_addresses": [format!("{host}:{quorum}")],
-                "election_addresses": [format!("{host}:{election}")],
-                "learner_type": "PARTICIPANT",
-            });
-            (id.to_string(), view)
+/// Those whose votes count.
+fn voting_view(facts: &Facts) -> Map<String, Value> {
+    let participants = facts.servers.iter().filter(|(_, server)| !server.observer);
+    let view = participants.map(|(id, server)| {
+        let (quorum, election) = (server.quorum_port, server.election_port);
+        let host = &server.host;
+        let view = json!({
+            "server_addresses": [format!("{host}:{quorum}")],
+            "election_addresses": [format!("{host}:{election}")],
+            "learner_type": "PARTICIPANT",
         });
-        object(json!({"current_config": Value::Object(view.collect())}))
-    }
+        (id.to_string(), view)
+    });
+    object(json!({"current_config": Value::Object(view.collect())}))
 }
 
 fn canonical(typed: &str) -> Option<&'static str> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use zab::ServerId;
 
+use crate::ServerAddress;
 use crate::clients::ConnId;
 use crate::metrics::Metrics;
 use crate::summary::Summary;
@@ -25,9 +26,13 @@ pub(crate) struct Want {
 /// One server at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// `leader`, `follower`, `standalone` or `read-only`; `None` while not serving.
+    /// `leader`, `follower`, `observer`, `standalone` or `read-only`; `None` while not serving.
     pub(crate) mode: Option<&'static str>,
     pub(crate) leader: Option<ServerId>,
+    /// The members; empty when standalone.
+    pub(crate) servers: BTreeMap<ServerId, ServerAddress>,
+    /// Since which transaction they are.
+    pub(crate) version: u64,
     pub(crate) zxid: u64,
     pub(crate) epoch: u32,
     pub(crate) node_count: usize,
@@ -64,6 +69,7 @@ pub(crate) struct Leading {
     pub(crate) quorum_size: usize,
     pub(crate) learners: usize,
     pub(crate) synced: usize,
+    pub(crate) synced_observers: usize,
     pub(crate) uptime: Duration,
 }
 

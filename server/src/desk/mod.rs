@@ -90,7 +90,7 @@ impl Desk {
 
     fn told(&self, word: FourLetter, facts: &Facts) -> String {
         match word {
-            FourLetter::Conf => words::configuration(&self.config),
+            FourLetter::Conf => words::configuration(&self.config, facts),
             FourLetter::Dirs => words::directories(bytes_in(&self.config.data_dir)),
             FourLetter::Cons => words::connections(&self.guests(facts)),
             FourLetter::Stat => words::stat(facts, &self.registry.latencies(), &self.guests(facts)),

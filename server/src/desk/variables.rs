@@ -60,6 +60,7 @@ fn leader(facts: &Facts) -> Vec<(&'static str, Variable)> {
         ("quorum_size", gauge(leading.quorum_size as u64)),
         ("learners", gauge(leading.learners as u64)),
         ("synced_followers", gauge(leading.synced as u64)),
+        ("synced_observers", gauge(leading.synced_observers as u64)),
         ("leader_uptime", Variable::Gauge(leading.uptime.as_millis() as f64)),
     ]
 }
@@ -153,8 +154,13 @@ mod tests {
             sleep_ms: 1,
             open_ms: 1,
         };
-        let leading =
-            Leading { quorum_size: 3, learners: 2, synced: 2, uptime: std::time::Duration::ZERO };
+        let leading = Leading {
+            quorum_size: 3,
+            learners: 2,
+            synced: 2,
+            synced_observers: 1,
+            uptime: std::time::Duration::ZERO,
+        };
         let facts = Facts { leading: Some(leading), ..Facts::default() };
         let list = variables(&facts, &Registry::new(0, 1, Some(settings)));
         for (name, _) in &list {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wire::frame::FourLetter;
 use wire::opcode;
+use zab::ServerId;
 
 use super::variables::Variable;
 use super::{Facts, Guest, Want, version};
@@ -158,7 +159,7 @@ pub(super) fn operation(number: i32) -> &'static str {
     }
 }
 
-pub(super) fn configuration(config: &Config) -> String {
+pub(super) fn configuration(config: &Config, facts: &Facts) -> String {
     let directory = config.data_dir.join("zoobreak");
     let size = super::bytes_in(&directory);
     let directory = directory.display();
@@ -176,24 +177,25 @@ pub(super) fn configuration(config: &Config) -> String {
     if let Some(own) = config.servers.get(&config.id) {
         let (init, sync) = (config.init_limit, config.sync_limit);
         let (election, quorum) = (own.election_port, own.quorum_port);
+        let (members, version) = (members(facts), facts.version);
         add!(
             text,
             "initLimit={init}\nsyncLimit={sync}\nelectionAlg=3\nelectionPort={election}\n\
-             quorumPort={quorum}\npeerType=0\nmembership: \n{}version=0",
-            members(config)
+             quorumPort={quorum}\npeerType={}\nmembership: \n{members}version={version:x}",
+            peer_type(config.id, facts)
         );
     }
     text
 }
 
 /// The lines `server.N=…` of the configuration in force.
-pub(super) fn members(config: &Config) -> String {
-    let mut text = String::new();
-    for (id, server) in &config.servers {
-        let (quorum, election) = (server.quorum_port, server.election_port);
-        add!(text, "server.{id}={}:{quorum}:{election}:participant\n", server.host);
-    }
-    text
+pub(super) fn members(facts: &Facts) -> String {
+    facts.servers.iter().map(|(id, server)| format!("server.{id}={server}\n")).collect()
+}
+
+/// ZooKeeper's `LearnerType`: 1 for an observer.
+pub(super) fn peer_type(id: ServerId, facts: &Facts) -> u8 {
+    facts.servers.get(&id).map_or(1, |server| u8::from(server.observer))
 }
 
 pub(super) fn directories(bytes: u64) -> String {

@@ -14,7 +14,7 @@ impl Engine {
     /// asked when it has applied just what is applied here.
     pub(super) fn compare(&mut self) {
         self.comparison.retain(|id| self.channels.contains_key(&id));
-        let doubt = self.comparison.in_doubt(self.peer.voters());
+        let doubt = self.comparison.in_doubt(&self.participants());
         self.set_doubt(doubt);
         let (zxid, lineage) = (self.tree.last_zxid(), self.tree.lineage());
         self.comparison.ask(zxid, lineage);
@@ -46,7 +46,8 @@ impl Engine {
             self.metrics.mismatches += 1;
             error!(zxid = %Zxid(zxid), server = from, "its state is not that of the leader");
         }
-        if let Ruling::Decided { right, wrong } = self.comparison.ruling(zxid, self.peer.voters()) {
+        let ruling = self.comparison.ruling(zxid, &self.participants());
+        if let Ruling::Decided { right, wrong } = ruling {
             for (id, own) in wrong {
                 self.tell_outvoted(id, Diverged { zxid: Zxid(zxid), own, right });
             }

@@ -9,6 +9,7 @@ use zab::{Role, ServerId};
 use super::Engine;
 use crate::clients::ConnId;
 use crate::desk::{ClientFacts, Facts, Leading, Question, SessionFacts};
+use crate::membership;
 
 impl Engine {
     pub(super) fn ask(&mut self, question: Question) {
@@ -33,6 +34,8 @@ impl Engine {
         Facts {
             mode: self.mode(),
             leader: self.leader(),
+            servers: membership::addresses(&self.peer.configuration().members),
+            version: self.peer.configuration().version.0,
             zxid: self.tree.last_zxid(),
             epoch: self.peer.epochs().current,
             node_count: self.tree.node_count(),
@@ -62,25 +65,26 @@ impl Engine {
             }
             Role::Leading { serving: true, .. } => Some("leader"),
             Role::Following { serving: true, .. } => Some("follower"),
+            Role::Observing { serving: true, .. } => Some("observer"),
             _ => self.read_only.then_some("read-only"),
         }
     }
 
     pub(super) fn leader(&self) -> Option<ServerId> {
-        match self.role {
-            Role::Following { leader, .. } => Some(leader),
-            Role::Leading { .. } => Some(self.config.id),
-            Role::Looking => None,
-        }
+        if self.leading() { Some(self.config.id) } else { self.upstream() }
     }
 
     fn leading_facts(&self) -> Option<Leading> {
         let since = self.metrics.leading_since?;
+        let participants = self.participants();
         let synced = self.metrics.synced.iter().filter(|id| self.channels.contains_key(id));
+        let (followers, observers): (Vec<ServerId>, Vec<ServerId>) =
+            synced.partition(|id| participants.contains(id));
         Some(Leading {
-            quorum_size: self.peer.voters().len(),
+            quorum_size: participants.len(),
             learners: self.channels.len(),
-            synced: synced.count(),
+            synced: followers.len(),
+            synced_observers: observers.len(),
             uptime: Instant::now() - since,
         })
     }

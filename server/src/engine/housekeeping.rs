@@ -20,15 +20,15 @@ impl Engine {
             return self.without_a_quorum();
         }
         let touched = std::mem::take(&mut self.touched);
-        match self.role {
-            zab::Role::Following { leader, .. } if !touched.is_empty() => {
-                self.send(leader, Frame::Touched(touched.into_iter().collect()));
-            }
-            zab::Role::Leading { .. } => {
+        match self.upstream() {
+            None => {
                 self.expire(touched);
                 self.reap();
             }
-            _ => {}
+            Some(leader) if !touched.is_empty() => {
+                self.send(leader, Frame::Touched(touched.into_iter().collect()));
+            }
+            Some(_) => {}
         }
     }
 

@@ -26,7 +26,8 @@ use zab::{Role, ServerId, Zxid};
 
 use crate::clients::{ClientEvent, ConnId};
 use crate::comparison::Comparison;
-use crate::links::{self, Channel, Frame, LinkEvent, Voters};
+use crate::links::{self, Caller, Channel, Frame, LinkEvent, Voters};
+use crate::membership;
 use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, Proposal, State, Txn};
 use crate::sessions::{Millis, Sessions};
@@ -62,7 +63,11 @@ pub(crate) struct Engine {
     snapshotting: bool,
     worker: Worker<Txn>,
 
-    voters: Voters,
+    /// Who this server is to others; `None` when standalone, and so are its links.
+    caller: Option<Caller>,
+    voters: Option<Voters>,
+    /// Those whose addresses the configuration has.
+    contacts: BTreeSet<ServerId>,
     channels: BTreeMap<ServerId, Channel>,
     dialling: Option<(ServerId, AbortHandle)>,
     links: UnboundedSender<LinkEvent>,
@@ -140,14 +145,21 @@ impl Engine {
             accepted_epoch: recovered.accepted_epoch,
             current_epoch: recovered.current_epoch,
             snapshot: zxid,
+            settled: recovered.settled,
             log: recovered.log,
         };
         if let Some(flaw) = durable.flaw() {
             return Err(ServerError::Flaw { path, flaw });
         }
         let mut outputs = Vec::new();
-        let peer = Peer::restart(core_config(&config, mutant), durable, &mut outputs);
-        let voters = Voters::start(config.id, &others(&config), &door);
+        let configuration = membership::in_tree(&tree).unwrap_or_else(|| {
+            zab::Configuration::initial(membership::initial(config.id, &config.servers))
+        });
+        let core = core_config(&config, configuration, mutant);
+        let peer = Peer::restart(core, durable, &mut outputs);
+        let caller = config.servers.get(&config.id).cloned();
+        let caller = caller.map(|address| Caller { id: config.id, address });
+        let voters = caller.clone().map(|one| Voters::new(one, door.clone(), links.clone()));
         let origin = Origin { server: config.id, incarnation, number: 0 };
         Ok(Engine {
             role: Role::Looking,
@@ -160,7 +172,9 @@ impl Engine {
             since_snapshot: 0,
             snapshotting: false,
             worker,
+            caller,
             voters,
+            contacts: BTreeSet::new(),
             channels: BTreeMap::new(),
             dialling: None,
             links,
@@ -236,6 +250,8 @@ impl Engine {
     fn link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Vote { from, message } => self.input(Input::Received { from, message }),
+            LinkEvent::Met { peer, address } => self.met(peer, address),
+            LinkEvent::Silent { peer } => self.input(Input::Unreachable { peer }),
             LinkEvent::Up { peer, stream, dialled } => self.channel_up(peer, stream, dialled),
             LinkEvent::Frame { peer, id, frame } if self.is_current(peer, id) => {
                 self.frame(peer, frame);
@@ -262,7 +278,7 @@ impl Engine {
     }
 
     fn channel_up(&mut self, peer: ServerId, stream: Stream, dialled: bool) {
-        if !self.config.servers.contains_key(&peer) || (dialled && !self.dials(peer)) {
+        if dialled && !self.dials(peer) {
             return;
         }
         if self.channels.remove(&peer).is_some() {
@@ -311,8 +327,8 @@ impl Engine {
     fn carry_out_one(&mut self, output: Output) {
         self.metrics.output(&output, self.role);
         match output {
-            Output::Send { to, message: vote @ zab::Message::Notification { .. } } => {
-                self.voters.send(to, vote);
+            Output::Send { to, message } if message.is_for_election() => {
+                self.voters.iter().for_each(|voters| voters.send(to, message.clone()));
             }
             Output::Send { to, message } => self.send(to, Frame::Zab(message)),
             Output::SendSnapshot { to, zxid } => self.send_snapshot(to, zxid),
@@ -327,6 +343,7 @@ impl Engine {
             }
             Output::Reset { zxid, state } => self.reset(zxid, state),
             Output::Role(role) => self.change_role(role),
+            Output::Contacts(members) => self.meet(&members),
             Output::SyncDone { token } => self.sync_done(token),
         }
     }
@@ -339,15 +356,32 @@ impl Engine {
 
     fn connect(&mut self, to: ServerId) {
         self.disconnect(to);
-        let Some(address) = self.config.servers.get(&to).cloned() else { return };
-        let task = tokio::spawn(links::dial(
-            self.config.id,
-            to,
-            address,
-            self.door.clone(),
-            self.links.clone(),
-        ));
-        self.dialling = Some((to, task.abort_handle()));
+        let address = self.voters.as_ref().and_then(|voters| voters.address(to)).cloned();
+        let (Some(caller), Some(address)) = (self.caller.clone(), address) else {
+            // Where it is, is not known: as good as unreachable.
+            let _own = self.links.send(LinkEvent::Unreachable { peer: to });
+            return;
+        };
+        let dial = links::dial(caller, to, address, self.door.clone(), self.links.clone());
+        self.dialling = Some((to, tokio::spawn(dial).abort_handle()));
+    }
+
+    /// Whom to speak to is news.
+    fn meet(&mut self, members: &zab::Members) {
+        self.contacts = members.0.keys().copied().collect();
+        let Some(voters) = &mut self.voters else { return };
+        for (peer, address) in membership::addresses(members) {
+            voters.meet(peer, address);
+        }
+    }
+
+    /// A server called that may be no member. Where a member is, the configuration says.
+    fn met(&mut self, peer: ServerId, address: ServerAddress) {
+        if let Some(voters) = &mut self.voters
+            && !self.contacts.contains(&peer)
+        {
+            voters.meet(peer, address);
+        }
     }
 
     fn disconnect(&mut self, peer: ServerId) {
@@ -384,6 +418,19 @@ impl Engine {
         self.role.serving() && !self.doubt
     }
 
+    /// The leader that this server learns from.
+    fn upstream(&self) -> Option<ServerId> {
+        match self.role {
+            Role::Following { leader, .. } | Role::Observing { leader, .. } => Some(leader),
+            Role::Looking | Role::Leading { .. } => None,
+        }
+    }
+
+    /// Those whose word counts.
+    fn participants(&self) -> BTreeSet<ServerId> {
+        self.peer.configuration().members.voters().collect()
+    }
+
     fn leading(&self) -> bool {
         matches!(self.role, Role::Leading { .. })
     }
@@ -393,16 +440,14 @@ impl Engine {
     }
 }
 
-fn others(config: &Config) -> BTreeMap<ServerId, ServerAddress> {
-    let mut servers = config.servers.clone();
-    servers.remove(&config.id);
-    servers
-}
-
-fn core_config(config: &Config, mutant: Option<Mutant>) -> zab::Config {
+fn core_config(
+    config: &Config,
+    configuration: zab::Configuration,
+    mutant: Option<Mutant>,
+) -> zab::Config {
     zab::Config {
         id: config.id,
-        voters: config.voters(),
+        configuration,
         timing: zab::Timing {
             tick_ms: config.tick_ms,
             init_limit: config.init_limit,

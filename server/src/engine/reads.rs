@@ -1,7 +1,7 @@
 //! Requests answered from this server's tree, and the watches they leave.
 
 use wire::{
-    AddWatchMode, ErrorCode, Identity, OpResult, Request, Response, Stat, WatcherEvent,
+    AddWatchMode, Data, ErrorCode, Identity, OpResult, Request, Response, Stat, WatcherEvent,
     WatcherType, encode_notification, perms,
 };
 
@@ -9,6 +9,7 @@ use super::Engine;
 use super::requests::reply_frame;
 use crate::auth;
 use crate::clients::ConnId;
+use crate::membership;
 
 impl Engine {
     /// Answers a read, and leaves the watch it asks for.
@@ -25,7 +26,7 @@ impl Engine {
             Request::Exists { path, watch } => self.exists(conn, &who, &path, watch)?,
             Request::GetData { path, watch } => {
                 self.tree.authorize(&path, perms::READ, &who)?;
-                let (data, stat) = self.tree.get_data(&path)?;
+                let (data, stat) = self.data(&path)?;
                 if watch {
                     self.watches.watch_data(conn, &path);
                 }
@@ -91,6 +92,18 @@ impl Engine {
         Ok(Some(response))
     }
 
+    /// A znode's data. Before the first reconfiguration `/zookeeper/config` has none in the tree:
+    /// it shows the members that the servers were started with.
+    fn data(&self, path: &str) -> Result<(Data, Stat), ErrorCode> {
+        let (data, mut stat) = self.tree.get_data(path)?;
+        if path != tree::CONFIG || data.as_ref().is_some_and(|data| !data.is_empty()) {
+            return Ok((data, stat));
+        }
+        let text = membership::data(self.peer.configuration());
+        stat.data_length = i32::try_from(text.len()).unwrap_or(i32::MAX);
+        Ok((Some(text.into_bytes().into()), stat))
+    }
+
     /// The watch is set even if the znode does not exist, but not if its stat is not for this
     /// client (ZOOKEEPER-2590).
     fn exists(
@@ -131,7 +144,7 @@ impl Engine {
         let read = || match op {
             Request::GetData { path, .. } => {
                 self.tree.authorize(&path, perms::READ, who)?;
-                let (data, stat) = self.tree.get_data(&path)?;
+                let (data, stat) = self.data(&path)?;
                 Ok(OpResult::GetData { data, stat })
             }
             Request::GetChildren { path, .. } => {

@@ -174,7 +174,7 @@ impl Engine {
     /// Hands a transaction to the protocol. The leader applies to its own clients what it applies
     /// to those of its learners: only the session's present server may write.
     pub(super) fn submit(&mut self, origin: Origin, txn: tree::Txn) {
-        let txn = Arc::new(Proposal { origin, txn });
+        let txn = Arc::new(Proposal { origin, txn, members: None });
         match self.role {
             Role::Leading { .. } => self.forwarded(self.config.id, txn),
             _ => self.input(Input::Submit { txn }),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tracing::{debug, info};
 use wire::{ConnectRequest, ConnectResponse, Identity};
-use zab::Role;
 
 use super::requests::{Client, Waiting};
 use super::{Engine, refuse};
@@ -119,9 +118,9 @@ impl Engine {
 
     /// Tells the leader that the session's client is here now, before any write of it.
     fn claim(&mut self, id: i64) {
-        match self.role {
-            Role::Following { leader, .. } => self.send(leader, Frame::Claim(id)),
-            _ => self.sessions.claim(id, self.config.id),
+        match self.upstream() {
+            Some(leader) => self.send(leader, Frame::Claim(id)),
+            None => self.sessions.claim(id, self.config.id),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zab::ServerId;
 
-use super::{Frame, GREETING, LinkEvent, encode, greeted, greeting, read_frame};
+use super::{Caller, Frame, GREETING, LinkEvent, encode, greeted, read_frame};
 use crate::ServerAddress;
 use crate::tls::{Door, REFUSALS, Stream};
 
@@ -80,7 +80,7 @@ fn carry(
 
 /// Dials `peer` until the channel stands, or for a bounded time. Abort the task to stop.
 pub(crate) async fn dial(
-    me: ServerId,
+    caller: Caller,
     peer: ServerId,
     address: ServerAddress,
     door: Door,
@@ -88,7 +88,7 @@ pub(crate) async fn dial(
 ) {
     let give_up = Instant::now() + PATIENCE;
     while Instant::now() < give_up {
-        match open(me, &address, &door).await {
+        match open(&caller, &address, &door).await {
             Ok(stream) => {
                 let _stopping = events.send(LinkEvent::Up { peer, stream, dialled: true });
                 return;
@@ -100,10 +100,10 @@ pub(crate) async fn dial(
     let _stopping = events.send(LinkEvent::Unreachable { peer });
 }
 
-async fn open(me: ServerId, address: &ServerAddress, door: &Door) -> std::io::Result<Stream> {
+async fn open(caller: &Caller, address: &ServerAddress, door: &Door) -> std::io::Result<Stream> {
     let calling = door.call(&address.host, address.quorum_port);
     let mut stream = timeout(GREETING, calling).await??;
-    stream.any().write_all(&greeting(me)).await?;
+    stream.any().write_all(&caller.greeting()).await?;
     stream.any().flush().await?;
     Ok(stream)
 }
@@ -129,7 +129,7 @@ pub(crate) async fn accept_channels(
 
 async fn welcome(stream: TcpStream, door: Door, events: UnboundedSender<LinkEvent>) {
     let Ok(Ok(mut stream)) = timeout(GREETING, door.answer(stream)).await else { return };
-    let Ok(peer) = greeted(stream.any()).await else { return };
+    let Ok(Caller { id: peer, .. }) = greeted(stream.any()).await else { return };
     let _stopping = events.send(LinkEvent::Up { peer, stream, dialled: false });
 }
 

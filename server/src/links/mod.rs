@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 use zab::ServerId;
 
+use crate::ServerAddress;
 use crate::proposal::{Message, Origin};
 use crate::storage::Diverged;
 use crate::tls::{Duplex, Stream};
@@ -54,6 +55,10 @@ pub(crate) enum Frame {
 pub(crate) enum LinkEvent {
     /// A vote arrived.
     Vote { from: ServerId, message: Message },
+    /// A server called on the election port, and said where it is.
+    Met { peer: ServerId, address: ServerAddress },
+    /// Votes do not reach this server.
+    Silent { peer: ServerId },
     /// A connection for a channel stands. `dialled`: we opened it.
     Up { peer: ServerId, stream: Stream, dialled: bool },
     /// A frame arrived on channel `id`.
@@ -65,28 +70,49 @@ pub(crate) enum LinkEvent {
 }
 
 /// Opens every connection, so that a stray one is refused.
-const MAGIC: &[u8; 4] = b"ZBK5";
+const MAGIC: &[u8; 4] = b"ZBK6";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
 /// How long a connection may take to stand, and its opener to say who it is.
 const GREETING: Duration = Duration::from_millis(1000);
 
-fn greeting(me: ServerId) -> [u8; 12] {
-    let mut bytes = [0; 12];
-    bytes[..4].copy_from_slice(MAGIC);
-    bytes[4..].copy_from_slice(&me.to_le_bytes());
-    bytes
+/// Who calls, and where it is called back: the callee may not have it among its members.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) id: ServerId,
+    pub(crate) address: ServerAddress,
+}
+
+impl Caller {
+    /// The mark, the id (u64), and the address as text behind its length (u16).
+    fn greeting(&self) -> Vec<u8> {
+        let address = self.address.to_string();
+        let length = u16::try_from(address.len()).expect("host names are short");
+        let (id, length) = (self.id.to_le_bytes(), length.to_le_bytes());
+        [MAGIC.as_slice(), &id, &length, address.as_bytes()].concat()
+    }
 }
 
 /// Reads who is calling; an error for anybody who is no server of ours.
-async fn greeted(stream: &mut dyn Duplex) -> io::Result<ServerId> {
-    let mut bytes = [0; 12];
-    timeout(GREETING, stream.read_exact(&mut bytes)).await??;
-    let (magic, id) = bytes.split_at(4);
-    match magic == MAGIC {
-        true => Ok(ServerId::from_le_bytes(id.try_into().expect("8 bytes"))),
-        false => Err(io::Error::new(io::ErrorKind::InvalidData, "not a zoobreak server")),
+async fn greeted(stream: &mut dyn Duplex) -> io::Result<Caller> {
+    timeout(GREETING, read_greeting(stream)).await?
+}
+
+async fn read_greeting(stream: &mut dyn Duplex) -> io::Result<Caller> {
+    let mut mark = [0; 4];
+    stream.read_exact(&mut mark).await?;
+    if mark != *MAGIC {
+        return Err(invalid("not a zoobreak server, or one of another version"));
     }
+    let id = stream.read_u64_le().await?;
+    let mut address = vec![0; stream.read_u16_le().await?.into()];
+    stream.read_exact(&mut address).await?;
+    let address = String::from_utf8(address).map_err(invalid)?.parse().map_err(invalid)?;
+    Ok(Caller { id, address })
+}
+
+fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn encode(value: &impl Serialize, out: &mut Vec<u8>) {

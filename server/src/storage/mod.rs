@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! dataDir/zoobreak/
-//!   state                       both epochs and the generation in force; replaced atomically
+//!   state                       both epochs, the configuration and the generation in force;
+//!                               replaced atomically
 //!   diverged                    left by a server that stopped because its state was wrong
 //!   g<generation>/
 //!     log.<first zxid>          entries, each with its length and checksum
@@ -40,6 +41,20 @@ pub enum StorageError {
         path: PathBuf,
         /// What it said.
         error: io::Error,
+    },
+    /// Another version wrote the files.
+    #[error(
+        "{path}: written by another version of zoobreak (format {format}, this one reads \
+         {readable}); run that version, or empty the data directory to fetch everything from the \
+         leader"
+    )]
+    Format {
+        /// The state file.
+        path: PathBuf,
+        /// The format it names; 1 if none.
+        format: String,
+        /// The one that this version reads and writes.
+        readable: u64,
     },
     /// A file is damaged where a crash cannot have damaged it.
     #[error(

@@ -35,6 +35,8 @@ pub struct Recovered<T> {
     pub accepted_epoch: u32,
     /// `currentEpoch`.
     pub current_epoch: u32,
+    /// The newest configuration known to be committed; zero if none is.
+    pub settled: Zxid,
     /// The newest readable snapshot.
     pub snapshot: Option<(Zxid, Vec<u8>)>,
     /// The log after it.
@@ -118,8 +120,19 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
     /// # Errors
     /// When the disk refuses.
     pub fn save_epochs(&mut self, accepted: u32, current: u32) -> Result<(), StorageError> {
+        self.save(State { accepted_epoch: accepted, current_epoch: current, ..self.state })
+    }
+
+    /// Saves that the configuration of this version is committed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save_settled(&mut self, version: Zxid) -> Result<(), StorageError> {
+        self.save(State { settled: version.0, ..self.state })
+    }
+
+    fn save(&mut self, state: State) -> Result<(), StorageError> {
         self.sync()?;
-        let state = State { accepted_epoch: accepted, current_epoch: current, ..self.state };
         state.write(&self.root.join("state"))?;
         self.state = state;
         Ok(())
@@ -186,6 +199,7 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         Ok(Recovered {
             accepted_epoch: self.state.accepted_epoch,
             current_epoch: self.state.current_epoch,
+            settled: Zxid(self.state.settled),
             snapshot,
             log,
             notes,

@@ -128,6 +128,7 @@ fn perform<T: Serialize + DeserializeOwned>(
         zab::Store::Truncate { after } => store.truncate(*after),
         zab::Store::Install { zxid, state, log } => store.install(*zxid, state, log),
         zab::Store::Epochs { accepted, current } => store.save_epochs(*accepted, *current),
+        zab::Store::Settled { version } => store.save_settled(*version),
     }
 }
 

@@ -38,6 +38,6 @@ mod writes;
 pub use paths::Paths;
 pub use quota::Exceeded;
 pub use session::Session;
-pub use tree::Tree;
+pub use tree::{CONFIG, Tree};
 pub use txn::{Applied, Fired, Reply, Txn, WriteOp};
 pub use watches::Watches;

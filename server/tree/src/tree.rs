@@ -15,7 +15,8 @@ use crate::undo::Undo;
 
 pub(crate) const ROOT: &str = "/";
 pub(crate) const SYSTEM: &str = "/zookeeper";
-pub(crate) const CONFIG: &str = "/zookeeper/config";
+/// The members of the ensemble.
+pub const CONFIG: &str = "/zookeeper/config";
 pub(crate) const QUOTA: &str = "/zookeeper/quota";
 
 /// Znodes and sessions after some transaction.

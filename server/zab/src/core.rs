@@ -81,8 +81,10 @@ impl<T> Core<T> {
     }
 
     pub(crate) fn notify<S>(&self, to: ServerId, stance: Stance, out: &mut Vec<Output<T, S>>) {
+        let Core { round, vote, .. } = *self;
         let version = self.configurations.newest().version;
-        let message = Message::Notification { round: self.round, vote: self.vote, stance, version };
+        let logged = self.configurations.logged_version();
+        let message = Message::Notification { round, vote, stance, version, logged };
         out.push(Output::Send { to, message });
     }
 

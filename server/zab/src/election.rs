@@ -16,6 +16,9 @@ pub(crate) struct Election {
     settling: bool,
     /// Participants that are not waited for: the leader that was lost, and who cannot be reached.
     absent: BTreeSet<ServerId>,
+    /// Participants whose log has other members than this one's: they may wait for votes that it
+    /// does not know of.
+    differing: BTreeSet<ServerId>,
     /// Who looks on.
     onlookers: BTreeSet<ServerId>,
     /// Learners that were faster, with their accepted epochs.
@@ -34,6 +37,7 @@ impl Election {
             outside: BTreeMap::new(),
             settling: false,
             absent: lost.into_iter().collect(),
+            differing: BTreeSet::new(),
             onlookers: BTreeSet::new(),
             waiting: BTreeMap::new(),
         };
@@ -83,8 +87,12 @@ impl Election {
                 }
                 None
             }
-            Message::Notification { round, vote, stance: Stance::Looking, .. } => {
+            Message::Notification { round, vote, stance: Stance::Looking, logged, .. } => {
                 self.outside.remove(&from);
+                self.differing.remove(&from);
+                if logged != core.configurations.logged_version() {
+                    self.differing.insert(from);
+                }
                 self.count(from, round, vote, core, out);
                 self.unanimous(core)
             }
@@ -94,12 +102,14 @@ impl Election {
             }
             Message::Members(configuration) => {
                 if core.told(configuration, out) {
+                    self.votes.clear();
                     self.propose(core.candidacy(), core, out);
                 }
                 None
             }
             Message::FollowerInfo { accepted_epoch } => {
                 self.waiting.insert(from, accepted_epoch);
+                self.turn_away(core, out);
                 None
             }
             _ => {
@@ -120,13 +130,13 @@ impl Election {
         out: &mut Vec<Output<T, S>>,
     ) {
         self.absent.remove(&from);
-        if round < core.round {
-            if core.elects() {
-                core.notify(from, Stance::Looking, out);
-            }
-            return;
+        let behind = round < core.round;
+        if behind && core.elects() {
+            return core.notify(from, Stance::Looking, out);
         }
-        if round > core.round {
+        // Who has no vote goes by the round of those that have, whichever it is. A candidate may
+        // need it all the same, if it is to be a participant and does not know it yet.
+        if behind || round > core.round {
             core.round = round;
             self.votes.clear();
             let own = core.candidacy();
@@ -168,7 +178,16 @@ impl Election {
         core.vote = vote;
         self.settling = false;
         self.votes.insert(core.config.id, vote);
+        self.turn_away(core, out);
         self.broadcast(core, out);
+    }
+
+    /// Who came to follow this server looks again if it is for another one now.
+    fn turn_away<T, S>(&mut self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+        if core.vote.leader != core.config.id {
+            let waiting = std::mem::take(&mut self.waiting);
+            out.extend(waiting.into_keys().map(|peer| Output::Disconnect { peer }));
+        }
     }
 
     /// Starts the settle timer when a quorum comes to agree. It is not stopped when a better vote
@@ -192,7 +211,7 @@ impl Election {
     fn unanimous<T>(&self, core: &Core<T>) -> Option<ServerId> {
         let said = |id| self.absent.contains(&id) || self.votes.get(&id) == Some(&core.vote);
         let all = core.electing().all(|members| members.voters().all(said));
-        (all && self.settled(core)).then_some(core.vote.leader)
+        (all && self.differing.is_empty() && self.settled(core)).then_some(core.vote.leader)
     }
 
     fn elected<T>(&self, vote: Vote, core: &Core<T>) -> bool {
@@ -202,8 +221,7 @@ impl Election {
     /// By a quorum of any configuration: a reconfiguration that only this server's log has may be
     /// cut off again.
     fn followed<T>(&self, leader: ServerId, core: &Core<T>) -> bool {
-        let follows =
-            |id| self.outside.get(&id).is_some_and(|(vote, _)| vote.leader == leader);
+        let follows = |id| self.outside.get(&id).is_some_and(|(vote, _)| vote.leader == leader);
         core.electing().any(|members| core.config.is_quorum(members, follows))
     }
 

@@ -245,17 +245,14 @@ impl<T: Clone + Transaction, S: Clone> Follower<T, S> {
         if zxid < core.delivered || !core.log.knows(zxid) {
             return Err(Leave);
         }
-        let (before, role) = (core.configurations.in_force().version, self.role(core));
+        let role = self.role(core);
         core.deliver(zxid, out);
-        let now = core.configurations.in_force();
-        if now.version == before {
-            return Ok(());
-        }
         if self.role(core) != role {
             out.push(Output::Role(self.role(core)));
         }
         // A leader that is no participant any more makes way for one that is.
-        if now.members.has_voter(self.leader) { Ok(()) } else { Err(Leave) }
+        let members = &core.configurations.in_force().members;
+        if members.has_voter(self.leader) { Ok(()) } else { Err(Leave) }
     }
 
     fn sync(&mut self, token: u64, core: &Core<T>, out: &mut Vec<Output<T, S>>) {

@@ -245,7 +245,11 @@ impl Leader {
     }
 
     /// Takes every step for which all is there.
-    fn advance<T: Clone + Transaction, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn advance<T: Clone + Transaction, S>(
+        &mut self,
+        core: &mut Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) {
         if self.stage == Stage::Gathering && self.enough(core, |_| true, true) {
             self.open_epoch(core, out);
         }
@@ -293,7 +297,11 @@ impl Leader {
     }
 
     /// Sends its history to every learner that waits for it.
-    fn synchronise<T: Clone + Transaction, S>(&mut self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn synchronise<T: Clone + Transaction, S>(
+        &mut self,
+        core: &Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) {
         if matches!(self.stage, Stage::Gathering | Stage::Discovery) {
             return;
         }
@@ -309,7 +317,11 @@ impl Leader {
     }
 
     /// A quorum has taken over this history: all of it is committed.
-    fn establish<T: Clone + Transaction, S>(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn establish<T: Clone + Transaction, S>(
+        &mut self,
+        core: &mut Core<T>,
+        out: &mut Vec<Output<T, S>>,
+    ) {
         self.stage = Stage::Broadcast;
         core.deliver(core.log.last(), out);
         out.push(Output::Role(self.role()));

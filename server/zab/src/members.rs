@@ -116,6 +116,11 @@ impl Configurations {
         self.hint.as_ref().unwrap_or(&self.in_force)
     }
 
+    /// The version of the newest one in the history.
+    pub(crate) fn logged_version(&self) -> Zxid {
+        self.next.as_ref().unwrap_or(&self.in_force).version
+    }
+
     /// `members` are in the log at `version`. There is one reconfiguration under way at a time, so
     /// the one before it is committed.
     pub(crate) fn logged(&mut self, version: Zxid, members: Arc<Members>) {

@@ -396,6 +396,8 @@ pub enum Message<T, S> {
         stance: Stance,
         /// The newest configuration that the sender knows to be committed.
         version: Zxid,
+        /// The newest configuration in its log.
+        logged: Zxid,
     },
     /// To one that looks: you are behind, this configuration is committed.
     Members(Configuration),

@@ -3,8 +3,8 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zab::{
-    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId, Stance, Timer, Timing,
-    Vote, Zxid,
+    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId,
+    Stance, Timer, Timing, Vote, Zxid,
 };
 
 type Inputs = Input<u8, u8>;
@@ -104,14 +104,17 @@ fn fitting(rng: &mut ChaCha8Rng, step: u64, peer: &Peer<u8, u8>) -> Inputs {
             let leader = rng.random_range(1..=2);
             let vote = Vote { epoch: 9, zxid: Zxid::new(9, 9), leader };
             let (round, stance) = (step / 10 * 100, Stance::Looking);
-            let message = Message::Notification { round, vote, stance, version: Zxid::ZERO };
+            let (version, logged) = (Zxid::ZERO, Zxid::ZERO);
+            let message = Message::Notification { round, vote, stance, version, logged };
             match rng.random_range(0..3) {
                 0 => Input::Timer(Timer::Settle),
                 1 => Input::Received { from: 2, message: follower_info(peer) },
                 _ => Input::Received { from: rng.random_range(2..=4), message },
             }
         }
-        Role::Following { leader, epoch: 0, .. } | Role::Observing { leader, epoch: 0, .. } if rng.random_bool(0.5) => {
+        Role::Following { leader, epoch: 0, .. } | Role::Observing { leader, epoch: 0, .. }
+            if rng.random_bool(0.5) =>
+        {
             Input::Connected { peer: leader }
         }
         Role::Following { leader, epoch, .. } | Role::Observing { leader, epoch, .. } => {
@@ -175,13 +178,13 @@ fn message(rng: &mut ChaCha8Rng, from: ServerId) -> Words {
             let stance = [Stance::Looking, Stance::Following, Stance::Leading];
             let vote = Vote { epoch: epoch(rng), zxid: zxid(rng), leader: rng.random_range(0..5) };
             let stance = stance[rng.random_range(0..3)];
-            let (round, version) = (rng.random_range(0..3), zxid(rng));
-            Message::Notification { round, vote, stance, version }
+            let (round, version, logged) = (rng.random_range(0..3), zxid(rng), zxid(rng));
+            Message::Notification { round, vote, stance, version, logged }
         }
         2 => {
             let vote = Vote { epoch: 1, zxid: Zxid::new(1, 2), leader: from };
-            let (stance, version) = (Stance::Leading, Zxid::ZERO);
-            Message::Notification { round: 1, vote, stance, version }
+            let (stance, version, logged) = (Stance::Leading, Zxid::ZERO, Zxid::ZERO);
+            Message::Notification { round: 1, vote, stance, version, logged }
         }
         3 | 4 => Message::FollowerInfo { accepted_epoch: epoch(rng) },
         5 | 6 => Message::LeaderInfo { epoch: epoch(rng) },

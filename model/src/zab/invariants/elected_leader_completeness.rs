@@ -28,7 +28,7 @@ impl Invariant for ElectedLeaderCompleteness {
 fn elected(server: &Server) -> Option<ServerId> {
     match server.role()? {
         Role::Looking => None,
-        Role::Following { leader, .. } => Some(leader),
+        Role::Following { leader, .. } | Role::Observing { leader, .. } => Some(leader),
         Role::Leading { .. } => Some(server.id),
     }
 }

@@ -185,7 +185,7 @@ impl Stage {
         self.dials.retain(|dial| *dial != (id, peer));
         for link in [(id, peer), (peer, id)] {
             let words = self.links.entry(link).or_default();
-            words.retain(|message| message.is_for_election());
+            words.retain(Message::is_for_election);
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn show(id: ServerId, output: &Output<Txn, State>) -> Option<String> 
 
 fn words(message: &Message<Txn, State>) -> String {
     match message {
-        Message::Notification { round, vote, stance, version: _ } => format!(
+        Message::Notification { round, vote, stance, .. } => format!(
             "Notification {stance:?}, round {round}, for {} (epoch {}, {:?})",
             vote.leader, vote.epoch, vote.zxid
         ),

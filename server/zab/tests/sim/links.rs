@@ -62,7 +62,8 @@ impl World {
             Message::Truncate { .. } => self.count("trunc"),
             Message::NewLeader { epoch, .. } => {
                 self.count("newleader");
-                let (epoch, what) = (*epoch, format!("{from} synchronises in accepted epoch {epoch}"));
+                let (epoch, what) =
+                    (*epoch, format!("{from} synchronises in accepted epoch {epoch}"));
                 self.check_decided(from, |node| node.disk.epochs().0 >= epoch, &what);
             }
             _ => {}

@@ -52,11 +52,7 @@ impl Node {
     }
 
     /// `configuration` is the one in its snapshot.
-    pub(crate) fn start(
-        &mut self,
-        configuration: Configuration,
-        out: &mut Vec<Output<Txn, App>>,
-    ) {
+    pub(crate) fn start(&mut self, configuration: Configuration, out: &mut Vec<Output<Txn, App>>) {
         self.incarnation += 1;
         self.app = self.disk.snapshot;
         let config = Config { configuration, ..self.config.clone() };

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zab::{
-    Config, Configuration, Input, Message, Mutant, Output, Role, ServerId, Store, Timer, Timing, Zxid,
+    Config, Configuration, Input, Message, Mutant, Output, Role, ServerId, Store, Timer, Timing,
+    Zxid,
 };
 
 use super::membership;

@@ -37,7 +37,10 @@ impl World {
     /// No cut and no replacement of the log may drop what is committed.
     pub(crate) fn flush_one(&mut self, id: ServerId) {
         let (disk, oracle) = (&mut self.nodes.get_mut(&id).expect("a voter").disk, &self.oracle);
-        if matches!(disk.next(), Some(Store::Append(_) | Store::Epochs { .. } | Store::Settled { .. })) {
+        if matches!(
+            disk.next(),
+            Some(Store::Append(_) | Store::Epochs { .. } | Store::Settled { .. })
+        ) {
             return disk.flush(1);
         }
         let before = oracle.committed_on(|zxid| disk.holds(zxid));
