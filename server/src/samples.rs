@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fuzz::Counting;
 use tree::WriteOp;
 use wire::{Acl, CreateMode, ErrorCode, Identity};
-use zab::{Entry, Stance, Vote, Zxid};
+use zab::{Configuration, Entry, Member, Members, Stance, Vote, Zxid};
 
 use crate::proposal::{Message, Origin, Proposal, Txn};
 
@@ -24,7 +24,7 @@ pub(crate) fn proposal(op: WriteOp) -> Txn {
     let (session, xid, time_ms, who) = (7, 1, 99, [Identity::new("ip", "::1")].into());
     let enforce_quota = true;
     let txn = tree::Txn::Write { session, xid, time_ms, who, op, enforce_quota };
-    Arc::new(Proposal { origin: origin(), txn })
+    Arc::new(Proposal { origin: origin(), txn, members: None })
 }
 
 pub(crate) fn entries() -> Vec<Entry<Txn>> {
@@ -34,22 +34,25 @@ pub(crate) fn entries() -> Vec<Entry<Txn>> {
         tree::Txn::CloseSession { id: 7 },
         tree::Txn::Reap { path: path(), time_ms: 99 },
     ];
-    let others = others.map(|txn| Arc::new(Proposal { origin: origin(), txn }));
+    let members = Some(configuration().members);
+    let others = others.map(|txn| Proposal { origin: origin(), txn, members: members.clone() });
+    let others = others.map(Arc::new);
     let txns = others.into_iter().chain(operations().into_iter().map(proposal));
     (1..).zip(txns).map(|(n, txn)| Entry { zxid: Zxid::new(3, n), txn }).collect()
 }
 
 pub(crate) fn messages() -> Vec<Message> {
     let zxid = Zxid::new(3, 9);
-    let vote = Vote { epoch: 3, zxid, leader: 2 };
+    let (vote, stance) = (Vote { epoch: 3, zxid, leader: 2 }, Stance::Looking);
     let words = [
-        Message::Notification { round: 4, vote, stance: Stance::Looking },
+        Message::Notification { round: 4, vote, stance, version: zxid, logged: zxid },
+        Message::Members(configuration()),
         Message::FollowerInfo { accepted_epoch: 3 },
         Message::LeaderInfo { epoch: 3 },
         Message::AckEpoch { current_epoch: 3, last: zxid, snapshot: zxid },
         Message::Truncate { after: zxid },
         Message::Snapshot { zxid, state: Arc::new(vec![1, 2, 3]) },
-        Message::NewLeader { epoch: 3 },
+        Message::NewLeader { epoch: 3, configuration: configuration() },
         Message::AckLeader { epoch: 3 },
         Message::UpToDate { committed: zxid },
         Message::Ack { zxid },
@@ -62,6 +65,12 @@ pub(crate) fn messages() -> Vec<Message> {
     let proposals = entries().into_iter().map(Message::Propose);
     let forwards = operations().into_iter().map(|op| Message::Forward { txn: proposal(op) });
     words.into_iter().chain(proposals).chain(forwards).collect()
+}
+
+fn configuration() -> Configuration {
+    let member = |votes| Member { votes, address: "host:1:2:participant".to_owned() };
+    let members = Members([(1, member(true)), (2, member(false))].into());
+    Configuration { version: Zxid::new(3, 1), members: Arc::new(members) }
 }
 
 fn operations() -> Vec<WriteOp> {

@@ -53,7 +53,7 @@ fn snapshots() {
 fn files_with_checksums() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let path = scratch.path().join("file");
-    let state = State { accepted_epoch: 7, current_epoch: 6, generation: 2 };
+    let state = State { accepted_epoch: 7, current_epoch: 6, settled: 5, generation: 2 };
     state.write(&path).expect("a scratch directory");
     let samples = vec![fs::read(&path).expect("it was just written")];
     let target = Target { name: "a state file", samples, bytes_per_byte: 8, floor: 4 << 10 };
