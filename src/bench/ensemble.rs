@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ struct Member {
     addr: SocketAddr,
     launch: Launch,
     process: Option<Child>,
+    /// Killed, and not yet waited for.
+    killed: Option<Child>,
 }
 
 impl Ensemble {
@@ -54,9 +56,21 @@ impl Ensemble {
     /// Starts a server that does not run.
     pub(super) fn start(&mut self, idx: usize) -> Result<()> {
         let member = &mut self.members[idx];
-        let child = member.launch.spawn(&Namespace::current()?)?;
-        member.process = Some(child);
+        member.bury()?;
+        member.process = Some(member.launch.spawn(&Namespace::current()?)?);
         Ok(())
+    }
+
+    /// `kill -9`, without waiting for the end: a large process takes a while to be taken apart.
+    pub(super) fn kill(&mut self, idx: usize) -> Result<()> {
+        self.members[idx].kill()
+    }
+
+    /// `kill -9`, and waits for the end.
+    pub(super) fn end(&mut self, idx: usize) -> Result<()> {
+        let member = &mut self.members[idx];
+        member.kill()?;
+        member.bury()
     }
 
     /// Waits until one server leads and all others follow; its index.
@@ -102,6 +116,11 @@ impl Ensemble {
     /// Where clients reach them.
     pub(super) fn servers(&self) -> Vec<SocketAddr> {
         self.members.iter().map(|member| member.addr).collect()
+    }
+
+    /// Where a server keeps its data.
+    pub(super) fn data(&self, idx: usize) -> PathBuf {
+        self.members[idx].launch.cwd.join("data")
     }
 
     /// The processes that run.
@@ -154,16 +173,21 @@ impl Member {
             cwd: home,
         };
         let addr = (Ipv4Addr::LOCALHOST, port(target, Port::Client, idx)).into();
-        Ok(Member { addr, launch, process: None })
+        Ok(Member { addr, launch, process: None, killed: None })
     }
 
     fn kill(&mut self) -> Result<()> {
-        match self.process.take() {
-            None => Ok(()),
-            Some(mut process) => {
-                process.kill().and_then(|()| process.wait()).map(drop).context("end a server")
-            }
-        }
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        process.kill().context("kill a server")?;
+        self.killed = Some(process);
+        Ok(())
+    }
+
+    fn bury(&mut self) -> Result<()> {
+        self.killed
+            .take()
+            .map_or(Ok(()), |mut process| process.wait().map(drop))
+            .context("a server")
     }
 
     fn last_words(&self) -> String {
@@ -180,7 +204,7 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         // An error says that it has ended.
-        let _ = self.kill();
+        let _ = self.kill().and_then(|()| self.bury());
     }
 }
 

@@ -7,9 +7,11 @@
 
 mod cell;
 mod ensemble;
+mod failover;
 mod memory;
 mod results;
 mod site;
+mod start_up;
 mod table;
 mod throughput;
 mod usage;
@@ -50,6 +52,10 @@ pub struct Plan {
     pub time: Duration,
     /// How long each operation is warmed up.
     pub warm_up: Duration,
+    /// How often a leader is killed, and a server started.
+    pub trials: usize,
+    /// Znodes that a server starts with.
+    pub znodes: u64,
     /// The servers' data goes into a directory of its own in this one.
     pub dir: PathBuf,
 }
@@ -61,11 +67,16 @@ pub enum Part {
     Throughput,
     /// Resident memory after a fixed load.
     Memory,
+    /// The time without writes after the leader is killed.
+    Failover,
+    /// The time from start to the first answer with much data.
+    #[value(name = "startup")]
+    StartUp,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 2] = [Part::Throughput, Part::Memory];
+    pub const ALL: [Part; 4] = [Part::Throughput, Part::Memory, Part::Failover, Part::StartUp];
 }
 
 /// Measures. Call it on a program's first and only thread: it contains the program, as
@@ -97,6 +108,8 @@ async fn measure(plan: &Plan, site: &Site) -> Result<Results> {
         match part {
             Part::Throughput => results.cells = throughput::measure(plan, site).await?,
             Part::Memory => results.figures.extend(memory::measure(plan, site).await?),
+            Part::Failover => results.figures.push(failover::measure(plan, site).await?),
+            Part::StartUp => results.figures.push(start_up::measure(plan, site).await?),
         }
     }
     Ok(results)

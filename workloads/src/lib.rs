@@ -10,8 +10,8 @@
 //!
 //! The order of a run: [`setup`] makes the znodes, [`Clients::open`] opens the sessions,
 //! [`Clients::go`] starts the load, [`Clients::stop`] ends it, [`final_reads`] reads every server.
-//! [`watch_roles`] and [`watch_digests`] observe the servers meanwhile. [`load()`] stands apart: it
-//! measures, and records nothing.
+//! [`watch_roles`] and [`watch_digests`] observe the servers meanwhile. [`load()`] and [`Retrying`]
+//! stand apart: they measure, and record nothing.
 
 mod client;
 mod clients;
@@ -25,6 +25,7 @@ mod outcome;
 mod probe;
 mod recorded;
 mod register;
+mod retrying;
 mod roles;
 mod schedule;
 mod setup;
@@ -40,6 +41,7 @@ pub use generator::{Op, Register, VALUES_PER_CLIENT};
 pub use load::{Amount, Load, LoadError, Measured, Work, load};
 pub use outcome::{Answer, Effect, NoReply, Refusal, Reply, outcome};
 pub use probe::{Observation, Role, parse_srvr, probe};
+pub use retrying::{GaveUp, Retrying};
 pub use roles::{RoleView, RoleWatcher, watch_roles};
 pub use setup::{SetupError, setup};
 pub use tally::Tally;

@@ -15,7 +15,7 @@ use crate::cli::Failure;
 use crate::cli::output::to_stdout;
 use crate::plan::TargetName;
 
-/// Operations per second of three servers, ours and Apache ZooKeeper's in turn
+/// Throughput, memory, failover and start-up of our servers, and of Apache ZooKeeper in turn
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Server {
@@ -37,6 +37,12 @@ pub(super) struct Server {
     /// How long each kind of operation is warmed up
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     warm_up: Duration,
+    /// How often a leader is killed, and a server started
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    trials: u64,
+    /// Znodes that a server is started with
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    znodes: u64,
     /// Where the servers keep their data meanwhile: the disk to measure
     #[arg(long, value_name = "DIR", default_value = "results")]
     dir: PathBuf,
@@ -89,6 +95,8 @@ impl Server {
             rounds: self.rounds as usize,
             time: self.seconds,
             warm_up: self.warm_up,
+            trials: self.trials as usize,
+            znodes: self.znodes,
             dir: self.dir.clone(),
         }
     }
