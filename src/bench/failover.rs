@@ -26,7 +26,7 @@ pub(super) async fn measure(plan: &Plan, site: &Site) -> Result<Figure> {
             values.side(*target).push(ms);
         }
     }
-    let what = "first write after kill -9 of the leader";
+    let what = "first write after kill -9 of the leader".to_owned();
     Ok(Figure { what, unit: "ms", how: how(plan.trials), values })
 }
 

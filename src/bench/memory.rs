@@ -33,7 +33,8 @@ pub(super) async fn measure(plan: &Plan, site: &Site) -> Result<[Figure; 2]> {
             anonymous.side(*target).push(megabytes(memory.anonymous));
         }
     }
-    let figure = |what, values| Figure { what, unit: "MB", how: how(), values };
+    let figure =
+        |what: &str, values| Figure { what: what.to_owned(), unit: "MB", how: how(), values };
     Ok([figure("resident memory of a server", resident), figure("of it, anonymous", anonymous)])
 }
 

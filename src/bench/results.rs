@@ -73,7 +73,7 @@ pub struct Sample {
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
     /// What it is.
-    pub what: &'static str,
+    pub what: String,
     /// `ms` or `MB`.
     pub unit: &'static str,
     /// How it was got.

@@ -13,6 +13,7 @@ use super::ensemble::{Ensemble, name};
 use super::results::{Figure, Sides};
 use super::site::Site;
 use super::{PATIENCE, Plan, say};
+use crate::report::words::count;
 
 const CLIENTS: u64 = 50;
 const DEPTH: usize = 32;
@@ -33,14 +34,14 @@ pub(super) async fn measure(plan: &Plan, site: &Site) -> Result<Figure> {
             values.side(side.target).push(ms);
         }
     }
-    let znodes = per_client(plan) * CLIENTS;
+    let znodes = count(per_client(plan) * CLIENTS);
     let how = format!(
         "{trials} trials; one server, killed right after {znodes} creates of {DATA_LEN} B, with the \
          snapshots and the log that it has then, its files in the page cache; from its start until \
          it has answered a read; a new copy of the files for each trial",
         trials = plan.trials,
     );
-    Ok(Figure { what: "start with a million znodes", unit: "ms", how, values })
+    Ok(Figure { what: format!("start with {znodes} znodes"), unit: "ms", how, values })
 }
 
 /// Every client creates as many.

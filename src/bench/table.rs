@@ -109,7 +109,7 @@ fn figures(figures: &[Figure], zookeeper: &str) -> Table {
 fn figure(figure: &Figure) -> Vec<String> {
     let medians = figure.values.map(|values| median(values.iter().copied()));
     vec![
-        figure.what.to_owned(),
+        figure.what.clone(),
         format!("{} {}", pair(medians, three_digits), figure.unit),
         ratio(medians.theirs_by_ours().map(|theirs| 1.0 / theirs)),
         pair(figure.values.map(|values| spread(values)), |spread| {
@@ -238,7 +238,7 @@ mod tests {
             },
             how: "counted".to_owned(),
             cells: vec![CellResult { cell: default_cells()[2], rounds }],
-            figures: vec![Figure { what: "memory", unit: "MB", how, values }],
+            figures: vec![Figure { what: "memory".to_owned(), unit: "MB", how, values }],
         }
     }
 
