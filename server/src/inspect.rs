@@ -6,7 +6,7 @@ use std::path::Path;
 use tree::{Tree, WriteOp};
 use zab::{Durable, Entry, Zxid};
 
-use crate::proposal::Txn;
+use crate::proposal::{State, Txn};
 use crate::storage::{Diverged, Inspection, SegmentFile, SnapshotFile};
 
 /// What an inspection found.
@@ -35,7 +35,7 @@ pub enum InspectError {
 /// # Errors
 /// When there is no store, or `out` refuses.
 pub fn inspect(data_dir: &Path, out: &mut dyn Write) -> Result<Health, InspectError> {
-    match Inspection::<Txn>::read(data_dir) {
+    match Inspection::<Txn, State>::read(data_dir) {
         Ok(Some(found)) => Ok(report(&found, out)?),
         Ok(None) => Err(InspectError::NoStore(data_dir.to_owned())),
         Err(error) => {
@@ -45,7 +45,7 @@ pub fn inspect(data_dir: &Path, out: &mut dyn Write) -> Result<Health, InspectEr
     }
 }
 
-fn report(found: &Inspection<Txn>, out: &mut dyn Write) -> io::Result<Health> {
+fn report(found: &Inspection<Txn, State>, out: &mut dyn Write) -> io::Result<Health> {
     let mut findings = Vec::new();
     let (accepted, current) = (found.accepted_epoch, found.current_epoch);
     writeln!(out, "{}", found.directory.display())?;
@@ -71,7 +71,7 @@ fn report(found: &Inspection<Txn>, out: &mut dyn Write) -> io::Result<Health> {
 }
 
 fn show_snapshot(
-    file: &SnapshotFile,
+    file: &SnapshotFile<State>,
     out: &mut dyn Write,
     findings: &mut Vec<String>,
 ) -> io::Result<()> {
@@ -93,12 +93,11 @@ fn show_snapshot(
     }
 }
 
-fn snapshot_tree(file: &SnapshotFile) -> Result<(Tree, usize), String> {
-    let Some(bytes) = &file.bytes else { return Err("wrong checksum".to_owned()) };
-    let tree: Tree = postcard::from_bytes(bytes).map_err(|error| format!("unreadable: {error}"))?;
+fn snapshot_tree(file: &SnapshotFile<State>) -> Result<(&Tree, u64), String> {
+    let Some(State(tree)) = &file.state else { return Err("wrong checksum".to_owned()) };
     let (said, found) = (tree.digest(), tree.recompute_digest());
     match said == found {
-        true => Ok((tree, bytes.len())),
+        true => Ok((tree, file.bytes)),
         false => Err(format!("its digest is {said:#018x}, that of its content {found:#018x}")),
     }
 }
@@ -164,7 +163,7 @@ fn shortened(text: String) -> String {
 }
 
 /// Says step by step what recovery does; the reasons for which it would be refused.
-fn plan(found: &Inspection<Txn>, out: &mut dyn Write) -> io::Result<Vec<String>> {
+fn plan(found: &Inspection<Txn, State>, out: &mut dyn Write) -> io::Result<Vec<String>> {
     let mut refused = Vec::new();
     for path in &found.leftovers {
         writeln!(out, "  delete {}, left behind by a switch", path.display())?;
@@ -216,13 +215,13 @@ fn plan(found: &Inspection<Txn>, out: &mut dyn Write) -> io::Result<Vec<String>>
 
 /// The snapshot that a start would use.
 fn plan_snapshot(
-    found: &Inspection<Txn>,
+    found: &Inspection<Txn, State>,
     out: &mut dyn Write,
     refused: &mut Vec<String>,
 ) -> io::Result<Zxid> {
     for file in found.snapshots.iter().rev() {
         let name = name(&file.path);
-        if file.bytes.is_none() {
+        if file.state.is_none() {
             writeln!(out, "  pass over {name}: wrong checksum")?;
             continue;
         }
@@ -273,7 +272,7 @@ mod tests {
     /// A store with three entries, and a snapshot after the second.
     fn store() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = Store::<Txn>::open(dir.path()).unwrap();
+        let (mut store, _) = Store::<Txn, State>::open(dir.path()).unwrap();
         store.save_epochs(1, 1).unwrap();
         let mut tree = Tree::new();
         for counter in 1..=3 {
@@ -283,7 +282,7 @@ mod tests {
             }
         }
         store.sync().unwrap();
-        store.snapshot(Zxid::new(1, 2), &postcard::to_stdvec(&tree).unwrap()).unwrap();
+        store.snapshot(Zxid::new(1, 2), State(tree)).unwrap();
         let log = dir.path().join(LOG);
         (dir, log)
     }
@@ -296,7 +295,7 @@ mod tests {
 
     /// What a start says must be what was foretold.
     fn starts(dir: &Path) -> bool {
-        Store::<Txn>::open(dir).is_ok()
+        Store::<Txn, State>::open(dir).is_ok()
     }
 
     #[test]

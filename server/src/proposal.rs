@@ -1,5 +1,7 @@
 //! What the ensemble orders.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -33,8 +35,23 @@ pub(crate) struct Origin {
 
 /// Shared, since it is in the log window, in queues to learners and in deliveries at once.
 pub(crate) type Txn = Arc<Proposal>;
-/// A serialised [`tree::Tree`].
-pub(crate) type State = Arc<Vec<u8>>;
+
+/// A copy of the state, to be written or sent. Copies are cheap: they share what has not changed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State(pub(crate) tree::Tree);
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.lineage().hash(hasher);
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the state after {:#x}", self.0.last_zxid())
+    }
+}
+
 pub(crate) type Peer = zab::Peer<Txn, State>;
 pub(crate) type Input = zab::Input<Txn, State>;
 pub(crate) type Output = zab::Output<Txn, State>;

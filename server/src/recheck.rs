@@ -5,7 +5,7 @@ use std::path::Path;
 use tree::Tree;
 
 use crate::ServerError;
-use crate::proposal::Txn;
+use crate::proposal::{State, Txn};
 use crate::storage::{Diverged, Recovered};
 
 /// Holds what was recovered against the note that such a server left, if it left one. Where the disk
@@ -16,7 +16,7 @@ use crate::storage::{Diverged, Recovered};
 /// read.
 pub(crate) fn recheck(
     root: &Path,
-    recovered: &Recovered<Txn>,
+    recovered: &Recovered<Txn, State>,
 ) -> Result<Option<String>, ServerError> {
     let Some(note) = Diverged::read(root)? else { return Ok(None) };
     if replayed(recovered, note.zxid) != Some(note.right) {
@@ -30,9 +30,9 @@ pub(crate) fn recheck(
 }
 
 /// The lineage at `zxid` that snapshot and log lead to; `None` where they do not pass there.
-fn replayed(recovered: &Recovered<Txn>, zxid: zab::Zxid) -> Option<u64> {
+fn replayed(recovered: &Recovered<Txn, State>, zxid: zab::Zxid) -> Option<u64> {
     let mut tree = match &recovered.snapshot {
-        Some((_, bytes)) => postcard::from_bytes(bytes).ok()?,
+        Some((_, State(tree))) => tree.clone(),
         None => Tree::new(),
     };
     for entry in recovered.log.iter().take_while(|entry| entry.zxid <= zxid) {
@@ -64,7 +64,7 @@ mod tests {
     fn checked(counters: &[u32]) -> Result<Option<String>, ServerError> {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("zoobreak");
-        let (mut store, _) = Store::open(dir.path()).unwrap();
+        let (mut store, _) = Store::<Txn, State>::open(dir.path()).unwrap();
         counters.iter().for_each(|n| store.append(&entry(*n)).unwrap());
         store.sync().unwrap();
         let mut tree = Tree::new();
@@ -73,7 +73,7 @@ mod tests {
         });
         Diverged { zxid: Zxid::new(1, 3), own: 5, right: tree.lineage() }.write(&root).unwrap();
         drop(store);
-        let (_, recovered) = Store::open(dir.path()).unwrap();
+        let (_, recovered) = Store::<Txn, State>::open(dir.path()).unwrap();
         let checked = recheck(&root, &recovered);
         assert_eq!(checked.is_err(), Diverged::read(&root).unwrap().is_some());
         checked

@@ -14,7 +14,7 @@ use crate::desk::{Desk, serve_admin, serve_metrics};
 use crate::engine::{Engine, Events, Parts};
 use crate::links::{accept_channels, accept_votes};
 use crate::pid_file::PidFile;
-use crate::proposal::Txn;
+use crate::proposal::{State, Txn};
 use crate::recheck::recheck;
 use crate::storage::{Diverged, StorageError, Store, Worker};
 use crate::tls::{self, Door};
@@ -39,14 +39,6 @@ pub enum ServerError {
     /// The disk cannot be used, or failed: a server that cannot write must not go on.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The newest snapshot is intact but not readable by this version.
-    #[error("{path}: the snapshot cannot be read: {error}")]
-    Snapshot {
-        /// The data directory.
-        path: PathBuf,
-        /// Why.
-        error: postcard::Error,
-    },
     /// The files are each intact, but do not belong together.
     #[error("{path}: {flaw}; empty this directory to fetch everything from the leader")]
     Flaw {
@@ -138,7 +130,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     }
     let door = Door::new(config.quorum_tls.as_ref())?;
     let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
-    let (store, recovered) = Store::<Txn>::open(&config.data_dir)?;
+    let (store, recovered) = Store::<Txn, State>::open(&config.data_dir)?;
     for note in &recovered.notes {
         warn!("{note}");
     }
@@ -207,7 +199,7 @@ fn abort_on_panic() {
     }));
 }
 
-fn last(recovered: &crate::storage::Recovered<Txn>) -> zab::Zxid {
+fn last(recovered: &crate::storage::Recovered<Txn, State>) -> zab::Zxid {
     let snapshot = recovered.snapshot.as_ref().map_or(zab::Zxid::ZERO, |(zxid, _)| *zxid);
     recovered.log.last().map_or(snapshot, |entry| entry.zxid)
 }

@@ -1,16 +1,13 @@
 //! Committed transactions reach the tree, the watches, and the client that waits.
 
-use std::sync::Arc;
-
-use tracing::{error, info};
+use tracing::info;
 use tree::{Applied, Reply};
 use wire::{WatcherEvent, encode_notification};
 use zab::{Entry, ServerId, Zxid};
 
-use super::{Engine, decode_tree, origin_of};
+use super::{Engine, origin_of};
 use crate::links::Frame;
 use crate::proposal::{State, Txn};
-use crate::storage::Op;
 
 impl Engine {
     pub(super) fn deliver(&mut self, entry: &Entry<Txn>) {
@@ -29,7 +26,7 @@ impl Engine {
             self.close_session_here(session);
         }
         self.since_snapshot += 1;
-        if self.since_snapshot >= self.config.snap_count && !self.snapshotting {
+        if self.is_snapshot_due() {
             self.take_snapshot(entry.zxid);
         }
     }
@@ -63,49 +60,40 @@ impl Engine {
         }
     }
 
+    fn is_snapshot_due(&self) -> bool {
+        self.snapshotting.is_none() && self.since_snapshot >= self.config.snap_count
+    }
+
     fn take_snapshot(&mut self, zxid: Zxid) {
-        let bytes = self.encode_tree();
-        self.snapshotting = true;
+        self.snapshotting = Some(zxid);
         self.since_snapshot = 0;
-        self.pending_base = (zxid, bytes.clone());
-        self.worker.submit(Op::Snapshot { zxid, bytes });
+        self.worker.snapshot(zxid, State(self.tree.clone()));
     }
 
     pub(super) fn snapshot_done(&mut self, zxid: Zxid) {
-        self.snapshotting = false;
-        if self.pending_base.0 == zxid {
-            self.base = std::mem::take(&mut self.pending_base);
+        if self.snapshotting.take_if(|taken| *taken == zxid).is_some() {
             self.input(zab::Input::Compact { upto: zxid });
         }
     }
 
     pub(super) fn send_snapshot(&mut self, to: ServerId, zxid: Zxid) {
-        let state = self.encode_tree();
-        info!(to, %zxid, bytes = state.len(), "sending a snapshot");
+        info!(to, %zxid, znodes = self.tree.node_count(), "sending a snapshot");
+        let state = State(self.tree.clone());
         self.send(to, Frame::Zab(zab::Message::Snapshot { zxid, state }));
-    }
-
-    fn encode_tree(&self) -> State {
-        Arc::new(postcard::to_stdvec(&self.tree).expect("a tree holds only plain data"))
     }
 
     /// Goes to a state that the protocol names: one from the leader, or the newest durable one.
     pub(super) fn reset(&mut self, zxid: Zxid, state: Option<State>) {
         // A snapshot of our own that is still being written belongs to the state thrown away.
-        self.pending_base = Default::default();
-        if let Some(state) = state {
-            self.base = (zxid, state);
-        }
+        self.snapshotting = None;
+        let state = match state {
+            None if zxid != Zxid::ZERO => self.worker.load(zxid),
+            state => Some(state.unwrap_or_default()),
+        };
+        // Without one the disk has failed, which the next report says.
+        let Some(State(tree)) = state else { return };
         info!(%zxid, "state replaced");
-        match decode_tree(self.base.0, &self.base.1) {
-            Ok(tree) if self.base.0 == zxid => self.tree = tree,
-            Ok(_) => panic!("asked to return to {zxid}, but the snapshot is of {}", self.base.0),
-            Err(error) => {
-                // The leader's snapshot is unreadable: another version, or damage on the way.
-                error!(%zxid, %error, "a snapshot that cannot be read");
-                std::process::exit(1);
-            }
-        }
+        self.tree = tree;
         self.since_snapshot = 0;
     }
 }

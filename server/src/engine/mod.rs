@@ -14,7 +14,6 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -31,7 +30,7 @@ use crate::membership;
 use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, Proposal, State, Txn};
 use crate::sessions::{Millis, Sessions};
-use crate::storage::{Op, Recovered, Report, StorageError, Worker};
+use crate::storage::{Recovered, Report, StorageError, Worker};
 use crate::summary::Summary;
 use crate::timers::Timers;
 use crate::tls::{Door, Stream};
@@ -55,13 +54,11 @@ pub(crate) struct Engine {
     timers: Timers,
 
     tree: Tree,
-    /// The newest durable snapshot, in case the protocol orders a return to it.
-    base: (Zxid, State),
-    /// A snapshot on its way to the disk.
-    pending_base: (Zxid, State),
+    /// Transactions since the last snapshot was begun.
     since_snapshot: u64,
-    snapshotting: bool,
-    worker: Worker<Txn>,
+    /// The snapshot being written.
+    snapshotting: Option<Zxid>,
+    worker: Worker<Txn, State>,
 
     /// Who this server is to others; `None` when standalone, and so are its links.
     caller: Option<Caller>,
@@ -117,8 +114,8 @@ pub(crate) struct Events {
 pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) mutant: Option<Mutant>,
-    pub(crate) recovered: Recovered<Txn>,
-    pub(crate) worker: Worker<Txn>,
+    pub(crate) recovered: Recovered<Txn, State>,
+    pub(crate) worker: Worker<Txn, State>,
     pub(crate) links: UnboundedSender<LinkEvent>,
     pub(crate) door: Door,
     /// Drawn for this process.
@@ -135,12 +132,7 @@ impl Engine {
     pub(crate) fn new(parts: Parts, data_dir: &Path) -> Result<Engine, ServerError> {
         let Parts { config, mutant, recovered, worker, links, door, incarnation, first_session } =
             parts;
-        let (zxid, bytes) = recovered.snapshot.unwrap_or((Zxid::ZERO, Vec::new()));
-        let path = data_dir.to_owned();
-        let tree = match decode_tree(zxid, &bytes) {
-            Ok(tree) => tree,
-            Err(error) => return Err(ServerError::Snapshot { path, error }),
-        };
+        let (zxid, State(tree)) = recovered.snapshot.unwrap_or_default();
         let durable = zab::Durable {
             accepted_epoch: recovered.accepted_epoch,
             current_epoch: recovered.current_epoch,
@@ -149,7 +141,7 @@ impl Engine {
             log: recovered.log,
         };
         if let Some(flaw) = durable.flaw() {
-            return Err(ServerError::Flaw { path, flaw });
+            return Err(ServerError::Flaw { path: data_dir.to_owned(), flaw });
         }
         let mut outputs = Vec::new();
         let configuration = membership::in_tree(&tree).unwrap_or_else(|| {
@@ -167,10 +159,8 @@ impl Engine {
             outputs,
             timers: Timers::default(),
             tree,
-            base: (zxid, Arc::new(bytes)),
-            pending_base: Default::default(),
             since_snapshot: 0,
-            snapshotting: false,
+            snapshotting: None,
             worker,
             caller,
             voters,
@@ -334,7 +324,7 @@ impl Engine {
             Output::SendSnapshot { to, zxid } => self.send_snapshot(to, zxid),
             Output::Connect { to } => self.connect(to),
             Output::Disconnect { peer } => self.disconnect(peer),
-            Output::Store(op) => self.worker.submit(Op::Protocol(op)),
+            Output::Store(op) => self.worker.store(op),
             Output::SetTimer { timer, ms } => self.timers.set(timer, ms),
             Output::CancelTimer(timer) => self.timers.cancel(timer),
             Output::Deliver(entry) => {
@@ -457,14 +447,6 @@ fn core_config(
         },
         log_kept: config.commit_log_count,
         mutant: mutant.and_then(Mutant::protocol),
-    }
-}
-
-/// The tree in a snapshot; a new one where there is none.
-fn decode_tree(zxid: Zxid, bytes: &[u8]) -> Result<Tree, postcard::Error> {
-    match zxid {
-        Zxid::ZERO => Ok(Tree::new()),
-        _ => postcard::from_bytes(bytes),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zab::ServerId;
@@ -166,18 +166,33 @@ async fn write(
     let mut bytes = Vec::new();
     while let Some(frame) = queue.recv().await {
         bytes.clear();
-        encode(&frame, &mut bytes);
+        add(frame, &mut bytes).await;
         while bytes.len() < GATHER
             && let Ok(frame) = queue.try_recv()
         {
-            encode(&frame, &mut bytes);
+            add(frame, &mut bytes).await;
         }
         if let Err(error) = write_out(&mut half, &bytes).await {
             debug!(peer, %error, "channel");
             let _stopping = events.send(LinkEvent::Down { peer, id });
             return;
         }
+        bytes.shrink_to(GATHER);
     }
+}
+
+/// Adds a frame. A snapshot takes its time: another thread encodes it, and what follows waits.
+async fn add(frame: Frame, bytes: &mut Vec<u8>) {
+    if !matches!(frame, Frame::Zab(zab::Message::Snapshot { .. })) {
+        return encode(&frame, bytes);
+    }
+    let mut before = std::mem::take(bytes);
+    *bytes = spawn_blocking(move || {
+        encode(&frame, &mut before);
+        before
+    })
+    .await
+    .expect("a panic ends the process");
 }
 
 async fn write_out(half: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zab::ServerId;
 
@@ -73,6 +74,8 @@ pub(crate) enum LinkEvent {
 const MAGIC: &[u8; 4] = b"ZBK6";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
+/// A frame of so many bytes takes its time: another thread decodes it.
+const LARGE: usize = 4 << 20;
 /// How long a connection may take to stand, and its opener to say who it is.
 const GREETING: Duration = Duration::from_millis(1000);
 
@@ -118,13 +121,14 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
 fn encode(value: &impl Serialize, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    let body = postcard::to_stdvec(value).expect("messages hold only plain data");
-    out.extend_from_slice(&body);
-    let length = u32::try_from(body.len()).expect("snapshots are under 4 GiB");
+    postcard::to_io(value, &mut *out).expect("messages hold only plain data");
+    let length = u32::try_from(out.len() - start - 4).expect("snapshots are under 4 GiB");
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-async fn read_frame<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
+async fn read_frame<T: DeserializeOwned + Send + 'static>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<T> {
     let length = stream.read_u32_le().await?;
     if length > FRAME_MAX {
         return Err(io::Error::new(
@@ -138,5 +142,12 @@ async fn read_frame<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) 
     if body.len() < length as usize {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    postcard::from_bytes(&body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    if body.len() < LARGE {
+        return decode(&body);
+    }
+    spawn_blocking(move || decode(&body)).await.expect("a panic ends the process")
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }

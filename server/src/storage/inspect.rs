@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use zab::{Entry, Zxid};
 
+use super::StorageError;
 use super::diverged::Diverged;
 use super::log::{self, Record};
+use super::snapshot;
 use super::state::State;
-use super::store::{generation_name, listed, read_snapshot};
-use super::{StorageError, Store};
+use super::store::{generation_name, listed, other_generations};
 
 /// What the files under a data directory hold.
 #[derive(Debug)]
-pub struct Inspection<T> {
+pub struct Inspection<T, S> {
     /// `acceptedEpoch`.
     pub accepted_epoch: u32,
     /// `currentEpoch`.
@@ -28,20 +29,22 @@ pub struct Inspection<T> {
     /// Directories that a start would delete: what an interrupted switch left behind.
     pub leftovers: Vec<PathBuf>,
     /// Oldest first.
-    pub snapshots: Vec<SnapshotFile>,
+    pub snapshots: Vec<SnapshotFile<S>>,
     /// Oldest first.
     pub segments: Vec<SegmentFile<T>>,
 }
 
 /// One snapshot.
 #[derive(Debug)]
-pub struct SnapshotFile {
+pub struct SnapshotFile<S> {
     /// The file.
     pub path: PathBuf,
     /// The zxid of the state.
     pub zxid: Zxid,
     /// The state; `None` where the checksum is wrong.
-    pub bytes: Option<Vec<u8>>,
+    pub state: Option<S>,
+    /// The length of the file.
+    pub bytes: u64,
 }
 
 /// One file of the log.
@@ -68,13 +71,13 @@ pub struct Damage {
     pub torn: bool,
 }
 
-impl<T: DeserializeOwned> Inspection<T> {
+impl<T: DeserializeOwned, S: DeserializeOwned> Inspection<T, S> {
     /// Reads everything under `data_dir`. `None` if no server has ever used it.
     ///
     /// # Errors
     /// When a file cannot be read, or the `state` file is damaged, without which nothing else has a
     /// meaning.
-    pub fn read(data_dir: &Path) -> Result<Option<Inspection<T>>, StorageError> {
+    pub fn read(data_dir: &Path) -> Result<Option<Inspection<T, S>>, StorageError> {
         let root = data_dir.join("zoobreak");
         let Some(state) = State::read(&root.join("state"))? else {
             return match root.exists() {
@@ -85,12 +88,14 @@ impl<T: DeserializeOwned> Inspection<T> {
         Self::read_generation(&root, state).map(Some)
     }
 
-    fn read_generation(root: &Path, state: State) -> Result<Inspection<T>, StorageError> {
+    fn read_generation(root: &Path, state: State) -> Result<Inspection<T, S>, StorageError> {
         let directory = root.join(generation_name(state.generation));
         let (mut snapshots, mut segments) = (Vec::new(), Vec::new());
         if directory.exists() {
             for (zxid, path) in listed(&directory, "snapshot.")? {
-                snapshots.push(SnapshotFile { zxid, bytes: read_snapshot(&path)?, path });
+                let state = snapshot::read(&path)?;
+                let bytes = fs::metadata(&path).map_or(0, |file| file.len());
+                snapshots.push(SnapshotFile { path, zxid, state, bytes });
             }
             let names = listed(&directory, "log.")?;
             for (n, (_, path)) in names.iter().enumerate() {
@@ -101,7 +106,7 @@ impl<T: DeserializeOwned> Inspection<T> {
             accepted_epoch: state.accepted_epoch,
             current_epoch: state.current_epoch,
             diverged: Diverged::read(root)?,
-            leftovers: Store::<()>::other_generations(root, &directory)?,
+            leftovers: other_generations(root, &directory)?,
             directory,
             snapshots,
             segments,

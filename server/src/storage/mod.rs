@@ -19,6 +19,7 @@ mod file;
 mod fuzz;
 mod inspect;
 mod log;
+mod snapshot;
 mod state;
 mod store;
 mod worker;
@@ -26,7 +27,7 @@ mod worker;
 pub use diverged::Diverged;
 pub use inspect::{Damage, Inspection, SegmentFile, SnapshotFile};
 pub use store::{Recovered, Store};
-pub use worker::{Op, Report, Worker};
+pub use worker::{Report, Worker};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,21 @@ pub enum StorageError {
         format: String,
         /// The one that this version reads and writes.
         readable: u64,
+    },
+    /// No thread can be started.
+    #[error("no thread to write a snapshot: {error}")]
+    Thread {
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A file is intact, but not of this version.
+    #[error(
+        "{path}: written by another version of this server; start that version, or empty the data \
+         directory to fetch everything from the leader"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
     },
     /// A file is damaged where a crash cannot have damaged it.
     #[error(

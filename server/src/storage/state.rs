@@ -9,7 +9,7 @@ use super::StorageError;
 use super::file::replace;
 
 /// The format of all files of a data directory. They are never without a state file.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// Contents of the `state` file, as lines of text with a checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,10 +94,10 @@ mod tests {
     fn files_of_another_format_are_refused_in_words() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
-        for (text, format) in [("acceptedEpoch=1\ncrc=0\n", "1"), ("format=3\nx=1\n", "3")] {
+        for (text, format) in [("acceptedEpoch=1\ncrc=0\n", "1"), ("format=9\nx=1\n", "9")] {
             fs::write(&path, text).unwrap();
             let said = State::read(&path).unwrap_err().to_string();
-            assert!(said.contains(&format!("format {format}, this one reads 2")), "{said}");
+            assert!(said.contains(&format!("format {format}, this one reads 3")), "{said}");
         }
     }
 }

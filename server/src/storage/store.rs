@@ -9,28 +9,29 @@ use serde::de::DeserializeOwned;
 use zab::{Entry, Zxid};
 
 use super::StorageError;
-use super::file::{replace, sync_parent};
+use super::file::sync_parent;
 use super::log::Segment;
+use super::snapshot;
 use super::state::State;
 
 /// Snapshots kept, as ZooKeeper's `autopurge.snapRetainCount`.
 const SNAPSHOTS_KEPT: usize = 3;
 
-/// The files of one server. Appends are durable after [`sync`](Store::sync); everything else when
+/// The files of one server: entries `T`, states `S`. Appends are durable after [`sync`](Store::sync); everything else when
 /// the call returns.
 #[derive(Debug)]
-pub struct Store<T> {
+pub struct Store<T, S> {
     root: PathBuf,
     state: State,
     segments: Vec<Segment>,
     /// Start a new segment with the next append.
     roll: bool,
-    entries: PhantomData<fn(T)>,
+    holds: PhantomData<fn(T, S)>,
 }
 
 /// What a server finds when it starts.
 #[derive(Debug)]
-pub struct Recovered<T> {
+pub struct Recovered<T, S> {
     /// `acceptedEpoch`.
     pub accepted_epoch: u32,
     /// `currentEpoch`.
@@ -38,29 +39,33 @@ pub struct Recovered<T> {
     /// The newest configuration known to be committed; zero if none is.
     pub settled: Zxid,
     /// The newest readable snapshot.
-    pub snapshot: Option<(Zxid, Vec<u8>)>,
+    pub snapshot: Option<(Zxid, S)>,
     /// The log after it.
     pub log: Vec<Entry<T>>,
     /// What was repaired or passed over, in words.
     pub notes: Vec<String>,
 }
 
-impl<T: Serialize + DeserializeOwned> Store<T> {
+impl<T, S> Store<T, S>
+where
+    T: Serialize + DeserializeOwned,
+    S: Serialize + DeserializeOwned,
+{
     /// Opens the store under `data_dir`, or makes a new one.
     ///
     /// # Errors
     /// When a file cannot be read or is damaged where a crash cannot have damaged it.
-    pub fn open(data_dir: &Path) -> Result<(Store<T>, Recovered<T>), StorageError> {
+    pub fn open(data_dir: &Path) -> Result<(Self, Recovered<T, S>), StorageError> {
         let root = data_dir.join("zoobreak");
         fs::create_dir_all(&root).map_err(|error| StorageError::io(&root, error))?;
         let state = State::read(&root.join("state"))?.unwrap_or_default();
-        let mut store =
-            Store { root, state, segments: Vec::new(), roll: true, entries: PhantomData };
+        let mut store = Store { root, state, segments: Vec::new(), roll: true, holds: PhantomData };
         let directory = store.directory();
         fs::create_dir_all(&directory).map_err(|error| StorageError::io(&directory, error))?;
         sync_parent(&directory)?;
         sync_parent(&store.root)?;
         store.remove_other_generations()?;
+        remove_unfinished(&directory)?;
         let recovered = store.recover()?;
         Ok((store, recovered))
     }
@@ -145,13 +150,13 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
     pub fn install(
         &mut self,
         zxid: Zxid,
-        snapshot: &[u8],
+        state_after: &S,
         log: &[Entry<T>],
     ) -> Result<(), StorageError> {
         let state = State { generation: self.state.generation + 1, ..self.state };
         let directory = self.root.join(generation_name(state.generation));
         fs::create_dir(&directory).map_err(|error| StorageError::io(&directory, error))?;
-        write_snapshot(&directory, zxid, snapshot)?;
+        snapshot::write(&directory, zxid, state_after)?;
         let mut segments = Vec::new();
         if let Some(first) = log.first() {
             let mut segment = Segment::create(&directory, first.zxid)?;
@@ -167,23 +172,57 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         self.remove_other_generations()
     }
 
-    /// Writes a snapshot of the state after `zxid`, starts a new segment, and deletes what only
-    /// older snapshots would need.
+    /// Writes a snapshot of the state after `zxid`: all of [`begin_snapshot`](Store::begin_snapshot),
+    /// [`Unwritten::write`] and [`end_snapshot`](Store::end_snapshot).
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn snapshot(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), StorageError> {
+    pub fn snapshot(&mut self, zxid: Zxid, state: S) -> Result<(), StorageError> {
+        self.begin_snapshot(zxid, state)?.write()?;
+        self.end_snapshot()
+    }
+
+    /// Begins a snapshot of the state after `zxid`, which any thread may write while this one goes
+    /// on with the log. What it holds is durable in the log before; the next append starts a new
+    /// segment.
+    pub(super) fn begin_snapshot(
+        &mut self,
+        zxid: Zxid,
+        state: S,
+    ) -> Result<Unwritten<S>, StorageError> {
         self.sync()?;
-        write_snapshot(&self.directory(), zxid, bytes)?;
         self.roll = true;
-        self.purge()
+        Ok(Unwritten { directory: self.directory(), zxid, state })
+    }
+
+    /// A snapshot is written: deletes what only older ones would need.
+    pub(super) fn end_snapshot(&mut self) -> Result<(), StorageError> {
+        let names = listed(&self.directory(), "snapshot.")?;
+        let Some(surplus) = names.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
+        let oldest = names[surplus].0;
+        for (_, path) in &names[..surplus] {
+            remove(path)?;
+        }
+        while self.segments.len() > 1 && self.segments[0].last().is_none_or(|last| last <= oldest) {
+            remove(self.segments.remove(0).path())?;
+        }
+        Ok(())
+    }
+
+    /// The state in the snapshot after `zxid`.
+    ///
+    /// # Errors
+    /// When there is none that is readable.
+    pub(super) fn load(&self, zxid: Zxid) -> Result<S, StorageError> {
+        let path = snapshot::path(&self.directory(), zxid);
+        snapshot::read(&path)?.ok_or_else(|| StorageError::damaged(&path, 0, "a wrong checksum"))
     }
 
     fn directory(&self) -> PathBuf {
         self.root.join(generation_name(self.state.generation))
     }
 
-    fn recover(&mut self) -> Result<Recovered<T>, StorageError> {
+    fn recover(&mut self) -> Result<Recovered<T, S>, StorageError> {
         let mut notes = Vec::new();
         let snapshot = self.newest_snapshot(&mut notes)?;
         let base = snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
@@ -208,15 +247,12 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
 
     /// The newest snapshot with a right checksum. Passing over a damaged one is safe only when an
     /// older one is there, for the log is kept from the oldest on.
-    fn newest_snapshot(
-        &self,
-        notes: &mut Vec<String>,
-    ) -> Result<Option<(Zxid, Vec<u8>)>, StorageError> {
+    fn newest_snapshot(&self, notes: &mut Vec<String>) -> Result<Option<(Zxid, S)>, StorageError> {
         let names = listed(&self.directory(), "snapshot.")?;
         let mut damaged = None;
         for (zxid, path) in names.iter().rev() {
-            if let Some(body) = read_snapshot(path)? {
-                return Ok(Some((*zxid, body)));
+            if let Some(state) = snapshot::read(path)? {
+                return Ok(Some((*zxid, state)));
             }
             notes.push(format!("{}: wrong checksum, passed over", path.display()));
             damaged = Some(path);
@@ -227,45 +263,44 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         }
     }
 
-    /// Keeps the newest snapshots, and the segments with entries after the oldest of them.
-    fn purge(&mut self) -> Result<(), StorageError> {
-        let names = listed(&self.directory(), "snapshot.")?;
-        let Some(surplus) = names.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
-        let oldest = names[surplus].0;
-        for (_, path) in &names[..surplus] {
-            remove(path)?;
-        }
-        while self.segments.len() > 1 && self.segments[0].last().is_none_or(|last| last <= oldest) {
-            remove(self.segments.remove(0).path())?;
-        }
-        Ok(())
-    }
-
     /// Deletes what an interrupted or finished switch left behind.
     fn remove_other_generations(&self) -> Result<(), StorageError> {
-        for path in Self::other_generations(&self.root, &self.directory())? {
+        for path in other_generations(&self.root, &self.directory())? {
             fs::remove_dir_all(&path).map_err(|error| StorageError::io(&path, error))?;
         }
         Ok(())
     }
+}
 
-    /// The generations that are not in force.
-    pub(super) fn other_generations(
-        root: &Path,
-        in_force: &Path,
-    ) -> Result<Vec<PathBuf>, StorageError> {
-        let mut others = Vec::new();
-        for entry in fs::read_dir(root).map_err(|error| StorageError::io(root, error))? {
-            let entry = entry.map_err(|error| StorageError::io(root, error))?;
-            let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix('g'));
-            let is_generation = number.is_some_and(|number| number.parse::<u64>().is_ok());
-            if is_generation && entry.path() != in_force {
-                others.push(entry.path());
-            }
-        }
-        Ok(others)
+/// A snapshot to be written.
+pub(super) struct Unwritten<S> {
+    directory: PathBuf,
+    zxid: Zxid,
+    state: S,
+}
+
+impl<S: Serialize> Unwritten<S> {
+    pub(super) fn write(&self) -> Result<(), StorageError> {
+        snapshot::write(&self.directory, self.zxid, &self.state)
     }
+}
+
+/// The generations that are not in force.
+pub(super) fn other_generations(
+    root: &Path,
+    in_force: &Path,
+) -> Result<Vec<PathBuf>, StorageError> {
+    let mut others = Vec::new();
+    for entry in fs::read_dir(root).map_err(|error| StorageError::io(root, error))? {
+        let entry = entry.map_err(|error| StorageError::io(root, error))?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix('g'));
+        let is_generation = number.is_some_and(|number| number.parse::<u64>().is_ok());
+        if is_generation && entry.path() != in_force {
+            others.push(entry.path());
+        }
+    }
+    Ok(others)
 }
 
 pub(super) fn generation_name(generation: u64) -> String {
@@ -277,18 +312,15 @@ fn remove(path: &Path) -> Result<(), StorageError> {
     sync_parent(path)
 }
 
-fn write_snapshot(directory: &Path, zxid: Zxid, bytes: &[u8]) -> Result<(), StorageError> {
-    let path = directory.join(format!("snapshot.{:016x}", zxid.0));
-    replace(&path, &[bytes, &crc32fast::hash(bytes).to_le_bytes()])
-}
-
-/// The state in a snapshot; `None` if its checksum is wrong.
-pub(super) fn read_snapshot(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
-    let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-    let state = bytes.split_last_chunk::<4>().and_then(|(body, crc)| {
-        (crc32fast::hash(body) == u32::from_le_bytes(*crc)).then(|| body.to_vec())
-    });
-    Ok(state)
+/// Deletes what a crash left of files that were being written.
+fn remove_unfinished(directory: &Path) -> Result<(), StorageError> {
+    for entry in fs::read_dir(directory).map_err(|error| StorageError::io(directory, error))? {
+        let path = entry.map_err(|error| StorageError::io(directory, error))?.path();
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The files `<prefix><zxid>` of a directory, by zxid.
@@ -306,6 +338,21 @@ pub(super) fn listed(directory: &Path, prefix: &str) -> Result<Vec<(Zxid, PathBu
     Ok(found)
 }
 
+/// The files as they are now, to see what a crash at this moment would leave.
+#[cfg(test)]
+pub(super) fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let copy = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => {
+                fs::create_dir(&copy).unwrap();
+                copy_files(&entry.path(), &copy);
+            }
+            false => drop(fs::copy(entry.path(), copy).unwrap()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,11 +361,11 @@ mod tests {
         Entry { zxid: Zxid::new(epoch, counter), txn: u64::from(counter) }
     }
 
-    fn open(dir: &Path) -> (Store<u64>, Recovered<u64>) {
+    fn open(dir: &Path) -> (Store<u64, Vec<u8>>, Recovered<u64, Vec<u8>>) {
         Store::open(dir).unwrap()
     }
 
-    fn zxids(recovered: &Recovered<u64>) -> Vec<Zxid> {
+    fn zxids(recovered: &Recovered<u64, Vec<u8>>) -> Vec<Zxid> {
         recovered.log.iter().map(|entry| entry.zxid).collect()
     }
 
@@ -343,7 +390,7 @@ mod tests {
         for n in 1..=10 {
             store.append(&entry(1, n * 2 - 1)).unwrap();
             store.append(&entry(1, n * 2)).unwrap();
-            store.snapshot(Zxid::new(1, n * 2 - 1), &[n as u8]).unwrap();
+            store.snapshot(Zxid::new(1, n * 2 - 1), vec![n as u8]).unwrap();
         }
         assert!(store.segments.len() <= SNAPSHOTS_KEPT + 1, "{}", store.segments.len());
         store.append(&entry(1, 21)).unwrap();
@@ -361,7 +408,7 @@ mod tests {
         let (mut store, _) = open(dir.path());
         for n in 1..=4 {
             store.append(&entry(1, n)).unwrap();
-            store.snapshot(Zxid::new(1, n), &[n as u8]).unwrap();
+            store.snapshot(Zxid::new(1, n), vec![n as u8]).unwrap();
         }
         store.truncate(Zxid::new(1, 3)).unwrap();
         let (_, recovered) = open(dir.path());
@@ -375,7 +422,7 @@ mod tests {
         let (mut store, _) = open(dir.path());
         for n in 1..=3 {
             store.append(&entry(1, n)).unwrap();
-            store.snapshot(Zxid::new(1, n), &[n as u8; 100]).unwrap();
+            store.snapshot(Zxid::new(1, n), vec![n as u8; 100]).unwrap();
         }
         let path = store.directory().join("snapshot.0000000100000003");
         let mut bytes = fs::read(&path).unwrap();
@@ -394,7 +441,7 @@ mod tests {
         store.append(&entry(1, 1)).unwrap();
         store.append(&entry(1, 2)).unwrap();
         store.sync().unwrap();
-        store.install(Zxid::new(3, 7), b"state", &[entry(3, 8)]).unwrap();
+        store.install(Zxid::new(3, 7), &b"state".to_vec(), &[entry(3, 8)]).unwrap();
         store.append(&entry(3, 9)).unwrap();
         store.sync().unwrap();
         fs::create_dir(store.root.join("g9")).unwrap();
@@ -412,7 +459,7 @@ mod tests {
         store.sync().unwrap();
         let half = store.root.join("g1");
         fs::create_dir(&half).unwrap();
-        write_snapshot(&half, Zxid::new(3, 7), b"state").unwrap();
+        snapshot::write(&half, Zxid::new(3, 7), &b"state".to_vec()).unwrap();
         let (_, recovered) = open(dir.path());
         assert!(recovered.snapshot.is_none());
         assert_eq!(zxids(&recovered), [Zxid::new(1, 1)]);

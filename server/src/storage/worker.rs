@@ -1,32 +1,20 @@
-//! The thread that owns the store: operations in order, appends made durable in groups.
+//! The thread that owns the store: operations in order, appends made durable in groups. Snapshots
+//! of the server's own are written by a second thread, one at a time, so that the log does not
+//! wait for them.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zab::Zxid;
 
+use super::store::Unwritten;
 use super::{StorageError, Store};
 
 /// At most this many operations share one fdatasync (ZooKeeper's `maxBatchSize`).
 const BATCH: usize = 1000;
-
-/// What the thread is asked to do.
-#[derive(Debug)]
-pub enum Op<T> {
-    /// An operation of the protocol; reported, in order, by [`Report::Stored`].
-    Protocol(zab::Store<T, Arc<Vec<u8>>>),
-    /// A snapshot of the server's own; reported by [`Report::Snapshot`].
-    Snapshot {
-        /// The zxid of the state.
-        zxid: Zxid,
-        /// The state.
-        bytes: Arc<Vec<u8>>,
-    },
-}
 
 /// What the thread says.
 #[derive(Debug)]
@@ -49,116 +37,294 @@ pub enum Report {
     Failed(StorageError),
 }
 
-/// Handle of the thread. Dropping it lets the thread finish what it was given, and end.
+/// Handle of the thread. Dropping it lets the thread finish what it was given, and end. After a
+/// failure, which is reported, nothing that it is given is done.
 #[derive(Debug)]
-pub struct Worker<T> {
-    ops: Sender<Op<T>>,
+pub struct Worker<T, S> {
+    jobs: Sender<Job<T, S>>,
 }
 
-impl<T: Serialize + DeserializeOwned + Send + 'static> Worker<T> {
+#[derive(Debug)]
+enum Job<T, S> {
+    Protocol(zab::Store<T, S>),
+    Snapshot {
+        zxid: Zxid,
+        state: S,
+        jobs: Sender<Job<T, S>>,
+    },
+    /// The snapshot after this zxid is written, or could not be.
+    Written(Zxid),
+    Load {
+        zxid: Zxid,
+        answer: Sender<S>,
+    },
+}
+
+impl<T, S> Worker<T, S>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    S: Serialize + DeserializeOwned + Send + 'static,
+{
     /// Starts the thread; `report` is called from it.
     ///
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        store: Store<T>,
+        store: Store<T, S>,
         report: impl FnMut(Report) + Send + 'static,
-    ) -> std::io::Result<Worker<T>> {
-        let (ops, inbox) = channel();
-        thread::Builder::new()
-            .name("storage".to_owned())
-            .spawn(move || run(store, &inbox, report))?;
-        Ok(Worker { ops })
+    ) -> std::io::Result<Worker<T, S>> {
+        let (jobs, inbox) = channel();
+        let thread = Thread { store, report, writing: None };
+        thread::Builder::new().name("storage".to_owned()).spawn(move || thread.run(&inbox))?;
+        Ok(Worker { jobs })
     }
 
-    /// Hands an operation over. After a failure it is dropped: the failure was reported.
-    pub fn submit(&self, op: Op<T>) {
-        let _gone_after_failure = self.ops.send(op);
+    /// Carries out an operation of the protocol; reported, in order, by [`Report::Stored`].
+    pub fn store(&self, op: zab::Store<T, S>) {
+        self.hand_over(Job::Protocol(op));
+    }
+
+    /// Writes a snapshot of the server's own; reported by [`Report::Snapshot`].
+    pub fn snapshot(&self, zxid: Zxid, state: S) {
+        self.hand_over(Job::Snapshot { zxid, state, jobs: self.jobs.clone() });
+    }
+
+    /// Waits until everything handed over before is done, and reads the state in the snapshot after
+    /// `zxid`. `None` after a failure.
+    #[must_use]
+    pub fn load(&self, zxid: Zxid) -> Option<S> {
+        let (answer, state) = channel();
+        self.hand_over(Job::Load { zxid, answer });
+        state.recv().ok()
+    }
+
+    fn hand_over(&self, job: Job<T, S>) {
+        let _gone_after_failure = self.jobs.send(job);
     }
 }
 
-fn run<T: Serialize + DeserializeOwned>(
-    mut store: Store<T>,
-    inbox: &Receiver<Op<T>>,
-    mut report: impl FnMut(Report),
-) {
-    while let Ok(first) = inbox.recv() {
-        let batch = std::iter::once(first).chain(inbox.try_iter().take(BATCH - 1));
-        if let Err(error) = write(&mut store, batch, &mut report) {
-            report(Report::Failed(error));
-            return;
+struct Thread<T, S, R> {
+    store: Store<T, S>,
+    report: R,
+    writing: Option<Writing>,
+}
+
+/// A snapshot that another thread writes.
+struct Writing {
+    zxid: Zxid,
+    since: Instant,
+    thread: JoinHandle<Result<(), StorageError>>,
+}
+
+impl<T, S, R> Thread<T, S, R>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    S: Serialize + DeserializeOwned + Send + 'static,
+    R: FnMut(Report),
+{
+    fn run(mut self, inbox: &Receiver<Job<T, S>>) {
+        while let Ok(first) = inbox.recv() {
+            let batch = std::iter::once(first).chain(inbox.try_iter().take(BATCH - 1));
+            if let Err(error) = self.batch(batch) {
+                (self.report)(Report::Failed(error));
+                return;
+            }
         }
     }
-}
 
-fn write<T: Serialize + DeserializeOwned>(
-    store: &mut Store<T>,
-    batch: impl Iterator<Item = Op<T>>,
-    report: &mut impl FnMut(Report),
-) -> Result<(), StorageError> {
-    let mut waiting = 0;
-    for op in batch {
+    fn batch(&mut self, batch: impl Iterator<Item = Job<T, S>>) -> Result<(), StorageError> {
+        let mut waiting = 0;
+        for job in batch {
+            match job {
+                Job::Protocol(op) => {
+                    self.perform(&op)?;
+                    waiting += 1;
+                }
+                Job::Snapshot { zxid, state, jobs } => self.begin_snapshot(zxid, state, jobs)?,
+                Job::Written(zxid) if self.writing.as_ref().is_some_and(|it| it.zxid == zxid) => {
+                    self.end_snapshot()?;
+                }
+                Job::Written(_) => {}
+                Job::Load { zxid, answer } => {
+                    self.end_snapshot()?;
+                    let _gone = answer.send(self.store.load(zxid)?);
+                }
+            }
+        }
+        let (start, is_dirty) = (Instant::now(), self.store.is_dirty());
+        self.store.sync()?;
+        if waiting > 0 {
+            let fsync = is_dirty.then(|| start.elapsed());
+            (self.report)(Report::Stored { ops: waiting, fsync });
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, op: &zab::Store<T, S>) -> Result<(), StorageError> {
         match op {
-            Op::Protocol(op) => {
-                perform(store, &op)?;
-                waiting += 1;
+            zab::Store::Append(entry) => self.store.append(entry),
+            // These two delete snapshots, perhaps the one that is being written.
+            zab::Store::Truncate { after } => {
+                self.end_snapshot()?;
+                self.store.truncate(*after)
             }
-            Op::Snapshot { zxid, bytes } => {
-                let start = Instant::now();
-                store.snapshot(zxid, &bytes)?;
-                report(Report::Snapshot { zxid, took: start.elapsed() });
+            zab::Store::Install { zxid, state, log } => {
+                self.end_snapshot()?;
+                self.store.install(*zxid, state, log)
             }
+            zab::Store::Epochs { accepted, current } => self.store.save_epochs(*accepted, *current),
+            zab::Store::Settled { version } => self.store.save_settled(*version),
         }
     }
-    let (start, is_dirty) = (Instant::now(), store.is_dirty());
-    store.sync()?;
-    if waiting > 0 {
-        let fsync = is_dirty.then(|| start.elapsed());
-        report(Report::Stored { ops: waiting, fsync });
+
+    fn begin_snapshot(
+        &mut self,
+        zxid: Zxid,
+        state: S,
+        jobs: Sender<Job<T, S>>,
+    ) -> Result<(), StorageError> {
+        self.end_snapshot()?;
+        let unwritten = self.store.begin_snapshot(zxid, state)?;
+        let thread = thread::Builder::new()
+            .name("snapshot".to_owned())
+            .spawn(move || write(unwritten, zxid, &jobs))
+            .map_err(|error| StorageError::Thread { error })?;
+        self.writing = Some(Writing { zxid, since: Instant::now(), thread });
+        Ok(())
     }
-    Ok(())
+
+    /// Waits for the snapshot being written, if there is one.
+    fn end_snapshot(&mut self) -> Result<(), StorageError> {
+        let Some(Writing { zxid, since, thread }) = self.writing.take() else { return Ok(()) };
+        thread.join().expect("a panic ends the process")?;
+        self.store.end_snapshot()?;
+        (self.report)(Report::Snapshot { zxid, took: since.elapsed() });
+        Ok(())
+    }
 }
 
-fn perform<T: Serialize + DeserializeOwned>(
-    store: &mut Store<T>,
-    op: &zab::Store<T, Arc<Vec<u8>>>,
+fn write<T, S: Serialize>(
+    unwritten: Unwritten<S>,
+    zxid: Zxid,
+    jobs: &Sender<Job<T, S>>,
 ) -> Result<(), StorageError> {
-    match op {
-        zab::Store::Append(entry) => store.append(entry),
-        zab::Store::Truncate { after } => store.truncate(*after),
-        zab::Store::Install { zxid, state, log } => store.install(*zxid, state, log),
-        zab::Store::Epochs { accepted, current } => store.save_epochs(*accepted, *current),
-        zab::Store::Settled { version } => store.save_settled(*version),
-    }
+    let written = unwritten.write();
+    // What only this copy of the state still holds is freed here, where nobody waits.
+    drop(unwritten);
+    let _gone_after_failure = jobs.send(Job::Written(zxid));
+    written
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::{Arc, Condvar, Mutex, PoisonError};
     use zab::Entry;
 
-    fn append(counter: u32) -> Op<u64> {
-        let entry = Entry { zxid: Zxid::new(1, counter), txn: 0 };
-        Op::Protocol(zab::Store::Append(entry))
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn append(counter: u32) -> zab::Store<u64, Held> {
+        zab::Store::Append(Entry { zxid: Zxid::new(1, counter), txn: 0 })
+    }
+
+    /// A state that cannot be written to its end until it is let go.
+    #[derive(Clone, Debug, Default)]
+    struct Held(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Held {
+        fn let_go(&self) {
+            *self.0.0.lock().unwrap() = true;
+            self.0.1.notify_all();
+        }
+    }
+
+    impl Serialize for Held {
+        fn serialize<R: Serializer>(&self, serializer: R) -> Result<R::Ok, R::Error> {
+            let free = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (_free, waited) = self.0.1.wait_timeout_while(free, SOON, |free| !*free).unwrap();
+            assert!(!waited.timed_out(), "nobody let the snapshot go");
+            serializer.serialize_u8(7)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Held {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Held, D::Error> {
+            u8::deserialize(deserializer).map(|_| Held::default())
+        }
+    }
+
+    fn start(dir: &std::path::Path) -> (Worker<u64, Held>, Receiver<Report>) {
+        let (store, _) = Store::open(dir).unwrap();
+        let (sender, reports) = channel();
+        let worker = Worker::start(store, move |report| sender.send(report).unwrap()).unwrap();
+        (worker, reports)
+    }
+
+    fn stored(reports: &Receiver<Report>, ops: usize) {
+        let mut stored = 0;
+        while stored < ops {
+            match reports.recv_timeout(SOON).unwrap() {
+                Report::Stored { ops, .. } => stored += ops,
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
     fn every_operation_is_reported_once_and_a_full_disk_is_reported_last() {
         let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::<u64>::open(dir.path()).unwrap();
-        let (sender, reports) = channel();
-        let worker = Worker::start(store, move |report| sender.send(report).unwrap()).unwrap();
-        (1..=100).for_each(|counter| worker.submit(append(counter)));
-        let next = || reports.recv_timeout(Duration::from_secs(20)).unwrap();
-        let mut stored = 0;
-        while stored < 100 {
-            match next() {
-                Report::Stored { ops, .. } => stored += ops,
-                other => panic!("{other:?}"),
-            }
-        }
+        let (worker, reports) = start(dir.path());
+        (1..=100).for_each(|counter| worker.store(append(counter)));
+        stored(&reports, 100);
         std::fs::remove_dir_all(dir.path()).unwrap();
-        worker.submit(Op::Protocol(zab::Store::Epochs { accepted: 1, current: 1 }));
-        assert!(matches!(next(), Report::Failed(_)));
+        worker.store(zab::Store::Epochs { accepted: 1, current: 1 });
+        assert!(matches!(reports.recv_timeout(SOON).unwrap(), Report::Failed(_)));
+    }
+
+    #[test]
+    fn the_log_goes_on_while_a_snapshot_is_written_and_a_crash_meanwhile_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (worker, reports) = start(dir.path());
+        worker.store(append(1));
+        stored(&reports, 1);
+        let state = Held::default();
+        worker.snapshot(Zxid::new(1, 1), state.clone());
+        (2..=50).for_each(|counter| worker.store(append(counter)));
+        stored(&reports, 49);
+
+        // What the disk holds now is what a crash would leave.
+        let copy = tempfile::tempdir().unwrap();
+        crate::storage::store::copy_files(dir.path(), copy.path());
+        let (_, recovered) = Store::<u64, Held>::open(copy.path()).unwrap();
+        assert!(recovered.snapshot.is_none());
+        assert_eq!(recovered.log.len(), 50);
+
+        state.let_go();
+        let written = reports.recv_timeout(SOON).unwrap();
+        assert!(matches!(written, Report::Snapshot { zxid, .. } if zxid == Zxid::new(1, 1)));
+        drop(worker);
+        let (_, recovered) = Store::<u64, Held>::open(dir.path()).unwrap();
+        assert_eq!((recovered.snapshot.unwrap().0, recovered.log.len()), (Zxid::new(1, 1), 49));
+    }
+
+    #[test]
+    fn what_deletes_snapshots_waits_for_the_one_being_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (worker, reports) = start(dir.path());
+        worker.store(append(1));
+        stored(&reports, 1);
+        let state = Held::default();
+        worker.snapshot(Zxid::new(1, 1), state.clone());
+        let installed = Held::default();
+        installed.let_go();
+        let log = Vec::new();
+        worker.store(zab::Store::Install { zxid: Zxid::new(3, 7), state: installed, log });
+        state.let_go();
+        assert!(matches!(reports.recv_timeout(SOON).unwrap(), Report::Snapshot { .. }));
+        stored(&reports, 1);
+        assert!(worker.load(Zxid::new(3, 7)).is_some());
+        assert!(worker.load(Zxid::new(1, 1)).is_none(), "it went with its generation");
+        assert!(matches!(reports.recv_timeout(SOON).unwrap(), Report::Failed(_)));
     }
 }

@@ -1,0 +1,157 @@
+//! Snapshot files: a header, the state, and a checksum of both.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zab::Zxid;
+
+use super::StorageError;
+use super::file::{beside, sync_parent};
+
+/// The last byte is the version of what follows.
+const HEADER: &[u8; 8] = b"ZBSNAP\0\x03";
+/// Written at once.
+const PIECE: usize = 256 << 10;
+/// Bytes after which the disk is waited for: the log, which shares it, must not wait for a large
+/// snapshot as a whole.
+const SYNC_EVERY: usize = 4 << 20;
+
+/// Writes the state after `zxid`, piece by piece, and makes it durable. The file is there or not there,
+/// never half.
+pub(super) fn write<S: Serialize>(
+    directory: &Path,
+    zxid: Zxid,
+    state: &S,
+) -> Result<(), StorageError> {
+    let path = path(directory, zxid);
+    let beside = beside(&path);
+    write_to(&beside, state).map_err(|error| StorageError::io(&beside, error))?;
+    fs::rename(&beside, &path).map_err(|error| StorageError::io(&path, error))?;
+    sync_parent(&path)
+}
+
+/// Reads the state; `None` if the file is damaged.
+///
+/// # Errors
+/// When the file cannot be read, or is intact but of another version.
+pub(super) fn read<S: DeserializeOwned>(path: &Path) -> Result<Option<S>, StorageError> {
+    let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
+    let Some(body) = body(path, &bytes)? else { return Ok(None) };
+    let other = |_| StorageError::Version { path: path.to_owned() };
+    postcard::from_bytes(body).map(Some).map_err(other)
+}
+
+pub(super) fn path(directory: &Path, zxid: Zxid) -> PathBuf {
+    directory.join(format!("snapshot.{:016x}", zxid.0))
+}
+
+/// The state's bytes in a file; `None` if it is damaged.
+fn body<'a>(path: &Path, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, StorageError> {
+    let Some((content, crc)) = bytes.split_last_chunk::<4>() else { return Ok(None) };
+    if crc32fast::hash(content) != u32::from_le_bytes(*crc) {
+        return Ok(None);
+    }
+    match content.strip_prefix(HEADER) {
+        Some(body) => Ok(Some(body)),
+        None => Err(StorageError::Version { path: path.to_owned() }),
+    }
+}
+
+fn write_to<S: Serialize>(path: &Path, state: &S) -> io::Result<()> {
+    let mut sink = Sink {
+        file: File::create(path)?,
+        piece: Vec::with_capacity(PIECE + 1024),
+        crc: crc32fast::Hasher::new(),
+        unsynced: 0,
+    };
+    sink.write_all(HEADER)?;
+    let mut sink = postcard::to_io(state, sink).map_err(io::Error::other)?;
+    sink.flush()?;
+    let crc = sink.crc.finalize();
+    sink.file.write_all(&crc.to_le_bytes())?;
+    sink.file.sync_all()
+}
+
+/// A file written in large pieces, with its checksum.
+struct Sink {
+    file: File,
+    piece: Vec<u8>,
+    crc: crc32fast::Hasher,
+    unsynced: usize,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.crc.update(&self.piece);
+        self.file.write_all(&self.piece)?;
+        self.unsynced += self.piece.len();
+        self.piece.clear();
+        if self.unsynced >= SYNC_EVERY {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(state: &Vec<u64>) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), Zxid::new(1, 2), state).unwrap();
+        let path = path(dir.path(), Zxid::new(1, 2));
+        (dir, path)
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_is_read() {
+        for length in [0, 1, 10 * PIECE as u64] {
+            let state: Vec<u64> = (0..length).collect();
+            let (dir, path) = written(&state);
+            assert_eq!(read::<Vec<u64>>(&path).unwrap(), Some(state));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_damage() {
+        let (_dir, path) = written(&vec![7; 5]);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(read::<Vec<u64>>(&path).unwrap(), None, "bit in byte {at}");
+            fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(read::<Vec<u64>>(&path).unwrap(), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn an_intact_snapshot_of_another_version_is_refused_and_not_passed_over() {
+        let (_dir, path) = written(&vec![7; 5]);
+        let whole = fs::read(&path).unwrap();
+        let mut other = whole[..whole.len() - 4].to_vec();
+        other[7] += 1;
+        for content in [&other[..], &other[8..]] {
+            let mut bytes = content.to_vec();
+            bytes.extend(crc32fast::hash(content).to_le_bytes());
+            fs::write(&path, bytes).unwrap();
+            let error = read::<Vec<u64>>(&path).unwrap_err().to_string();
+            assert!(error.contains("another version"), "{error}");
+        }
+    }
+}
