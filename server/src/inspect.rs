@@ -123,8 +123,12 @@ fn show_segment(
 
 /// The transaction in a line.
 fn describe(entry: &Entry<Txn>) -> String {
-    match &entry.txn.txn {
-        tree::Txn::Write { session, op, .. } => shortened(format!("{session:#x} {}", write(op))),
+    let proposal = match entry.txn.decode() {
+        Ok(proposal) => proposal,
+        Err(error) => return format!("unreadable: {error}"),
+    };
+    match proposal.txn {
+        tree::Txn::Write { session, op, .. } => shortened(format!("{session:#x} {}", write(&op))),
         tree::Txn::CreateSession { id, timeout_ms, .. } => {
             format!("{id:#x} createSession, timeout {timeout_ms} ms")
         }
@@ -252,10 +256,9 @@ fn name(path: &Path) -> std::borrow::Cow<'_, str> {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::proposal::{Origin, Proposal};
+    use crate::proposal::Origin;
     use crate::storage::Store;
 
     const LOG: &str = "zoobreak/g0/log.0000000100000001";
@@ -263,10 +266,7 @@ mod tests {
     fn entry(counter: u32) -> Entry<Txn> {
         let origin = Origin { server: 1, incarnation: 0, number: counter.into() };
         let txn = tree::Txn::CreateSession { id: 0xabc, timeout_ms: 4000, password: [0; 16] };
-        Entry {
-            zxid: Zxid::new(1, counter),
-            txn: Arc::new(Proposal { origin, txn, members: None }),
-        }
+        Entry { zxid: Zxid::new(1, counter), txn: Txn::new(origin, txn) }
     }
 
     /// A store with three entries, and a snapshot after the second.
@@ -278,7 +278,7 @@ mod tests {
         for counter in 1..=3 {
             store.append(&entry(counter)).unwrap();
             if counter <= 2 {
-                tree.apply(entry(counter).zxid.0, &entry(counter).txn.txn);
+                tree.apply(entry(counter).zxid.0, &entry(counter).txn.decode().unwrap().txn);
             }
         }
         store.sync().unwrap();

@@ -164,7 +164,7 @@ mod tests {
         let entry = |counter| {
             let origin = crate::proposal::Origin { server: 1, incarnation: 0, number: 0 };
             let txn = tree::Txn::CloseSession { id: 1 };
-            let txn = std::sync::Arc::new(crate::proposal::Proposal { origin, txn, members: None });
+            let txn = crate::proposal::Txn::new(origin, txn);
             zab::Entry { zxid: Zxid::new(1, counter), txn }
         };
         for counter in 1..=3 {

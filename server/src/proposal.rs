@@ -4,22 +4,14 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zab::{Members, Transaction};
 
 /// A transaction and the request it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Proposal {
     pub(crate) origin: Origin,
     pub(crate) txn: tree::Txn,
-    /// The members from here on, if it is a reconfiguration.
-    pub(crate) members: Option<Arc<Members>>,
-}
-
-impl Transaction for Proposal {
-    fn members(&self) -> Option<&Arc<Members>> {
-        self.members.as_ref()
-    }
 }
 
 /// Which request of which server, so that only the server that was asked answers.
@@ -33,8 +25,70 @@ pub(crate) struct Origin {
     pub(crate) number: u64,
 }
 
-/// Shared, since it is in the log window, in queues to learners and in deliveries at once.
-pub(crate) type Txn = Arc<Proposal>;
+/// A [`Proposal`], encoded once by the server that was asked. These bytes are in the log, in the
+/// log's window in memory and in queues to learners, and are decoded when they are applied.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Txn {
+    #[serde(serialize_with = "write_bytes", deserialize_with = "read_bytes")]
+    bytes: Arc<[u8]>,
+    /// The members from here on, if it is a reconfiguration.
+    members: Option<Arc<Members>>,
+}
+
+impl Txn {
+    pub(crate) fn new(origin: Origin, txn: tree::Txn) -> Txn {
+        let proposal = Proposal { origin, txn };
+        let bytes = postcard::to_stdvec(&proposal).expect("a proposal holds only plain data");
+        Txn { bytes: bytes.into(), members: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn encoded(&self) -> Vec<u8> {
+        self.bytes.to_vec()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_encoded(bytes: &[u8]) -> Txn {
+        Txn { bytes: bytes.into(), members: None }
+    }
+
+    /// As the reconfiguration to these members.
+    #[cfg(test)]
+    pub(crate) fn with_members(self, members: Arc<Members>) -> Txn {
+        Txn { members: Some(members), ..self }
+    }
+
+    /// What is encoded here. Fails only for what another version has written, or a server gone
+    /// wrong.
+    pub(crate) fn decode(&self) -> Result<Proposal, postcard::Error> {
+        postcard::from_bytes(&self.bytes)
+    }
+
+    /// How many bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Transaction for Txn {
+    fn members(&self) -> Option<&Arc<Members>> {
+        self.members.as_ref()
+    }
+}
+
+impl fmt::Debug for Txn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.decode())
+    }
+}
+
+fn write_bytes<S: Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[u8]>, D::Error> {
+    <&[u8]>::deserialize(deserializer).map(Arc::from)
+}
 
 /// A copy of the state, to be written or sent. Copies are cheap: they share what has not changed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,17 +36,15 @@ fn replayed(recovered: &Recovered<Txn, State>, zxid: zab::Zxid) -> Option<u64> {
         None => Tree::new(),
     };
     for entry in recovered.log.iter().take_while(|entry| entry.zxid <= zxid) {
-        tree.apply(entry.zxid.0, &entry.txn.txn);
+        tree.apply(entry.zxid.0, &entry.txn.decode().ok()?.txn);
     }
     (tree.last_zxid() == zxid.0).then(|| tree.lineage())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::proposal::{Origin, Proposal};
+    use crate::proposal::Origin;
     use crate::storage::Store;
     use zab::{Entry, Zxid};
 
@@ -54,10 +52,7 @@ mod tests {
         let origin = Origin { server: 1, incarnation: 0, number: 0 };
         let id = i64::from(counter);
         let txn = tree::Txn::CreateSession { id, timeout_ms: 4000, password: [0; 16] };
-        Entry {
-            zxid: Zxid::new(1, counter),
-            txn: Arc::new(Proposal { origin, txn, members: None }),
-        }
+        Entry { zxid: Zxid::new(1, counter), txn: Txn::new(origin, txn) }
     }
 
     /// A server with these entries on disk that stopped at the third.
@@ -69,7 +64,7 @@ mod tests {
         store.sync().unwrap();
         let mut tree = Tree::new();
         (1..=3).for_each(|n| {
-            tree.apply(entry(n).zxid.0, &entry(n).txn.txn);
+            tree.apply(entry(n).zxid.0, &entry(n).txn.decode().unwrap().txn);
         });
         Diverged { zxid: Zxid::new(1, 3), own: 5, right: tree.lineage() }.write(&root).unwrap();
         drop(store);

@@ -79,6 +79,17 @@ pub enum ServerError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The log is intact, but an entry is not one that this version has written.
+    #[error(
+        "the transaction {zxid} cannot be read: {error}; start the version that has written it, or \
+         empty the data directory to fetch everything from the leader"
+    )]
+    Unreadable {
+        /// Its zxid.
+        zxid: zab::Zxid,
+        /// Why.
+        error: postcard::Error,
+    },
     /// A port cannot be listened on.
     #[error("{address}: {error}; is another server running with this port?")]
     Listen {

@@ -7,7 +7,7 @@ use tree::WriteOp;
 use wire::{Acl, CreateMode, ErrorCode, Identity};
 use zab::{Configuration, Entry, Member, Members, Stance, Vote, Zxid};
 
-use crate::proposal::{Message, Origin, Proposal, Txn};
+use crate::proposal::{Message, Origin, State, Txn};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -24,7 +24,7 @@ pub(crate) fn proposal(op: WriteOp) -> Txn {
     let (session, xid, time_ms, who) = (7, 1, 99, [Identity::new("ip", "::1")].into());
     let enforce_quota = true;
     let txn = tree::Txn::Write { session, xid, time_ms, who, op, enforce_quota };
-    Arc::new(Proposal { origin: origin(), txn, members: None })
+    Txn::new(origin(), txn)
 }
 
 pub(crate) fn entries() -> Vec<Entry<Txn>> {
@@ -34,9 +34,8 @@ pub(crate) fn entries() -> Vec<Entry<Txn>> {
         tree::Txn::CloseSession { id: 7 },
         tree::Txn::Reap { path: path(), time_ms: 99 },
     ];
-    let members = Some(configuration().members);
-    let others = others.map(|txn| Proposal { origin: origin(), txn, members: members.clone() });
-    let others = others.map(Arc::new);
+    let members = configuration().members;
+    let others = others.map(|txn| Txn::new(origin(), txn).with_members(members.clone()));
     let txns = others.into_iter().chain(operations().into_iter().map(proposal));
     (1..).zip(txns).map(|(n, txn)| Entry { zxid: Zxid::new(3, n), txn }).collect()
 }
@@ -51,7 +50,7 @@ pub(crate) fn messages() -> Vec<Message> {
         Message::LeaderInfo { epoch: 3 },
         Message::AckEpoch { current_epoch: 3, last: zxid, snapshot: zxid },
         Message::Truncate { after: zxid },
-        Message::Snapshot { zxid, state: Arc::new(vec![1, 2, 3]) },
+        Message::Snapshot { zxid, state: State::default() },
         Message::NewLeader { epoch: 3, configuration: configuration() },
         Message::AckLeader { epoch: 3 },
         Message::UpToDate { committed: zxid },

@@ -5,27 +5,42 @@ use tree::{Applied, Reply};
 use wire::{WatcherEvent, encode_notification};
 use zab::{Entry, ServerId, Zxid};
 
-use super::{Engine, origin_of};
+use super::Engine;
+use crate::ServerError;
 use crate::links::Frame;
 use crate::proposal::{State, Txn};
 
+/// What an entry of the log's window takes besides its bytes.
+const ENTRY_BYTES: usize = 64;
+/// Bytes that the log's window may take however small the data is.
+const WINDOW_MIN: u64 = 16 << 20;
+
 impl Engine {
     pub(super) fn deliver(&mut self, entry: &Entry<Txn>) {
-        if std::mem::take(&mut self.skip_next) {
+        if self.failed.is_some() || std::mem::take(&mut self.skip_next) {
             return;
         }
-        let applied = self.tree.apply(entry.zxid.0, &entry.txn.txn);
+        let proposal = match entry.txn.decode() {
+            Ok(proposal) => proposal,
+            Err(error) => {
+                let zxid = entry.zxid;
+                self.failed = Some(ServerError::Unreadable { zxid, error });
+                return;
+            }
+        };
+        let applied = self.tree.apply(entry.zxid.0, &proposal.txn);
         self.tell_watchers(entry.zxid, &applied);
-        self.note_quota(&entry.txn, &applied.reply);
+        self.note_quota(&proposal, &applied.reply);
         if self.leading() {
-            self.keep_sessions(&entry.txn.txn, &applied);
+            self.keep_sessions(&proposal.txn, &applied);
         }
         let closed = applied.closed;
-        self.answer(origin_of(&entry.txn), entry, applied.reply);
+        self.answer(proposal.origin, entry.zxid, applied.reply);
         if let Some(session) = closed {
             self.close_session_here(session);
         }
         self.since_snapshot += 1;
+        self.window_bytes += (entry.txn.len() + ENTRY_BYTES) as u64;
         if self.is_snapshot_due() {
             self.take_snapshot(entry.zxid);
         }
@@ -60,13 +75,17 @@ impl Engine {
         }
     }
 
+    /// A snapshot is what empties the log's window. It is written when so many transactions have come
+    /// as the operator says, or sooner: when they take more memory than the data.
     fn is_snapshot_due(&self) -> bool {
-        self.snapshotting.is_none() && self.since_snapshot >= self.config.snap_count
+        let window_max = self.tree.data_size().max(WINDOW_MIN);
+        self.snapshotting.is_none()
+            && (self.since_snapshot >= self.config.snap_count || self.window_bytes >= window_max)
     }
 
     fn take_snapshot(&mut self, zxid: Zxid) {
         self.snapshotting = Some(zxid);
-        self.since_snapshot = 0;
+        (self.since_snapshot, self.window_bytes) = (0, 0);
         self.worker.snapshot(zxid, State(self.tree.clone()));
     }
 
@@ -94,6 +113,6 @@ impl Engine {
         let Some(State(tree)) = state else { return };
         info!(%zxid, "state replaced");
         self.tree = tree;
-        self.since_snapshot = 0;
+        (self.since_snapshot, self.window_bytes) = (0, 0);
     }
 }

@@ -28,7 +28,7 @@ use crate::comparison::Comparison;
 use crate::links::{self, Caller, Channel, Frame, LinkEvent, Voters};
 use crate::membership;
 use crate::metrics::Metrics;
-use crate::proposal::{Input, Origin, Output, Peer, Proposal, State, Txn};
+use crate::proposal::{Input, Origin, Output, Peer, State, Txn};
 use crate::sessions::{Millis, Sessions};
 use crate::storage::{Recovered, Report, StorageError, Worker};
 use crate::summary::Summary;
@@ -56,6 +56,8 @@ pub(crate) struct Engine {
     tree: Tree,
     /// Transactions since the last snapshot was begun.
     since_snapshot: u64,
+    /// What they take in the log's window in memory.
+    window_bytes: u64,
     /// The snapshot being written.
     snapshotting: Option<Zxid>,
     worker: Worker<Txn, State>,
@@ -160,6 +162,7 @@ impl Engine {
             timers: Timers::default(),
             tree,
             since_snapshot: 0,
+            window_bytes: 0,
             snapshotting: None,
             worker,
             caller,
@@ -283,7 +286,15 @@ impl Engine {
 
     fn frame(&mut self, peer: ServerId, frame: Frame) {
         match frame {
-            Frame::Zab(zab::Message::Forward { txn }) => self.forwarded(peer, txn),
+            Frame::Zab(zab::Message::Forward { txn }) => match txn.decode() {
+                Ok(proposal) => self.forwarded(peer, txn, &proposal),
+                // In the log it would end every server that applies it.
+                Err(error) => {
+                    warn!(peer, %error, "a transaction that cannot be read");
+                    self.channels.remove(&peer);
+                    self.input(Input::Disconnected { peer });
+                }
+            },
             Frame::Zab(message) => self.input(Input::Received { from: peer, message }),
             Frame::Touched(sessions) => {
                 let now = self.now();
@@ -448,11 +459,6 @@ fn core_config(
         log_kept: config.commit_log_count,
         mutant: mutant.and_then(Mutant::protocol),
     }
-}
-
-fn origin_of(txn: &Txn) -> Origin {
-    let Proposal { origin, .. } = **txn;
-    origin
 }
 
 /// Says why a client is cut off.

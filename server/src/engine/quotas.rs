@@ -4,17 +4,17 @@ use tracing::warn;
 use tree::{Reply, WriteOp};
 use wire::{ErrorCode, OpResult};
 
-use super::{Engine, origin_of};
-use crate::proposal::Txn;
+use super::Engine;
+use crate::proposal::Proposal;
 use crate::seldom::Seldom;
 
 static WARNINGS: Seldom = Seldom::new();
 
 impl Engine {
     /// Counts a write past a limit, and logs it: one that was refused, or one past a soft limit.
-    pub(super) fn note_quota(&mut self, txn: &Txn, reply: &Result<Reply, ErrorCode>) {
-        let tree::Txn::Write { op, .. } = &txn.txn else { return };
-        if !self.tree.has_quotas() || origin_of(txn).server != self.config.id {
+    pub(super) fn note_quota(&mut self, proposal: &Proposal, reply: &Result<Reply, ErrorCode>) {
+        let tree::Txn::Write { op, .. } = &proposal.txn else { return };
+        if !self.tree.has_quotas() || proposal.origin.server != self.config.id {
             return;
         }
         if refused(reply) {

@@ -8,11 +8,11 @@ use tree::Reply;
 use wire::{
     Data, ErrorCode, Identity, ReplyHeader, Request, RequestHeader, Response, encode_reply,
 };
-use zab::{Entry, Role, ServerId};
+use zab::{ServerId, Zxid};
 
 use super::sessions::Guest;
 use super::writes::write_op;
-use super::{Engine, origin_of, refuse};
+use super::{Engine, refuse};
 use crate::auth;
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
 use crate::links::Frame;
@@ -174,39 +174,34 @@ impl Engine {
     /// Hands a transaction to the protocol. The leader applies to its own clients what it applies
     /// to those of its learners: only the session's present server may write.
     pub(super) fn submit(&mut self, origin: Origin, txn: tree::Txn) {
-        let txn = Arc::new(Proposal { origin, txn, members: None });
-        match self.role {
-            Role::Leading { .. } => self.forwarded(self.config.id, txn),
-            _ => self.input(Input::Submit { txn }),
+        let may_write = !self.leading() || self.may_write(self.config.id, &txn);
+        let txn = Txn::new(origin, txn);
+        match may_write {
+            true => self.input(Input::Submit { txn }),
+            false => self.moved(origin),
         }
     }
 
-    /// A transaction reaches the leader.
-    pub(super) fn forwarded(&mut self, from: ServerId, txn: Txn) {
-        let allowed = match &txn.txn {
+    /// A learner's transaction reaches the leader.
+    pub(super) fn forwarded(&mut self, from: ServerId, txn: Txn, proposal: &Proposal) {
+        if !self.may_write(from, &proposal.txn) {
+            return self.send(from, Frame::Moved(proposal.origin));
+        }
+        let message = zab::Message::Forward { txn };
+        self.input(Input::Received { from, message });
+    }
+
+    fn may_write(&self, from: ServerId, txn: &tree::Txn) -> bool {
+        match txn {
             tree::Txn::Write { session, .. } => self.sessions.may_write(*session, from),
             tree::Txn::CreateSession { .. }
             | tree::Txn::CloseSession { .. }
             | tree::Txn::Reap { .. } => true,
-        };
-        match allowed {
-            true if from == self.config.id => self.input(Input::Submit { txn }),
-            true => {
-                let message = zab::Message::Forward { txn };
-                self.input(Input::Received { from, message });
-            }
-            false if from == self.config.id => self.moved(origin_of(&txn)),
-            false => self.send(from, Frame::Moved(origin_of(&txn))),
         }
     }
 
     /// A transaction was delivered: whoever asked for it here gets the reply.
-    pub(super) fn answer(
-        &mut self,
-        origin: Origin,
-        entry: &Entry<Txn>,
-        reply: Result<Reply, ErrorCode>,
-    ) {
+    pub(super) fn answer(&mut self, origin: Origin, zxid: Zxid, reply: Result<Reply, ErrorCode>) {
         if (origin.server, origin.incarnation) != (self.origin.server, self.origin.incarnation) {
             return;
         }
@@ -216,7 +211,7 @@ impl Engine {
             }
             Some(Waiting::Reply { conn, xid, since }) => {
                 self.latency.add(since.elapsed());
-                let bytes = reply_frame(xid, entry.zxid.0, reply.map(Reply::into_response));
+                let bytes = reply_frame(xid, zxid.0, reply.map(Reply::into_response));
                 self.answer_in_order(conn, origin.number, bytes);
             }
             Some(Waiting::Resume { .. } | Waiting::Sync { .. }) | None => {}

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use tree::WriteOp;
 
 use super::{Frame, encode, read_frame};
-use crate::proposal::Message;
-use crate::samples::{CAUTIOUS, messages, origin, proposal};
+use crate::proposal::{Message, Txn};
+use crate::samples::{CAUTIOUS, entries, messages, origin, proposal};
 
 #[test]
 fn frames_of_channels() {
@@ -30,28 +30,34 @@ fn votes() {
     target("a vote", messages().iter().map(bytes_of).collect()).survives(reads::<Message>);
 }
 
+/// What frames and log entries hold, which is decoded when it is applied.
+#[test]
+fn proposals() {
+    let samples = entries().iter().map(|entry| entry.txn.encoded()).collect();
+    let target = Target { name: "a proposal", samples, bytes_per_byte: 64, floor: 3 * CAUTIOUS };
+    target.survives(|bytes| drop(Txn::from_encoded(bytes).decode()));
+}
+
 /// One level, as everywhere: a stack is a bounded thing.
 #[test]
 fn a_multi_in_a_multi_is_refused_however_deep() {
-    let flat = |ops| Frame::Zab(Message::Forward { txn: proposal(WriteOp::Multi { ops }) });
+    let flat = |ops| proposal(WriteOp::Multi { ops });
     let nested = flat(vec![WriteOp::Multi { ops: vec![] }]);
-    assert!(read::<Frame>(&bytes_of(&flat(vec![]))).is_ok());
-    assert!(read::<Frame>(&bytes_of(&nested)).is_err());
-    let body = bytes_of(&nested).split_off(4);
-    let empty = bytes_of(&flat(vec![])).split_off(4);
+    assert!(flat(vec![]).decode().is_ok());
+    assert!(nested.decode().is_err());
+    let (body, empty) = (nested.encoded(), flat(vec![]).encoded());
     // What one level adds: the count of one, and which kind of operation.
     let at = empty.iter().zip(&body).position(|(a, b)| a != b).expect("they differ");
     let level = body[at..at + 2].repeat(1_000_000);
     let deep = [&body[..at], &level[..], &body[at..]].concat();
-    let length = u32::try_from(deep.len()).expect("two million").to_le_bytes();
-    assert!(read::<Frame>(&[&length[..], &deep[..]].concat()).is_err());
+    assert!(Txn::from_encoded(&deep).decode().is_err());
 }
 
 fn target(name: &str, samples: Vec<Vec<u8>>) -> Target<'_> {
     Target { name, samples, bytes_per_byte: 64, floor: 3 * CAUTIOUS }
 }
 
-fn reads<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
+fn reads<T: DeserializeOwned + Serialize + Send + 'static>(bytes: &[u8]) {
     if let Ok(value) = read::<T>(bytes) {
         let again = bytes_of(&value);
         let decoded = read::<T>(&again).expect("it was just encoded");
@@ -59,7 +65,7 @@ fn reads<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
     }
 }
 
-fn read<T: DeserializeOwned>(mut bytes: &[u8]) -> std::io::Result<T> {
+fn read<T: DeserializeOwned + Send + 'static>(mut bytes: &[u8]) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(read_frame(&mut bytes))
 }

@@ -12,7 +12,7 @@ use super::StorageError;
 use super::file::sync_parent;
 
 /// The last byte is the version of what follows.
-const HEADER: &[u8; 8] = b"ZBLOG\0\0\x02";
+const HEADER: &[u8; 8] = b"ZBLOG\0\0\x03";
 /// Length (u32) and CRC-32 of length and payload (u32), little-endian.
 const FRAME: usize = 8;
 

@@ -8,7 +8,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{FULL, Link, Map, Page};
+use super::{FULL, Link, Map, Page, make_room};
 
 impl<K: Serialize, V: Serialize> Serialize for Map<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -51,9 +51,7 @@ where
             if leaf.len() == FULL {
                 leaves.push(std::mem::take(&mut leaf));
             }
-            if leaf.is_empty() {
-                leaf.reserve_exact(FULL);
-            }
+            make_room(&mut leaf);
             leaf.push((key, value));
             len += 1;
         }
