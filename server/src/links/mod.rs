@@ -71,7 +71,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// Opens every connection, so that a stray one is refused.
-const MAGIC: &[u8; 4] = b"ZBK6";
+const MAGIC: &[u8; 4] = b"ZBK7";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
 /// A frame of so many bytes takes its time: another thread decodes it.
