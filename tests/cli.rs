@@ -306,6 +306,7 @@ fn settings() -> Settings {
         workload: "register".to_owned(),
         faults: Vec::new(),
         interval_s: 1.0,
+        scenario: None,
         seed: 1,
         keys: 1,
         tick_ms: 200,

@@ -55,6 +55,7 @@ pub mod netlink;
 mod outcome;
 mod partition;
 mod process;
+pub mod scenario;
 pub mod schedule;
 pub mod switch;
 mod worker;

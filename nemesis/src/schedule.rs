@@ -58,7 +58,17 @@ pub fn generate(
     let end_ms = millis(duration) - slot_ms;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut decks = Decks::new(kinds, &mut rng);
-    (0..end_ms / slot_ms).map(|slot| entry(slot, slot_ms, end_ms, &mut decks, &mut rng)).collect()
+    let (mut schedule, mut slot) = (Vec::new(), 0);
+    while slot < end_ms / slot_ms {
+        let entry = entry(slot, slot_ms, end_ms, &mut decks, &mut rng);
+        let n_slots = n_slots(entry.spec, slot_ms);
+        // What would be cut short at the end is left out, unless there is nothing else.
+        if schedule.is_empty() || entry.hold_ms >= n_slots * slot_ms / 2 || n_slots == 1 {
+            schedule.push(entry);
+        }
+        slot += n_slots;
+    }
+    schedule
 }
 
 /// The interval, or less if the first round and the quiet end would not fit.
@@ -81,10 +91,25 @@ fn entry(
         true => rng.random_range(slot_ms / 2..=slot_ms * 3 / 4),
         false => rng.random_range(slot_ms..=slot_ms * 11 / 8),
     };
+    let wished_ms = match n_slots(spec, slot_ms) {
+        1 => wished_ms,
+        n => n * slot_ms - slot_ms / 4,
+    };
     let longest_ms = if stops_all(spec) { OUTAGE_MS } else { u64::MAX };
     let hold_ms = wished_ms.min(end_ms - at_ms).min(longest_ms);
     let id = FaultId(slot as u32 + 1);
     Scheduled { id, at_ms, hold_ms, spec, seed: rng.random() }
+}
+
+/// A scenario has several steps and waits for things to happen.
+const SCENARIO_MS: u64 = 9_000;
+
+/// How many slots a fault takes for itself.
+fn n_slots(spec: FaultSpec, slot_ms: u64) -> u64 {
+    match spec {
+        FaultSpec::Scenario { .. } => (SCENARIO_MS / slot_ms).max(1),
+        _ => 1,
+    }
 }
 
 /// A run needs time in which something works.
@@ -215,6 +240,16 @@ mod tests {
             those.map(|s| s.hold_ms).max().expect("there are some")
         };
         assert!(of("disk") <= OUTAGE_MS && of("kill") > OUTAGE_MS);
+    }
+
+    #[test]
+    fn a_scenario_has_its_time_for_itself() {
+        let schedule = generate(1, &kinds(&["scenario", "kill"]), seconds(120), seconds(2));
+        let is_scenario = |s: &Scheduled| matches!(s.spec, FaultSpec::Scenario { .. });
+        for pair in schedule.windows(2).filter(|pair| is_scenario(&pair[0])) {
+            assert!(pair[0].hold_ms > 7_000 && pair[0].heal_at_ms() < pair[1].at_ms, "{pair:?}");
+        }
+        assert!(schedule.iter().any(is_scenario) && !schedule.iter().all(is_scenario));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 pub use error::PlanError;
 pub use history::Settings;
-pub use names::{Faults, MutantName, TargetName, WORKLOADS, Workload};
+pub use names::{Faults, MutantName, ScenarioFile, TargetName, WORKLOADS, Workload};
 pub use numbers::{Rate, Time, Whole};
 pub use resolve::znodes;
 
@@ -47,6 +47,9 @@ pub struct Plan {
     /// Kinds of fault, separated by commas, or `none` [default: kill,pause,partition]
     #[arg(long, value_name = "KINDS")]
     pub faults: Option<Faults>,
+    /// A script of faults with roles and events, see docs/faults.md; it is the kind `scenario:file`
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<ScenarioFile>,
     /// Mean time between faults [default: 2s]
     #[arg(long, value_name = "TIME")]
     pub interval: Option<Time<100, 3_600_000>>,
@@ -93,6 +96,7 @@ impl Plan {
             rate: self.rate.or(under.rate),
             workload: self.workload.or(under.workload),
             faults: self.faults.or(under.faults),
+            scenario: self.scenario.or(under.scenario),
             interval: self.interval.or(under.interval),
             seed: self.seed.or(under.seed),
             target: self.target.or(under.target),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use history::Target;
 use nemesis::Kind;
 use nemesis::fault::UnknownKind;
+use nemesis::scenario::Scenario;
 use serde::Deserialize;
 use server::Mutant;
 
@@ -154,14 +155,40 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Workload, TargetName, MutantName);
+from_text!(Workload, TargetName, MutantName, ScenarioFile);
+
+/// The text of a scenario, read from the file that was named.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct ScenarioFile(String);
+
+impl ScenarioFile {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ScenarioFile {
+    type Err = String;
+
+    fn from_str(path: &str) -> Result<ScenarioFile, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        text.parse::<Scenario>().map_err(|error| format!("{path}: {error}"))?;
+        Ok(ScenarioFile(text))
+    }
+}
 
 /// The least number of servers on which a kind of fault is possible: a kill or a pause spares a
 /// majority, and a partition needs two sides.
 pub(super) fn nodes_needed(kind: &str) -> usize {
     match kind.split_once(':').unwrap_or((kind, "")) {
         (_, "power-cut" | "power-cut-ext4") => 1,
-        ("kill" | "pause" | "restart" | "slow" | "crash-loop" | "wipe" | "disk", _)
+        (
+            "kill" | "pause" | "restart" | "slow" | "crash-loop" | "wipe" | "disk" | "scenario",
+            _,
+        )
         | (_, "bridge") => 3,
         (_, "ring") => 5,
         (_, "client") => 1,

@@ -18,7 +18,22 @@ impl Plan {
         let settings = self.fill(drawn_seed);
         check_mutant(&settings)?;
         check_faults(&settings)?;
+        check_scenario(&settings)?;
         Ok(settings)
+    }
+
+    /// A scenario that was given is played, beside the faults that were named.
+    fn fault_kinds(&self) -> Vec<String> {
+        let named = self.faults.as_ref().map(|faults| faults.kinds().iter().map(Kind::to_string));
+        let mut kinds: Vec<String> = match (named, &self.scenario) {
+            (Some(named), _) => named.collect(),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => default_faults(),
+        };
+        if self.scenario.is_some() && !kinds.iter().any(|kind| kind == SCENARIO_FILE) {
+            kinds.push(SCENARIO_FILE.to_owned());
+        }
+        kinds
     }
 
     /// Where runs are stored.
@@ -35,9 +50,8 @@ impl Plan {
             time_s: self.time.map_or(30.0, Time::seconds),
             rate: self.rate.map_or(500.0, Rate::per_second),
             workload: self.workload.as_ref().map_or("register", Workload::name).to_owned(),
-            faults: self.faults.as_ref().map_or_else(default_faults, |faults| {
-                faults.kinds().iter().map(Kind::to_string).collect()
-            }),
+            faults: self.fault_kinds(),
+            scenario: self.scenario.as_ref().map(|scenario| scenario.text().to_owned()),
             interval_s: self.interval.map_or(2.0, Time::seconds),
             seed: self.seed.map_or(drawn_seed, Whole::get),
             keys: self.keys.map_or(10, count),
@@ -79,6 +93,20 @@ fn check_mutant(settings: &Settings) -> Result<(), PlanError> {
         (Some(name), Target::Zookeeper) => Err(PlanError::Conflict(format!(
             "mutant {name} is a defect of our own server; it cannot be planted in Apache \
              ZooKeeper: leave out `mutant`, or use `target` zoobreak"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The kind of fault that plays the scenario of the run.
+const SCENARIO_FILE: &str = "scenario:file";
+
+fn check_scenario(settings: &Settings) -> Result<(), PlanError> {
+    let asked = settings.faults.iter().any(|kind| kind == SCENARIO_FILE);
+    match &settings.scenario {
+        None if asked => Err(PlanError::Conflict(format!(
+            "fault {SCENARIO_FILE} plays the file of `scenario`, which is not given: give one, or \
+             name a scenario that is built in, such as scenario:late-joiner"
         ))),
         _ => Ok(()),
     }

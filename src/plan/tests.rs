@@ -26,6 +26,7 @@ time = "2m"
 rate = 12.5
 workload = "register"
 faults = ["kill", "partition:leader"]
+scenario = "nemesis/scenarios/crown-chain.txt"
 interval = 1.5
 seed = 11
 target = "zoobreak"
@@ -48,6 +49,7 @@ fn a_file_and_flags_say_the_same() {
         "--rate=12.5",
         "--workload=register",
         "--faults=kill,partition:leader",
+        "--scenario=nemesis/scenarios/crown-chain.txt",
         "--interval=1.5",
         "--seed=11",
         "--target=zoobreak",
@@ -70,7 +72,8 @@ fn a_file_and_flags_say_the_same() {
         time_s: 120.0,
         rate: 12.5,
         workload: "register".to_owned(),
-        faults: vec!["kill".to_owned(), "partition:leader".to_owned()],
+        faults: ["kill", "partition:leader", "scenario:file"].map(str::to_owned).to_vec(),
+        scenario: Some(include_str!("../../nemesis/scenarios/crown-chain.txt").to_owned()),
         interval_s: 1.5,
         seed: 11,
         keys: 6,

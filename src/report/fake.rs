@@ -405,6 +405,7 @@ pub(super) fn manifest() -> Manifest {
             workload: "register".into(),
             faults: ["kill", "pause", "partition"].map(str::to_owned).into(),
             interval_s: 2.5,
+            scenario: None,
             seed: 7,
             keys: 10,
             tick_ms: 200,

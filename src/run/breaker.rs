@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use history::{Draft, FaultEvent, FaultStep, Kind, Process, Recorder, f};
-use nemesis::{Fault, FaultId, Nemesis, NodeId, Outcome, Report, Scheduled, Skip, View};
+use nemesis::scenario::Scenario;
+use nemesis::{Fault, FaultId, FaultSpec, Nemesis, NodeId, Outcome, Report, Scheduled, Skip, View};
 use serde_json::{Value, json};
 use workloads::RoleView;
 
+use super::scenes::Scene;
 use super::words;
 
 /// A fault aimed at the leader waits this long for one to be known.
@@ -40,6 +42,7 @@ impl Breaker {
         roles: RoleView,
         recorder: Recorder,
         evidence: PathBuf,
+        play: Play,
     ) -> Result<Breaker> {
         let in_force = InForce::default();
         let work = Work {
@@ -51,6 +54,9 @@ impl Breaker {
             agenda: agenda(schedule),
             announced: BTreeMap::new(),
             in_force: Arc::clone(&in_force),
+            scenario: play.scenario,
+            answers: play.answers,
+            scene: None,
         };
         let (stop, stopped) = channel();
         let thread = thread::Builder::new()
@@ -73,6 +79,14 @@ impl Breaker {
     }
 }
 
+/// What scenarios need.
+pub(super) struct Play {
+    /// The one that was given for the run.
+    pub(super) scenario: Option<Scenario>,
+    /// How many operations succeeded so far.
+    pub(super) answers: Box<dyn Fn() -> u64 + Send>,
+}
+
 /// What to do when, by time since the start.
 type Agenda = BTreeMap<(Duration, FaultId), Action>;
 
@@ -89,9 +103,9 @@ fn agenda(schedule: &[Scheduled]) -> Agenda {
     schedule.iter().map(entry).collect()
 }
 
-struct Work {
-    nemesis: Nemesis,
-    roles: RoleView,
+pub(super) struct Work {
+    pub(super) nemesis: Nemesis,
+    pub(super) roles: RoleView,
     recorder: Recorder,
     evidence: PathBuf,
     start: Instant,
@@ -99,6 +113,9 @@ struct Work {
     /// What was recorded when the fault was announced, to be repeated when it ends.
     announced: BTreeMap<FaultId, FaultEvent>,
     in_force: InForce,
+    pub(super) scenario: Option<Scenario>,
+    answers: Box<dyn Fn() -> u64 + Send>,
+    pub(super) scene: Option<Scene>,
 }
 
 impl Work {
@@ -107,7 +124,8 @@ impl Work {
         let mut result = Ok(());
         while result.is_ok() {
             let due = self.agenda.keys().next().map(|(due, _)| *due);
-            let wait = due.map_or(WATCH, |due| due.saturating_sub(self.start.elapsed()).min(WATCH));
+            let watch = self.scene.as_ref().map_or(WATCH, Scene::patience);
+            let wait = due.map_or(watch, |due| due.saturating_sub(self.start.elapsed()).min(watch));
             match stopped.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => result = self.work_due(),
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
@@ -119,11 +137,13 @@ impl Work {
 
     fn work_due(&mut self) -> Result<()> {
         self.watch_processes()?;
+        self.play()?;
         while let Some(entry) = self.agenda.first_entry()
             && entry.key().0 <= self.start.elapsed()
         {
             match entry.remove() {
                 Action::Inject(fault) => self.inject(fault)?,
+                Action::Heal(id) if self.end_scene(id)? => {}
                 Action::Heal(id) => self.heal(id)?,
             }
         }
@@ -131,8 +151,10 @@ impl Work {
     }
 
     fn inject(&mut self, scheduled: Scheduled) -> Result<()> {
-        let leader = self.roles.leader().map(|idx| NodeId(idx as u8 + 1));
-        let view = self.nemesis.view(leader)?;
+        if let FaultSpec::Scenario { scenario } = scheduled.spec {
+            return self.begin_scene(scheduled, scenario);
+        }
+        let view = self.view()?;
         match scheduled.resolve(&view) {
             Ok(fault) => self.inject_resolved(scheduled, &fault, &view),
             Err(Skip::NoLeader) if !self.is_late(scheduled) => {
@@ -141,10 +163,23 @@ impl Work {
                 Ok(())
             }
             Err(skip) => {
-                self.record_skip(scheduled, &skip);
+                self.record_skip(scheduled, &skip.to_string());
                 Ok(())
             }
         }
+    }
+
+    pub(super) fn view(&self) -> Result<View> {
+        let leader = self.roles.leader().map(|idx| NodeId(idx as u8 + 1));
+        Ok(self.nemesis.view(leader)?)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        (self.answers)()
     }
 
     fn is_late(&self, scheduled: Scheduled) -> bool {
@@ -152,56 +187,73 @@ impl Work {
     }
 
     fn inject_resolved(&mut self, scheduled: Scheduled, fault: &Fault, view: &View) -> Result<()> {
-        let id = scheduled.id;
-        let mut event = FaultEvent {
+        let what = words::describe(fault, view.leader);
+        self.announce(scheduled.id, words::family_of(fault), what, words::nodes(fault));
+        let report = self.inject_now(scheduled.id, fault)?;
+        self.record_injected(report, Some(Duration::from_millis(scheduled.hold_ms)));
+        Ok(())
+    }
+
+    /// Records that it is about to be injected.
+    pub(super) fn announce(&mut self, id: FaultId, kind: &str, what: String, nodes: Vec<String>) {
+        let event = FaultEvent {
             fault: id.0,
             step: FaultStep::Injecting,
-            kind: words::family(&scheduled.spec).to_owned(),
-            what: words::describe(fault, view.leader),
-            nodes: words::nodes(fault),
+            kind: kind.to_owned(),
+            what,
+            nodes,
             outcome: None,
             evidence: Value::Null,
         };
         self.record(event.clone());
-        self.announced.insert(id, event.clone());
-        let report = self.nemesis.inject(id, fault);
-        let installed = !matches!(report.outcome, Outcome::Skipped { .. });
-        self.keep_evidence("inject", &json!({ "fault": fault, "report": report }), id)?;
-        complete(&mut event, FaultStep::Injected, report);
-        if installed {
-            lock(&self.in_force).insert(id, event.what.clone());
-            let due = self.start.elapsed() + Duration::from_millis(scheduled.hold_ms);
-            self.agenda.insert((due, id), Action::Heal(id));
-        }
-        self.record(event);
-        Ok(())
+        self.announced.insert(id, event);
     }
 
-    fn record_skip(&self, scheduled: Scheduled, skip: &Skip) {
+    pub(super) fn inject_now(&mut self, id: FaultId, fault: &Fault) -> Result<Report> {
+        let report = self.nemesis.inject(id, fault);
+        self.keep_evidence("inject", &json!({ "fault": fault, "report": report }), id)?;
+        Ok(report)
+    }
+
+    /// Records what became of it, and has it healed after `hold`, if a time is given.
+    pub(super) fn record_injected(&mut self, report: Report, hold: Option<Duration>) {
+        let id = report.id;
+        let Some(mut event) = self.announced.get(&id).cloned() else { return };
+        if !matches!(report.outcome, Outcome::Skipped { .. }) {
+            lock(&self.in_force).insert(id, event.what.clone());
+            if let Some(hold) = hold {
+                self.agenda.insert((self.start.elapsed() + hold, id), Action::Heal(id));
+            }
+        }
+        complete(&mut event, FaultStep::Injected, report);
+        self.record(event);
+    }
+
+    pub(super) fn record_skip(&self, scheduled: Scheduled, reason: &str) {
         self.record(FaultEvent {
             fault: scheduled.id.0,
             step: FaultStep::Injected,
             kind: words::family(&scheduled.spec).to_owned(),
             what: scheduled.spec.to_string(),
             nodes: Vec::new(),
-            outcome: Some(history::Outcome::Skipped { reason: skip.to_string() }),
+            outcome: Some(history::Outcome::Skipped { reason: reason.to_owned() }),
             evidence: Value::Null,
         });
     }
 
-    fn heal(&mut self, id: FaultId) -> Result<()> {
+    pub(super) fn heal(&mut self, id: FaultId) -> Result<()> {
         self.announce_heal(id);
         let report = self.nemesis.heal(id)?;
         self.record_healed(report)
     }
 
-    fn announce_heal(&self, id: FaultId) {
+    pub(super) fn announce_heal(&self, id: FaultId) {
         if let Some(event) = self.announced.get(&id) {
             self.record(FaultEvent { step: FaultStep::Healing, ..event.clone() });
         }
     }
 
-    fn record_healed(&mut self, report: Report) -> Result<()> {
+    pub(super) fn record_healed(&mut self, report: Report) -> Result<()> {
         let id = report.id;
         self.keep_evidence("heal", &json!({ "report": report }), id)?;
         lock(&self.in_force).remove(&id);
@@ -213,6 +265,9 @@ impl Work {
     }
 
     fn heal_all(&mut self) -> Result<()> {
+        if let Some(id) = self.scene_id() {
+            self.end_scene(id)?;
+        }
         let open: BTreeSet<FaultId> = lock(&self.in_force).keys().copied().collect();
         open.iter().for_each(|id| self.announce_heal(*id));
         let (reports, failure) = match self.nemesis.heal_all() {

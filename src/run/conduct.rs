@@ -13,9 +13,9 @@ use workloads::{
     watch_roles,
 };
 
-use super::breakable_disks;
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Play};
 use super::ensemble::{client_address, data_dir, notes, prepare};
+use super::{breakable_disks, scenario};
 use crate::cli::progress::{Progress, Snapshot};
 use crate::plan;
 
@@ -82,7 +82,9 @@ impl Stage<'_> {
         let config = Arc::new(self.workload());
         let mut interrupts = Interrupts::new()?;
         self.phase(Phase::Boot);
-        let breakable = breakable_disks(schedule).is_some_and(|disks| disks.is_ok());
+        let scenario = scenario(self.settings)?;
+        let breakable = breakable_disks(schedule, scenario.as_ref());
+        let breakable = breakable.is_some_and(|disks| disks.is_ok());
         for node in NodeId::first(self.settings.nodes as u8) {
             let data = data_dir(self.run, node)?;
             if breakable {
@@ -154,12 +156,14 @@ impl Stage<'_> {
         interrupts: &mut Interrupts,
     ) -> Result<(Nemesis, Result<()>)> {
         self.phase(Phase::Load);
+        let tallies = clients.tallies();
         let breaker = Breaker::start(
             nemesis,
             schedule,
             roles.clone(),
             self.recorder.clone(),
             self.run.evidence(),
+            Play { scenario: scenario(self.settings)?, answers: Box::new(move || tallies().ok) },
         )?;
         clients.go();
         self.watch(&breaker, roles, clients, interrupts).await;

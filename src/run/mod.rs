@@ -5,6 +5,7 @@ mod breaker;
 mod conduct;
 pub(crate) mod ensemble;
 mod machine;
+mod scenes;
 mod words;
 
 use std::fs;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use checker::{Exit, Outcome};
 use history::{FORMAT, Manifest, Recorder, RunDir, Settings};
+use nemesis::scenario::Scenario;
 use nemesis::{Kind, Lab, Nemesis, Scheduled, contain};
 
 use crate::cli;
@@ -50,7 +52,8 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
         schedule: serde_json::to_value(&schedule)?,
         machine: machine::describe(
             nemesis.partition_backend(),
-            breakable_disks(&schedule).map(|disks| disks.unwrap_or_else(|why| why)),
+            breakable_disks(&schedule, scenario(&settings)?.as_ref())
+                .map(|disks| disks.unwrap_or_else(|why| why)),
             settings.target,
         ),
         settings,
@@ -74,12 +77,15 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
 }
 
 /// What breaks the servers' disks: nothing, unless a fault asks for it. An error says why nothing can.
-fn breakable_disks(schedule: &[Scheduled]) -> Option<Result<String, String>> {
-    schedule.iter().any(|fault| fault.spec.needs_disks()).then(|| {
-        match nemesis::disks_available() {
-            Ok(()) => Ok("a file system in memory (FUSE)".to_owned()),
-            Err(why) => Err(format!("nothing: {why}; faults of disks are skipped")),
-        }
+fn breakable_disks(
+    schedule: &[Scheduled],
+    scenario: Option<&Scenario>,
+) -> Option<Result<String, String>> {
+    let asked = schedule.iter().any(|fault| fault.spec.needs_disks())
+        || scenario.is_some_and(Scenario::needs_disks);
+    asked.then(|| match nemesis::disks_available() {
+        Ok(()) => Ok("a file system in memory (FUSE)".to_owned()),
+        Err(why) => Err(format!("nothing: {why}; faults of disks are skipped")),
     })
 }
 
@@ -89,6 +95,12 @@ fn judge(run: &RunDir, results: &Path) -> Result<Exit> {
         run.link_as(results, "latest-invalid")?;
     }
     Ok(verdict.exit())
+}
+
+/// The scenario that was given for the run.
+fn scenario(settings: &Settings) -> Result<Option<Scenario>> {
+    let read = settings.scenario.as_ref().map(|text| text.parse());
+    Ok(read.transpose()?)
 }
 
 /// The faults of a run, a function of its settings alone.

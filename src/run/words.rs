@@ -17,7 +17,24 @@ pub(super) fn family(spec: &FaultSpec) -> &'static str {
         FaultSpec::CrashLoop => "crash-loop",
         FaultSpec::Wipe => "wipe",
         FaultSpec::Clock { .. } => "clock",
+        FaultSpec::Scenario { .. } => "scenario",
         FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::BitFlip => "disk",
+    }
+}
+
+/// The same of a fault whose targets are known.
+pub(super) fn family_of(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Kill { .. } => "kill",
+        Fault::Pause { .. } | Fault::Rolling { .. } => "pause",
+        Fault::Partition { .. } => "partition",
+        Fault::Link { .. } => "link",
+        Fault::Restart { .. } => "restart",
+        Fault::Slow { .. } => "slow",
+        Fault::CrashLoop { .. } => "crash-loop",
+        Fault::Wipe { .. } => "wipe",
+        Fault::Clock { .. } => "clock",
+        Fault::PowerCut { .. } | Fault::Disk { .. } | Fault::BitFlip { .. } => "disk",
     }
 }
 

@@ -87,6 +87,12 @@ impl Clients {
         self.counter.tally()
     }
 
+    /// The same, to be asked from elsewhere.
+    pub fn tallies(&self) -> impl Fn() -> Tally + Send + 'static {
+        let counter = Arc::clone(&self.counter);
+        move || counter.tally()
+    }
+
     /// Ends the load after the operations under way, which takes at most about two operation
     /// timeouts. Connections are closed, sessions are not: they expire in their time.
     ///

@@ -39,6 +39,9 @@ pub struct Settings {
     pub workload: String,
     /// Kinds of fault: `kill`, `pause`, `partition`, `partition:leader`, …
     pub faults: Vec<String>,
+    /// The text of the scenario that `scenario:file` plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
     /// Mean seconds between faults.
     pub interval_s: f64,
     /// Everything random follows from it.

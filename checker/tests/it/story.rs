@@ -232,6 +232,7 @@ fn settings() -> Settings {
         workload: "register".into(),
         faults: ["kill", "pause", "partition"].map(String::from).to_vec(),
         interval_s: 2.0,
+        scenario: None,
         seed: 1,
         keys: 5,
         tick_ms: 100,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ailment, FaultSpec, Motion, Shape, Target, Weather};
 use crate::disk::Rules;
+use crate::scenario::Source;
 
 /// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ const FSYNC_ERROR: FaultSpec = FaultSpec::Disk { ailment: Ailment::FsyncError };
 const EIO: FaultSpec = FaultSpec::Disk { ailment: Ailment::Eio };
 const FULL: FaultSpec = FaultSpec::Disk { ailment: Ailment::Full };
 const SLOW_DISK: FaultSpec = FaultSpec::Disk { ailment: Ailment::Slow };
+const fn scenario(n: usize) -> FaultSpec {
+    FaultSpec::Scenario { scenario: Source::BuiltIn(n) }
+}
 
 /// A name and the members it may draw, each with its weight. The first member is the foremost.
 type Entry = (&'static str, &'static [(usize, FaultSpec)]);
@@ -104,6 +108,10 @@ const KINDS: &[Entry] = &[
     ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
     ("clock", &[(1, JUMP), (1, STROBE)]),
     ("disk", &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK)]),
+    (
+        "scenario",
+        &[(1, scenario(0)), (1, scenario(1)), (1, scenario(2)), (1, scenario(3)), (1, scenario(4))],
+    ),
     ("kill:leader", &[(1, KILL_LEADER)]),
     ("kill:one", &[(1, KILL_ONE)]),
     ("kill:minority", &[(1, KILL_MINORITY)]),
@@ -136,6 +144,12 @@ const KINDS: &[Entry] = &[
     ("disk:slow", &[(1, SLOW_DISK)]),
     ("disk:bit-flip", &[(1, FaultSpec::BitFlip)]),
     ("wipe", &[(1, FaultSpec::Wipe)]),
+    ("scenario:late-joiner", &[(1, scenario(0))]),
+    ("scenario:unlogged-joiner", &[(1, scenario(1))]),
+    ("scenario:deposed-leader", &[(1, scenario(2))]),
+    ("scenario:cut-off-tail", &[(1, scenario(3))]),
+    ("scenario:crown-chain", &[(1, scenario(4))]),
+    ("scenario:file", &[(1, FaultSpec::Scenario { scenario: Source::File })]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),
     ("partition:election-port", &[(1, ELECTION_PORT)]),
     ("partition:reset", &[(1, RESET)]),

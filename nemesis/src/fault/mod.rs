@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{Loss, Rules};
 use crate::host::NodeId;
+use crate::scenario::Source;
 use crate::switch::{Link, Quality};
 pub use grudge::Grudge;
 pub use kind::{Kind, UnknownKind};
@@ -96,6 +97,12 @@ pub enum FaultSpec {
     /// Like [`FaultSpec::Wipe`] more than a replicated log promises to survive, for damage at the log's end
     /// cannot be told from a torn write. It is done only while all are up, and is no member of any group.
     BitFlip,
+    /// A script of faults that waits for things to happen, [`crate::scenario`], again and again. Who plays it
+    /// injects the faults that it asks for.
+    Scenario {
+        /// Which.
+        scenario: Source,
+    },
 }
 
 /// What is wrong with a disk.
@@ -314,6 +321,7 @@ impl fmt::Display for FaultSpec {
             FaultSpec::PowerCut { rules: Rules::Ext4 } => f.write_str("disk:power-cut-ext4"),
             FaultSpec::Disk { ailment } => write!(f, "disk:{ailment}"),
             FaultSpec::BitFlip => f.write_str("disk:bit-flip"),
+            FaultSpec::Scenario { scenario } => write!(f, "scenario:{scenario}"),
             FaultSpec::Clock { motion: Motion::Jump } => f.write_str("clock:jump"),
             FaultSpec::Clock { motion: Motion::Strobe } => f.write_str("clock:strobe"),
         }

@@ -39,6 +39,9 @@ pub enum Skip {
     /// It would disturb a fault that changes the processes of a server.
     #[error("the clock of {0} is wrong, which would end with its process")]
     Held(NodeId),
+    /// It is a script, whose faults have their targets when their turn comes.
+    #[error("a scenario is played step by step")]
+    Played,
     /// With it, no majority of the servers would be running.
     #[error(
         "{n_down} of {n_nodes} servers are down: one more would leave no spare beyond a majority"
@@ -114,6 +117,7 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
             let nodes = ill(ailment, view, rng)?;
             Ok(Fault::Disk { nodes, ailment, size: size(ailment, rng) })
         }
+        FaultSpec::Scenario { .. } => Err(Skip::Played),
         FaultSpec::BitFlip => {
             running_leader(view)?;
             all_up(view)?;

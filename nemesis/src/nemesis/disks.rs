@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,9 @@ enum Illness {
     FlippedBit,
 }
 
-/// How long a server may take to end after its disk failed it, if it is one that ends then.
-const DYING: Duration = Duration::from_millis(200);
+/// How long a server may take to end after its disk failed it, if it is one that ends then. A Java
+/// machine takes a good fifth of a second.
+const DYING: Duration = Duration::from_secs(1);
 
 impl IllDisks {
     pub(super) fn nodes(&self) -> &[NodeId] {
@@ -166,16 +167,11 @@ impl Nemesis {
         if matches!(ill.illness, Illness::Ails(_)) && felt.values().all(|n_felt| *n_felt == 0) {
             ill.doubts.push("no request met it: nobody felt it".into());
         }
-        if ill.may_end_servers() && felt.values().any(|n_felt| *n_felt > 0) {
-            sleep(DYING);
-        }
+        self.let_die(ill, &felt)?;
         let (mut restarted, mut emptied) = (BTreeMap::new(), BTreeMap::new());
         for node in ill.nodes.clone() {
             let Some(server) = self.servers.get(&node) else { continue };
             let in_node = |e: ProcessError| format!("{node}: {e}");
-            if let Some(status) = lock(server).take_exit().map_err(in_node)? {
-                ill.ended.insert(node, status.to_string());
-            }
             if !ill.ended.contains_key(&node) {
                 continue;
             }
@@ -191,6 +187,24 @@ impl Nemesis {
             "restarted_pids": restarted,
         });
         Ok((Outcome::unless(&ill.doubts), evidence))
+    }
+
+    /// Notes who ended of it; those that felt it get some time for that.
+    fn let_die(&self, ill: &mut IllDisks, felt: &BTreeMap<NodeId, u64>) -> Result<(), String> {
+        let (start, waits) = (Instant::now(), ill.may_end_servers());
+        loop {
+            for node in &ill.nodes {
+                let Some(server) = self.servers.get(node) else { continue };
+                let status = lock(server).take_exit().map_err(|e| format!("{node}: {e}"))?;
+                ill.ended.extend(status.map(|status| (*node, status.to_string())));
+            }
+            let may_die =
+                |(node, n_felt): (&NodeId, &u64)| *n_felt > 0 && !ill.ended.contains_key(node);
+            if !waits || !felt.iter().any(may_die) || start.elapsed() >= DYING {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(1));
+        }
     }
 
     fn start_again(&self, node: NodeId) -> Result<u32, String> {

@@ -24,6 +24,7 @@ use crate::lab::Lab;
 use crate::outcome::{NotHealed, Outcome, Report};
 use crate::partition::{Backend, Baseline, Mended, Rift};
 use crate::process::{self, Launch, ProcessError, Server};
+use crate::scenario::{Sign, Signs};
 use crate::switch::{Losses, Quality};
 
 /// Injects and heals faults in a lab. Its methods block, usually for less than 30 ms; in an async program,
@@ -163,6 +164,13 @@ impl Nemesis {
         });
         let held = clocks.flatten().collect();
         Ok(View { nodes, leader, down, held, ports: self.ports })
+    }
+
+    /// Looks out for a sign of some servers, from now on.
+    pub fn watch(&self, nodes: &[NodeId], sign: Sign) -> Signs {
+        let servers = nodes.iter().filter_map(|node| self.servers.get(node));
+        let launches: Vec<Launch> = servers.map(|server| lock(server).launch.clone()).collect();
+        Signs::of(&launches, sign)
     }
 
     /// Puts a fault in force. The id must be new; the report says what happened.

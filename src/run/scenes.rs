@@ -1,0 +1,206 @@
+//! Scenarios, played: each step's fault is injected, recorded and healed like any other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use nemesis::scenario::{Facts, Move, Scenario, Script, Seen, Signs, Source};
+use nemesis::{Fault, FaultId, NodeId, Outcome, Report, Scheduled};
+use serde_json::{Value, json};
+
+use super::breaker::Work;
+use super::words;
+
+/// Between two looks at what is awaited: a file or a line, and what servers say of themselves.
+const SIGN_EVERY: Duration = Duration::from_millis(1);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Faults of scenario 7 are 7001, 7002, ….
+const FAULTS_MAX: u32 = 1000;
+
+/// A scenario that is being played, again and again until its time is over.
+pub(super) struct Scene {
+    id: FaultId,
+    name: String,
+    script: Script,
+    signs: Option<Signs>,
+    /// Its faults in force, and whom they concern.
+    open: BTreeMap<FaultId, Vec<NodeId>>,
+    n_faults: u32,
+    n_rounds: u64,
+    /// Waiting for a whole ensemble before the next round.
+    resting: bool,
+    /// Why rounds were broken off.
+    troubles: Vec<String>,
+}
+
+impl Scene {
+    /// How soon it wants to be asked again.
+    pub(super) fn patience(&self) -> Duration {
+        if self.signs.is_some() { SIGN_EVERY } else { LOOK_EVERY }
+    }
+}
+
+impl Work {
+    pub(super) fn begin_scene(&mut self, scheduled: Scheduled, source: Source) -> Result<()> {
+        let id = scheduled.id;
+        if let Some(scene) = &self.scene {
+            let reason = format!("{} is being played", scene.name);
+            self.record_skip(scheduled, &reason);
+            return Ok(());
+        }
+        let script = Script::new(self.scenario(source)?, scheduled.seed);
+        let what = scheduled.spec.to_string();
+        self.announce(id, words::family(&scheduled.spec), what.clone(), Vec::new());
+        let report = Report { id, outcome: Outcome::Installed, evidence: Value::Null };
+        self.record_injected(report, Some(Duration::from_millis(scheduled.hold_ms)));
+        self.scene = Some(Scene {
+            id,
+            name: what,
+            script,
+            signs: None,
+            open: BTreeMap::new(),
+            n_faults: 0,
+            n_rounds: 0,
+            resting: false,
+            troubles: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn scenario(&self, source: Source) -> Result<Scenario> {
+        match source.text() {
+            Some(text) => Ok(text.parse()?),
+            None => self.scenario.clone().ok_or_else(|| anyhow!("no scenario was given")),
+        }
+    }
+
+    /// Goes on as far as it can at this moment.
+    pub(super) fn play(&mut self) -> Result<()> {
+        let Some(mut scene) = self.scene.take() else { return Ok(()) };
+        let played = self.play_on(&mut scene);
+        self.scene = Some(scene);
+        played
+    }
+
+    /// Ends it if it is this one, whatever step it is at.
+    pub(super) fn end_scene(&mut self, id: FaultId) -> Result<bool> {
+        let Some(mut scene) = self.scene.take_if(|scene| scene.id == id) else { return Ok(false) };
+        self.heal_faults(&mut scene, |_| true)?;
+        let outcome = match scene.n_rounds {
+            0 => {
+                let at = format!("no round was finished; it was at `{}`", scene.script.step());
+                scene.troubles.push(at);
+                Outcome::Indeterminate { reason: scene.troubles.join("; ") }
+            }
+            _ => Outcome::Installed,
+        };
+        let evidence = json!({ "rounds": scene.n_rounds, "broken_off": scene.troubles });
+        self.announce_heal(id);
+        self.record_healed(Report { id, outcome, evidence })?;
+        Ok(true)
+    }
+
+    pub(super) fn scene_id(&self) -> Option<FaultId> {
+        self.scene.as_ref().map(|scene| scene.id)
+    }
+
+    fn play_on(&mut self, scene: &mut Scene) -> Result<()> {
+        loop {
+            let facts = self.facts(scene)?;
+            if scene.resting && !facts.settled {
+                return Ok(());
+            }
+            if std::mem::take(&mut scene.resting) {
+                scene.script.rewind();
+            }
+            if facts.sign {
+                scene.signs = None;
+            }
+            match scene.script.next(&facts) {
+                Ok(Move::Break(fault)) => self.break_in_scene(scene, &fault, &facts)?,
+                Ok(Move::Heal(nodes)) => {
+                    self.heal_faults(scene, |hit| hit.iter().any(|node| nodes.contains(node)))?;
+                }
+                Ok(Move::HealEverything) => self.heal_faults(scene, |_| true)?,
+                Ok(Move::Watch(nodes, sign)) => {
+                    scene.signs = Some(self.nemesis.watch(&nodes, sign));
+                    return Ok(());
+                }
+                Ok(Move::Wait) if facts.sign => {}
+                Ok(Move::Wait) => return Ok(()),
+                Ok(Move::End) => {
+                    scene.n_rounds += 1;
+                    return self.rest(scene);
+                }
+                Err(why) => {
+                    scene.troubles.push(why);
+                    return self.rest(scene);
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self, scene: &mut Scene) -> Result<()> {
+        scene.signs = None;
+        scene.resting = true;
+        self.heal_faults(scene, |_| true)
+    }
+
+    /// While a sign is watched for, nothing else is looked at: that takes longer.
+    fn facts(&mut self, scene: &mut Scene) -> Result<Facts> {
+        let facts = Facts { now: self.now(), answers: self.answers(), ..Facts::default() };
+        if let Some(signs) = &mut scene.signs {
+            return Ok(Facts { sign: signs.seen(), ..facts });
+        }
+        let seen = (1..).zip(self.roles.observations()).filter_map(|(n, seen)| {
+            let leads = seen.role == workloads::Role::Leader;
+            seen.zxid.map(|zxid| (NodeId(n), Seen { zxid, leads }))
+        });
+        let (seen, settled) = (seen.collect(), self.roles.settled());
+        Ok(Facts { view: self.view()?, seen, settled, ..facts })
+    }
+
+    fn break_in_scene(&mut self, scene: &mut Scene, fault: &Fault, facts: &Facts) -> Result<()> {
+        scene.n_faults = scene.n_faults % (FAULTS_MAX - 1) + 1;
+        let id = FaultId(scene.id.0 * FAULTS_MAX + scene.n_faults);
+        let what = format!("{}: {}", scene.name, words::describe(fault, facts.view.leader));
+        self.announce(id, words::family_of(fault), what, words::nodes(fault));
+        let report = self.inject_now(id, fault)?;
+        if let Outcome::Skipped { reason } = &report.outcome {
+            scene.troubles.push(format!("`{}`: {reason}", scene.script.step()));
+            scene.resting = true;
+        } else {
+            scene.open.insert(id, concerned(fault));
+        }
+        self.record_injected(report, None);
+        if scene.resting { self.rest(scene) } else { Ok(()) }
+    }
+
+    fn heal_faults(&mut self, scene: &mut Scene, those: impl Fn(&[NodeId]) -> bool) -> Result<()> {
+        let ids: Vec<_> =
+            scene.open.iter().filter(|(_, hit)| those(hit)).map(|(id, _)| *id).collect();
+        for id in ids {
+            scene.open.remove(&id);
+            self.heal(id)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whose recovery is its heal.
+fn concerned(fault: &Fault) -> Vec<NodeId> {
+    match fault {
+        Fault::Kill { nodes }
+        | Fault::Pause { nodes }
+        | Fault::PowerCut { nodes, .. }
+        | Fault::Disk { nodes, .. } => nodes.clone(),
+        // One server and the others: it is at an end of every link.
+        Fault::Partition { grudge, .. } => {
+            let ends = |node: &NodeId| {
+                grudge.iter().all(|link| [link.src, link.dst].contains(&(*node).into()))
+            };
+            NodeId::first(NodeId::MAX).into_iter().filter(ends).collect()
+        }
+        _ => Vec::new(),
+    }
+}
