@@ -136,6 +136,7 @@ fn manifest() -> Manifest {
             workload: "register".into(),
             faults: vec!["kill".into(), "partition:leader".into()],
             interval_s: 1.0,
+            scenario: None,
             seed: 7,
             keys: 2,
             tick_ms: 100,
