@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wire::{ErrorCode, Request};
+use wire::{ErrorCode, Request, decode_reply, opcode, xid};
 
 use support::client::{Client, exchange, four_letters};
 use support::ensemble::Ensemble;
@@ -128,6 +128,38 @@ fn garbage_closes_the_connection_and_nothing_else() {
     ensemble.write_znodes("b", 3);
     ensemble.wait_until_level();
     (1..=3).for_each(|id| ensemble.assert_serves_znodes(id, "b", 3));
+}
+
+/// Apache ZooKeeper 3.8.0 answers the same.
+#[test]
+fn a_request_that_cannot_be_read_is_answered_in_its_place() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(3, "");
+    ensemble.write_znodes("a", 1);
+    let request = |xid: i32, opcode: i32, body: &[u8]| {
+        let length = 8 + i32::try_from(body.len()).expect("short");
+        let head = [length, xid, opcode].map(i32::to_be_bytes).concat();
+        [&head, body].concat()
+    };
+    let unreadable = ErrorCode::MarshallingError.code();
+    for id in 1..=3 {
+        let mut client = ensemble.client(id);
+        for (xid, opcode, body, err) in [
+            (1, opcode::SET_DATA, &b"\x7f\xff\xff\xff/"[..], unreadable),
+            (2, opcode::GET_DATA, b"\0\0\0\x05/", unreadable),
+            (3, opcode::MULTI, b"", unreadable),
+            (4, opcode::PING, b"", 0),
+        ] {
+            let reply = client.answer_to(&request(xid, opcode, body)).expect("it answers");
+            let (header, _) = decode_reply(&reply, opcode::PING).expect("a header alone");
+            assert_eq!((header.xid, header.err), (xid, err), "server {id}");
+        }
+        let credentials = request(xid::AUTH, opcode::AUTH, b"\0");
+        let closed = client.answer_to(&credentials).expect_err("nobody can tell who it is");
+        assert_ne!(closed.kind(), ErrorKind::WouldBlock, "the connection was left open");
+        assert!(ensemble.log(id).contains("a request that cannot be read"), "{}", ensemble.log(id));
+    }
+    (1..=3).for_each(|id| ensemble.assert_serves_znodes(id, "a", 1));
 }
 
 fn assert_garbage_is_refused(addr: SocketAddr, rng: &mut ChaCha8Rng) {

@@ -210,6 +210,7 @@ fn each_path(request: &mut Request, change: &impl Fn(&mut String)) {
         | Request::Auth { .. }
         | Request::WhoAmI
         | Request::CloseSession
-        | Request::Unknown { .. } => {}
+        | Request::Unknown { .. }
+        | Request::Unreadable { .. } => {}
     }
 }

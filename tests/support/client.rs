@@ -119,6 +119,12 @@ impl<S: Read + Write> Client<S> {
         self
     }
 
+    /// Sends a frame as it is; the payload of the next answer.
+    pub(crate) fn answer_to(&mut self, frame: &[u8]) -> io::Result<Vec<u8>> {
+        self.stream.write_all(frame)?;
+        self.receive()
+    }
+
     fn receive(&mut self) -> io::Result<Vec<u8>> {
         let mut len = [0; 4];
         self.stream.read_exact(&mut len)?;

@@ -19,6 +19,7 @@ use wire::{ConnectRequest, Identity, Request, RequestHeader};
 use super::registry::{Refused, Registry, Visit};
 use crate::auth;
 use crate::desk::{Desk, Question};
+use crate::seldom::Seldom;
 use crate::tls::Refusals;
 
 /// Names a connection for as long as the process lives.
@@ -92,6 +93,9 @@ pub(crate) struct Front {
 
 /// Clients that TLS has turned away.
 static REFUSALS: Refusals = Refusals::new();
+
+/// Requests that cannot be read.
+static UNREADABLE: Seldom = Seldom::new();
 
 /// Accepts clients, with TLS or without.
 pub(crate) async fn accept_clients(
@@ -242,7 +246,7 @@ async fn read(
 ) -> io::Result<()> {
     loop {
         let frame = frames.next().await?;
-        let (header, request) = wire::decode_request(&frame).map_err(invalid)?;
+        let (header, request) = decode(&frame, visit)?;
         permits.acquire().await.map_err(io::Error::other)?.forget();
         visit.stats.room().await;
         let conn = visit.conn;
@@ -254,6 +258,15 @@ async fn read(
             return Ok(());
         }
     }
+}
+
+fn decode(frame: &[u8], visit: &Visit) -> io::Result<(RequestHeader, Request)> {
+    wire::decode_request(frame).or_else(|error| {
+        if UNREADABLE.may() {
+            warn!(from = %visit.stats.from, %error, "a request that cannot be read");
+        }
+        wire::unreadable_request(frame).ok_or_else(|| invalid(error))
+    })
 }
 
 /// Writes until the engine drops its end; then the connection is closed.

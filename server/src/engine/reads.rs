@@ -48,6 +48,7 @@ impl Engine {
                 let results = ops.into_iter().map(|op| self.read_one(&who, op)).collect();
                 Response::Multi { results }
             }
+            Request::Unreadable { .. } => return Err(ErrorCode::MarshallingError),
             Request::WhoAmI => Response::WhoAmI { identities: auth::users(&who) },
             Request::GetEphemerals { prefix } => {
                 Response::GetEphemerals { paths: self.ephemerals(session, &prefix) }

@@ -50,11 +50,22 @@ pub(super) fn write_op(request: &Request, extended_types: bool) -> Option<WriteO
         Request::Check { path, version } => {
             WriteOp::Check { path: path.clone(), version: *version }
         }
+        Request::Unreadable { opcode } if is_write(*opcode) => {
+            WriteOp::Error { code: ErrorCode::MarshallingError }
+        }
         Request::Multi { ops } => WriteOp::Multi {
             ops: ops.iter().filter_map(|op| write_op(op, extended_types)).collect(),
         },
         _ => return None,
     })
+}
+
+fn is_write(opcode: i32) -> bool {
+    use wire::opcode::{
+        CREATE, CREATE_CONTAINER, CREATE_TTL, CREATE2, DELETE, MULTI, SET_ACL, SET_DATA,
+    };
+    [CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL, DELETE, SET_DATA, SET_ACL, MULTI]
+        .contains(&opcode)
 }
 
 fn create(path: &str, data: &Data, acl: &[Acl], mode: CreateMode, with_stat: bool) -> WriteOp {

@@ -29,7 +29,7 @@ pub use event::{AddWatchMode, EventType, WatcherEvent, WatcherType, state};
 pub use jute::{Data, Error, Problem, Reader, Writer};
 pub use multi::OpResult;
 pub use records::{Acl, CreateMode, Identity, ReplyHeader, RequestHeader, Stat, perms, xid};
-pub use request::{Request, decode_request, encode_request};
+pub use request::{Request, decode_request, encode_request, unreadable_request};
 pub use response::{
     Response, decode_notification, decode_reply, encode_notification, encode_reply,
 };

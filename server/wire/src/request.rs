@@ -74,6 +74,8 @@ pub enum Request {
     CloseSession,
     /// An operation that this crate cannot decode; answer `Unimplemented`.
     Unknown { opcode: i32 },
+    /// An operation whose body cannot be decoded; answer `MarshallingError`.
+    Unreadable { opcode: i32 },
 }
 
 impl Request {
@@ -108,13 +110,14 @@ impl Request {
             Request::GetAllChildrenNumber { .. } => opcode::GET_ALL_CHILDREN_NUMBER,
             Request::WhoAmI => opcode::WHO_AM_I,
             Request::CloseSession => opcode::CLOSE_SESSION,
-            Request::Unknown { opcode } => *opcode,
+            Request::Unknown { opcode } | Request::Unreadable { opcode } => *opcode,
         }
     }
 }
 
 /// Reads a payload. An opcode that is not known is [`Request::Unknown`], not an error: the stream
-/// is in order and the client deserves an answer. After an error the connection must be closed.
+/// is in order and the client deserves an answer. After an error see
+/// [`unreadable_request`].
 pub fn decode_request(payload: &[u8]) -> Result<(RequestHeader, Request), Error> {
     let mut reader = Reader::new(payload);
     let header = RequestHeader { xid: reader.int("xid")?, opcode: reader.int("type")? };
@@ -125,7 +128,17 @@ pub fn decode_request(payload: &[u8]) -> Result<(RequestHeader, Request), Error>
     Ok((header, request))
 }
 
-/// Appends a frame. For [`Request::Unknown`] the body is empty.
+/// What a payload is that [`decode_request`] has refused. `None`: the connection must be closed,
+/// because there is no header, or because it is credentials that cannot be read.
+#[must_use]
+pub fn unreadable_request(payload: &[u8]) -> Option<(RequestHeader, Request)> {
+    let mut reader = Reader::new(payload);
+    let header = RequestHeader { xid: reader.int("xid").ok()?, opcode: reader.int("type").ok()? };
+    let opcode = header.opcode;
+    (opcode != opcode::AUTH).then_some((header, Request::Unreadable { opcode }))
+}
+
+/// Appends a frame. For [`Request::Unknown`] and [`Request::Unreadable`] the body is empty.
 pub fn encode_request(xid: i32, request: &Request, out: &mut Vec<u8>) {
     frame::write(out, |writer| {
         writer.int(xid);
@@ -287,7 +300,11 @@ pub(crate) fn write_body(writer: &mut Writer<'_>, request: &Request) {
                 .into_iter()
                 .for_each(|paths| writer.strings(paths));
         }
-        Request::Ping | Request::WhoAmI | Request::CloseSession | Request::Unknown { .. } => {}
+        Request::Ping
+        | Request::WhoAmI
+        | Request::CloseSession
+        | Request::Unknown { .. }
+        | Request::Unreadable { .. } => {}
     }
 }
 

@@ -77,6 +77,16 @@ fn bytes_behind_a_record_are_refused() {
 }
 
 #[test]
+fn after_a_body_that_cannot_be_read_the_stream_is_in_order() {
+    let cut = [0, 0, 0, 7, 0, 0, 0, 5, 0x7f, 0xff, 0xff, 0xff, b'/'];
+    let (header, request) = wire::unreadable_request(&cut).expect("it has a header");
+    assert_eq!((header.xid, request), (7, wire::Request::Unreadable { opcode: 5 }));
+    assert_eq!(wire::unreadable_request(&cut[..7]), None, "no header");
+    let credentials = [0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 100, 0];
+    assert_eq!(wire::unreadable_request(&credentials), None);
+}
+
+#[test]
 fn a_multi_takes_no_reads_a_multi_read_no_writes_and_neither_nests() {
     let refused = |outer: i32, inner: i32| {
         let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, outer as u8, 0, 0, 0, inner as u8, 0];
