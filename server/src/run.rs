@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::{TcpListener, lookup_host};
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::{info, warn};
 
 use std::sync::Arc;
@@ -139,6 +140,8 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     if let Some(mutant) = mutant {
         warn!("planted defect {mutant}: {}", mutant.what());
     }
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     let door = Door::new(config.quorum_tls.as_ref())?;
     let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
     let (store, recovered) = Store::<Txn, State>::open(&config.data_dir)?;
@@ -170,7 +173,8 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     if let Some((host, port)) = &config.metrics {
         tokio::spawn(serve_metrics(listen(host, *port).await?, desk.clone()));
     }
-    let front = Front { max_buffer: config.max_buffer, registry, desk, events: clients };
+    let max_buffer = config.max_buffer;
+    let front = Front { max_buffer, registry: registry.clone(), desk, events: clients };
     let front = Arc::new(front);
     tokio::spawn(accept_clients(listener, None, front.clone()));
     if let (Some(port), Some(acceptor)) = (&config.secure, secure) {
@@ -186,9 +190,41 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let parts =
         Parts { config, mutant, recovered, worker, links, door, incarnation, first_session };
     let engine = Engine::new(parts, &data_dir)?;
-    let events = Events { links: link_events, clients: client_events, storage: storage_events };
-    Err(engine.run(events).await)
+    let (stop, stop_events) = unbounded_channel();
+    tokio::spawn(stop_on_signal(terminate, interrupt, stop));
+    let events = Events {
+        links: link_events,
+        clients: client_events,
+        storage: storage_events,
+        stop: stop_events,
+    };
+    engine.run(events).await?;
+    last_replies(&registry).await;
+    info!("stopped");
+    Ok(())
 }
+
+/// `kill` and Ctrl-C: the server says good-bye before it ends.
+async fn stop_on_signal(mut terminate: Signal, mut interrupt: Signal, stop: UnboundedSender<()>) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _stopping = stop.send(());
+    }
+}
+
+/// Waits until the clients have their last replies, or do not take them.
+async fn last_replies(registry: &Registry) {
+    let deadline = tokio::time::Instant::now() + FAREWELL;
+    while !registry.connections().is_empty() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// How long the last replies to clients may take.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 fn log_to_stderr() {
     let level = std::env::var("ZOOBREAK_LOG").ok().and_then(|level| level.parse().ok());

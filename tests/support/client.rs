@@ -16,6 +16,16 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Client<S = TcpStream> {
     stream: S,
     xid: i32,
+    session: Session,
+}
+
+/// What a session is resumed with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Session {
+    id: i64,
+    password: Vec<u8>,
+    /// The newest state that its client has seen.
+    zxid: i64,
 }
 
 /// What a server answered: the zxid, and the body or the error.
@@ -32,7 +42,16 @@ impl Client {
 
     /// Opens a session that can do with reads; and whether these are all that it gets.
     pub(crate) fn connect_read_only(addr: SocketAddr) -> io::Result<(Client, bool)> {
-        Client::greet(dial(addr)?, true)
+        Client::greet(dial(addr)?, true, Session::default())
+    }
+
+    /// Goes on with a session on another connection. `None` if the servers say that it is over.
+    pub(crate) fn resume(addr: SocketAddr, session: Session) -> io::Result<Option<Client>> {
+        match Client::greet(dial(addr)?, false, session) {
+            Ok((client, _)) => Ok(Some(client)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends bytes as they are, and reads until the server closes the connection.
@@ -44,17 +63,19 @@ impl Client {
 impl<S: Read + Write> Client<S> {
     /// Opens a session over a connection.
     pub(crate) fn open(stream: S) -> io::Result<Client<S>> {
-        Ok(Client::greet(stream, false)?.0)
+        Ok(Client::greet(stream, false, Session::default())?.0)
     }
 
-    fn greet(stream: S, read_only: bool) -> io::Result<(Client<S>, bool)> {
-        let mut client = Client { stream, xid: 0 };
+    fn greet(stream: S, read_only: bool, session: Session) -> io::Result<(Client<S>, bool)> {
+        let mut client = Client { stream, xid: 0, session };
+        let Session { id, mut password, zxid } = client.session.clone();
+        password.resize(16, 0);
         let request = ConnectRequest {
             protocol_version: 0,
-            last_zxid_seen: 0,
+            last_zxid_seen: zxid,
             timeout_ms: 20_000,
-            session_id: 0,
-            password: vec![0; 16],
+            session_id: id,
+            password,
             read_only: Some(read_only),
         };
         let mut bytes = Vec::new();
@@ -62,9 +83,17 @@ impl<S: Read + Write> Client<S> {
         client.stream.write_all(&bytes)?;
         let response = ConnectResponse::decode(&client.receive()?).map_err(io::Error::other)?;
         match response.session_id {
-            0 => Err(io::Error::other("the session was refused")),
-            _ => Ok((client, response.read_only == Some(true))),
+            0 => Err(io::Error::new(io::ErrorKind::PermissionDenied, "the session was refused")),
+            id => {
+                client.session = Session { id, password: response.password, zxid };
+                Ok((client, response.read_only == Some(true)))
+            }
         }
+    }
+
+    /// To go on with on another connection.
+    pub(crate) fn session(&self) -> Session {
+        self.session.clone()
     }
 
     pub(crate) fn call(&mut self, request: &Request) -> io::Result<Answer> {
@@ -81,6 +110,7 @@ impl<S: Read + Write> Client<S> {
             (code, None) => return Err(io::Error::other(format!("error code {code}"))),
         };
         assert_eq!(header.xid, self.xid, "replies keep the order of requests");
+        self.session.zxid = self.session.zxid.max(header.zxid);
         Ok(Answer { zxid: header.zxid, result })
     }
 

@@ -105,6 +105,13 @@ impl Ensemble {
         wait(&mut process, seconds(20)).code().expect("no signal ended it")
     }
 
+    /// SIGTERM; waits until it has ended as it should.
+    pub(crate) fn stop(&mut self, id: usize) {
+        self.signal(id, Signal::SIGTERM);
+        let code = self.ended(id);
+        assert_eq!(code, 0, "{}", self.log(id));
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self, id: usize) {
         let mut process = self.member(id).process.take().expect("it was started");

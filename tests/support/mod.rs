@@ -8,6 +8,7 @@ pub(crate) mod disguise;
 pub(crate) mod ensemble;
 pub(crate) mod harness;
 pub(crate) mod leftovers;
+pub(crate) mod load;
 
 use std::io::Write;
 use std::path::Path;

@@ -4,6 +4,7 @@
 mod compare;
 mod deliver;
 mod facts;
+mod farewell;
 mod housekeeping;
 mod quotas;
 mod read_only;
@@ -38,9 +39,10 @@ use crate::{Config, Mutant, ServerAddress, ServerError};
 
 use requests::{Client, Waiting};
 
-/// Silence that ends an election once a quorum agrees. ZooKeeper waits 200 ms; a better vote that
-/// comes later only costs another round, never safety.
-const SETTLE_MS: u64 = 50;
+/// Silence that ends an election once a quorum agrees, if a server that could still vote says
+/// nothing. ZooKeeper waits 200 ms; a better vote that comes later only costs another round, never
+/// safety.
+const SETTLE_MS: u64 = 20;
 /// Between two repetitions of a vote.
 const RESEND_MS: u64 = 150;
 
@@ -92,6 +94,8 @@ pub(crate) struct Engine {
     doubt: bool,
     /// Mutant X13 is at work: the next transaction is not applied.
     skip_next: bool,
+    /// Told to stop: when it does so at the latest.
+    stop_by: Option<Instant>,
     /// Why this server must end.
     failed: Option<ServerError>,
 
@@ -110,6 +114,8 @@ pub(crate) struct Events {
     pub(crate) links: UnboundedReceiver<LinkEvent>,
     pub(crate) clients: UnboundedReceiver<ClientEvent>,
     pub(crate) storage: UnboundedReceiver<Report>,
+    /// The operator wants the server to end.
+    pub(crate) stop: UnboundedReceiver<()>,
 }
 
 /// What the engine is made of.
@@ -184,6 +190,7 @@ impl Engine {
             comparison: Comparison::new(config.id),
             doubt: false,
             skip_next: false,
+            stop_by: None,
             failed: None,
             origin,
             next_session: first_session,
@@ -197,8 +204,11 @@ impl Engine {
         })
     }
 
-    /// Runs until the disk fails, or this server's state is found to be wrong.
-    pub(crate) async fn run(mut self, mut events: Events) -> ServerError {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// When the disk fails, or this server's state is found to be wrong.
+    pub(crate) async fn run(mut self, mut events: Events) -> Result<(), ServerError> {
         self.carry_out();
         let half_tick = Duration::from_millis((self.config.tick_ms / 2).max(1));
         let mut housekeeping = interval(half_tick);
@@ -210,17 +220,20 @@ impl Engine {
             let due = self.timers.next().unwrap_or_else(|| Instant::now() + half_tick);
             tokio::select! {
                 Some(report) = events.storage.recv() => {
-                    if let Err(error) = self.report(report) {
-                        return error.into();
-                    }
+                    self.report(report)?;
                 }
                 Some(event) = events.links.recv() => self.link(event),
                 Some(event) = events.clients.recv() => self.client(event),
+                Some(()) = events.stop.recv() => self.stop(),
                 _ = housekeeping.tick() => self.housekeeping(),
                 () = sleep_until(due) => {}
             }
             if let Some(error) = self.failed.take() {
-                return error;
+                return Err(error);
+            }
+            if self.may_end() {
+                self.farewell().await;
+                return Ok(());
             }
         }
     }
@@ -360,8 +373,7 @@ impl Engine {
         let address = self.voters.as_ref().and_then(|voters| voters.address(to)).cloned();
         let (Some(caller), Some(address)) = (self.caller.clone(), address) else {
             // Where it is, is not known: as good as unreachable.
-            let _own = self.links.send(LinkEvent::Unreachable { peer: to });
-            return;
+            return self.input(Input::Disconnected { peer: to });
         };
         let dial = links::dial(caller, to, address, self.door.clone(), self.links.clone());
         self.dialling = Some((to, tokio::spawn(dial).abort_handle()));

@@ -174,6 +174,9 @@ impl Engine {
     /// Hands a transaction to the protocol. The leader applies to its own clients what it applies
     /// to those of its learners: only the session's present server may write.
     pub(super) fn submit(&mut self, origin: Origin, txn: tree::Txn) {
+        if self.leading() && self.stopping() {
+            return;
+        }
         let may_write = !self.leading() || self.may_write(self.config.id, &txn);
         let txn = Txn::new(origin, txn);
         match may_write {
@@ -182,8 +185,11 @@ impl Engine {
         }
     }
 
-    /// A learner's transaction reaches the leader.
+    /// A learner's transaction reaches the leader. One that is about to stop leaves it to the next.
     pub(super) fn forwarded(&mut self, from: ServerId, txn: Txn, proposal: &Proposal) {
+        if self.stopping() {
+            return;
+        }
         if !self.may_write(from, &proposal.txn) {
             return self.send(from, Frame::Moved(proposal.origin));
         }

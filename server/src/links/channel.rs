@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zab::ServerId;
@@ -29,13 +29,19 @@ pub(crate) struct Channel {
     pub(crate) id: u64,
     frames: UnboundedSender<Frame>,
     reader: AbortHandle,
-    writer: AbortHandle,
+    writer: JoinHandle<()>,
 }
 
 impl Channel {
     /// Queues a frame. If the connection is gone, `Down` is on its way.
     pub(crate) fn send(&self, frame: Frame) {
         let _gone = self.frames.send(frame);
+    }
+
+    /// Closes the connection after what was queued, or when that has taken too long.
+    pub(crate) async fn finish(mut self, within: Duration) {
+        (self.frames, _) = unbounded_channel();
+        let _late = timeout(within, &mut self.writer).await;
     }
 
     /// Starts to read and write. Called by the engine, so that no frame comes before `Up`.
@@ -72,10 +78,10 @@ fn carry(
     ),
     queue: UnboundedReceiver<Frame>,
     events: &UnboundedSender<LinkEvent>,
-) -> (AbortHandle, AbortHandle) {
+) -> (AbortHandle, JoinHandle<()>) {
     let reader = tokio::spawn(read(peer, id, read_half, events.clone()));
     let writer = tokio::spawn(write(peer, id, write_half, queue, events.clone()));
-    (reader.abort_handle(), writer.abort_handle())
+    (reader.abort_handle(), writer)
 }
 
 /// Dials `peer` until the channel stands, or for a bounded time. Abort the task to stop.
