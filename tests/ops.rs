@@ -129,6 +129,13 @@ fn figures_of_the_leader_and_of_followers_are_served_over_http() {
         ("hash", "hash", "digests"),
         ("is_read_only", "is_read_only", "read_only"),
         ("voting_view", "voting_view", "current_config"),
+        ("zabstate", "zabstate", "zab_counter"),
+        ("lsnp", "last_snapshot", "timestamp"),
+        ("icfg", "initial_configuration", "initial_configuration"),
+        ("obsr", "observers", "synced_observers"),
+        ("sysp", "system_properties", "os.name"),
+        ("gtmk", "get_trace_mask", "tracemask"),
+        ("set_trace_mask?traceMask=7", "set_trace_mask", "tracemask"),
     ] {
         let answer = answer(name);
         assert_eq!(answer["command"], canonical, "{answer}");
@@ -136,6 +143,10 @@ fn figures_of_the_leader_and_of_followers_are_served_over_http() {
         assert!(answer.get(member).is_some(), "{name}: {answer}");
     }
     assert_eq!(answer("leader")["leader_id"], leader);
+    assert_eq!(answer("zabstate")["zabstate"], "broadcast");
+    assert_eq!(answer("zabstate")["is_leader"], leader == 1);
+    assert_eq!(answer("gtmk")["tracemask"], 7);
+    assert!(answer("stmk")["error"].is_string(), "it has no argument");
     assert_eq!(answer("cons")["connections"][0]["last_operation"], "GETD");
     assert_eq!(answer("nonsense")["error"], "Unknown command: nonsense");
     assert!(get(ports[0], "/elsewhere").starts_with("HTTP/1.1 404"));
@@ -161,6 +172,57 @@ fn an_address_has_only_so_many_connections() {
     let mut next = until("a place is free", seconds(10), || Client::connect(addr).ok());
     next.create("/a", b"x").expect("it serves");
     drop(held);
+}
+
+#[test]
+fn requests_past_the_limit_of_all_clients_wait_and_none_is_lost() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::new(3, "globalOutstandingLimit=5\n");
+    (1..=3).for_each(|id| start_patient(&mut ensemble, id));
+    let leader = ensemble.settle();
+    let clients = [0, 1].map(|_| ensemble.client(leader));
+    let mut watcher = ensemble.client(leader);
+    let figure = |name: &str| -> u64 {
+        let said = four_letters(ensemble.addr(leader), "mntr").expect("it answers");
+        let prefix = format!("zk_{name}\t");
+        let line = said.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.expect("it is serving").parse().expect("a number")
+    };
+    let followers: Vec<usize> = (1..=3).filter(|id| *id != leader).collect();
+    followers.iter().for_each(|id| ensemble.signal(*id, Signal::SIGSTOP));
+    let busy: Vec<Client> =
+        (0..).zip(clients).map(|(n, client)| client.send_only(&creates(n, 30))).collect();
+    until("the limit is reached", seconds(10), || {
+        (figure("outstanding_requests") == 5 && figure("request_throttle_wait_count") > 0)
+            .then_some(())
+    });
+
+    followers.iter().for_each(|id| ensemble.signal(*id, Signal::SIGCONT));
+    for path in ["/n0-29", "/n1-29"] {
+        until("the last one is done", seconds(20), || watcher.get(path).ok());
+    }
+    assert_eq!(figure("outstanding_requests"), 0);
+    drop(busy);
+}
+
+/// `count` creates of `/n<client>-<number>`.
+fn creates(client: usize, count: i32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in 0..count {
+        let (path, flags) = (format!("/n{client}-{number}"), CreateMode::Persistent.flags());
+        let request = Request::Create { path, data: None, acl: Acl::open(), flags };
+        wire::encode_request(number + 1, &request, &mut bytes);
+    }
+    bytes
+}
+
+/// Starts a server that stays with its leader, or its followers, for twenty seconds of silence.
+fn start_patient(ensemble: &mut Ensemble, id: usize) {
+    let path = ensemble.config(id);
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    let patient = text.replace("syncLimit=4", "syncLimit=100");
+    std::fs::write(&path, patient).expect("a scratch directory");
+    ensemble.start(id);
 }
 
 #[test]
@@ -204,13 +266,7 @@ fn the_circuit_breaker_refuses_while_a_quorum_hangs_and_closes_afterwards() {
     let extra = "circuitBreaker.enabled=true\ncircuitBreaker.requestVolumeThreshold=10\n\
         circuitBreaker.minimumResponseTime=300\ncircuitBreaker.sleepWindowSize=1\n";
     let mut ensemble = Ensemble::new(3, extra);
-    for id in 1..=3 {
-        let path = ensemble.config(id);
-        let text = std::fs::read_to_string(&path).expect("it is there");
-        let patient = text.replace("syncLimit=4", "syncLimit=100");
-        std::fs::write(&path, patient).expect("a scratch directory");
-        ensemble.start(id);
-    }
+    (1..=3).for_each(|id| start_patient(&mut ensemble, id));
     let leader = ensemble.settle();
     let followers: Vec<usize> = (1..=3).filter(|id| *id != leader).collect();
     let state = || -> f64 {

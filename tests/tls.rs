@@ -52,7 +52,11 @@ impl Secure {
 #[test]
 fn a_client_with_a_certificate_is_served_and_known_by_it() {
     let _alone = alone();
-    let secure = Secure::started("");
+    let admin = SocketAddr::from(([127, 0, 0, 1], free_ports(1)[0]));
+    let secure = Secure::started(&format!(
+        "admin.enableServer=true\nadmin.serverAddress=127.0.0.1\nadmin.serverPort={}\n",
+        admin.port()
+    ));
     let known = secure.authority.sign(holder("client"));
     let mut client = secure.client(Some(&known)).expect("it is signed by the authority");
     client.create("/a", &[7; 100_000]).expect("it serves");
@@ -65,6 +69,11 @@ fn a_client_with_a_certificate_is_served_and_known_by_it() {
 
     let mut plain = secure.ensemble.client(1);
     assert_eq!(plain.get("/a").expect("the other port has no TLS").len(), 100_000);
+
+    let listed = exchange(admin, b"GET /commands/cons HTTP/1.1\r\n\r\n").expect("it answers");
+    let listed = String::from_utf8_lossy(&listed);
+    let (_, after) = listed.split_once("\"secure_connections\": [").expect("JSON");
+    assert!(after.contains("\"session_id\""), "{listed}");
 
     let authority = secure.authority.certificate();
     let mut words = dial_tls(secure.addr, &authority, Some(&known)).expect("it listens");

@@ -146,6 +146,7 @@ async fn serve_tls(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let stream = timeout(GREETING, tls.accept(stream)).await??;
+    visit.stats.secured();
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let mut who = vec![auth::address(visit.stats.from.ip())];
     who.extend(shown.and_then(|certificate| auth::certificate(certificate)));

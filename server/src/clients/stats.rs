@@ -26,6 +26,7 @@ const UNSENT_MAX: usize = 64 << 20;
 pub(crate) struct Stats {
     pub(crate) from: SocketAddr,
     pub(crate) established: SystemTime,
+    secure: AtomicBool,
     counters: Mutex<Counters>,
     unsent: AtomicUsize,
     unanswered: AtomicUsize,
@@ -70,6 +71,7 @@ impl Stats {
         Stats {
             from,
             established: SystemTime::now(),
+            secure: AtomicBool::new(false),
             counters: Mutex::default(),
             unsent: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
@@ -78,6 +80,16 @@ impl Stats {
             given_up: AtomicBool::new(false),
             ending: Notify::new(),
         }
+    }
+
+    /// It came by TLS.
+    pub(super) fn secured(&self) {
+        self.secure.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it came by TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure.load(Ordering::Relaxed)
     }
 
     /// A copy of the counters.

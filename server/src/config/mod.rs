@@ -87,6 +87,8 @@ pub struct Config {
     pub container_check_ms: u64,
     /// `DigestAuthenticationProvider.superDigest`: the superuser, as `user:hash`; none when absent.
     pub super_digest: Option<String>,
+    /// The file as it was read.
+    pub text: String,
     /// `mutant`: a planted defect; refused unless the command line names it too.
     pub mutant: Option<Mutant>,
     /// Keys that mean something to ZooKeeper but nothing here, with their lines.
@@ -149,6 +151,18 @@ impl Config {
         Ok(config)
     }
 
+    /// [`Config::text`] without what is secret in it, for whoever asks.
+    #[must_use]
+    pub fn shown_text(&self) -> String {
+        let shown = |line: &str| match line.split_once('=') {
+            Some((key, _)) if key.contains("superDigest") || key.contains("password") => {
+                format!("{key}=***\n")
+            }
+            _ => format!("{line}\n"),
+        };
+        self.text.lines().map(shown).collect()
+    }
+
     /// The session timeout that a client gets, milliseconds, if it asks for this one.
     #[must_use]
     pub fn session_timeout_ms(&self, asked_ms: i32) -> i32 {
@@ -193,6 +207,7 @@ impl Config {
                 1..=1 << 40,
             )?,
             super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
+            text: text.to_owned(),
             mutant: lines.mutant()?,
             ignored: lines.ignored(),
         };

@@ -94,6 +94,14 @@ fn what_operators_reach_is_configured_as_in_zookeeper() {
 }
 
 #[test]
+fn secrets_are_not_shown() {
+    let config = parse("dataDir=/d\nDigestAuthenticationProvider.superDigest=super:x=\n").unwrap();
+    assert!(config.text.contains("super:x="));
+    let shown = "dataDir=/d\nDigestAuthenticationProvider.superDigest=***\n";
+    assert_eq!(config.shown_text(), shown);
+}
+
+#[test]
 fn my_id_must_be_in_the_list() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("zoo.cfg");

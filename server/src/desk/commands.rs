@@ -1,7 +1,10 @@
 //! The AdminServer's commands: `/commands/<name>`, JSON in ZooKeeper's shape.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Map, Value, json};
 
+use super::replication::{last_snapshot, observers, zab_state};
 use super::variables::Variable;
 use super::words::{
     by_path, by_session, digest_log, environment_pairs, members, on_the_wall, operation, peer_type,
@@ -17,18 +20,25 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("dirs", &[]),
     ("dump", &[]),
     ("environment", &["env", "envi"]),
+    ("get_trace_mask", &["gtmk"]),
     ("hash", &[]),
+    ("initial_configuration", &["icfg"]),
     ("is_read_only", &["isro"]),
+    ("last_snapshot", &["lsnp"]),
     ("leader", &["lead"]),
     ("monitor", &["mntr"]),
+    ("observers", &["obsr"]),
     ("ruok", &[]),
     ("server_stats", &["srvr"]),
+    ("set_trace_mask", &["stmk"]),
     ("stat_reset", &["srst"]),
     ("stats", &["stat"]),
+    ("system_properties", &["sysp"]),
     ("voting_view", &[]),
     ("watch_summary", &["wchs"]),
     ("watches", &["wchc"]),
     ("watches_by_path", &["wchp"]),
+    ("zabstate", &[]),
 ];
 
 /// The page `/commands`: a link to each.
@@ -38,8 +48,9 @@ pub(super) fn index() -> String {
 }
 
 impl Desk {
-    /// Answers the command of this name; `error` in the answer says why it cannot.
-    pub(super) async fn command(&self, typed: &str) -> Value {
+    /// Answers the command of this name; `error` in the answer says why it cannot. `query` is
+    /// what follows the `?`.
+    pub(super) async fn command(&self, typed: &str, query: &str) -> Value {
         let Some(name) = canonical(typed) else {
             return json!({"command": typed, "error": format!("Unknown command: {typed}")});
         };
@@ -49,14 +60,14 @@ impl Desk {
                 let error = "This ZooKeeper instance is not currently serving requests";
                 return json!({"command": name, "error": error});
             }
-            _ => self.content(name, &facts),
+            _ => self.content(name, query, &facts),
         };
         answer.insert("command".to_owned(), json!(name));
         answer.entry("error").or_insert(Value::Null);
         Value::Object(answer)
     }
 
-    fn content(&self, name: &str, facts: &Facts) -> Map<String, Value> {
+    fn content(&self, name: &str, query: &str, facts: &Facts) -> Map<String, Value> {
         match name {
             "configuration" => self.configuration(facts),
             "connection_stat_reset" => {
@@ -77,20 +88,31 @@ impl Desk {
                 let pairs = environment_pairs().into_iter();
                 pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect()
             }
+            "get_trace_mask" => {
+                object(json!({"tracemask": self.trace_mask.load(Ordering::Relaxed)}))
+            }
             "hash" => hash(facts),
+            "initial_configuration" => {
+                object(json!({"initial_configuration": self.config.shown_text()}))
+            }
             "is_read_only" => object(json!({"read_only": facts.is_read_only()})),
+            "last_snapshot" => last_snapshot(&self.config.data_dir),
             "leader" => self.leader(facts),
             "monitor" => monitor(&self.variables(facts)),
+            "observers" => observers(facts),
             "server_stats" => self.server_stats(facts),
+            "set_trace_mask" => self.set_trace_mask(query),
             "stats" => {
                 let mut stats = self.server_stats(facts);
                 stats.append(&mut connections(&self.guests(facts)));
                 stats
             }
+            "system_properties" => system_properties(),
             "voting_view" => voting_view(facts),
             "watch_summary" => watch_summary(facts),
             "watches" => watches(facts),
             "watches_by_path" => watches_by_path(facts),
+            "zabstate" => zab_state(self, facts),
             _ => Map::new(),
         }
     }
@@ -100,6 +122,7 @@ impl Desk {
         let directory = config.data_dir.join("zoobreak").display().to_string();
         let mut answer = object(json!({
             "client_port": config.client_port,
+            "secure_client_port": config.secure.as_ref().map(|secure| secure.port),
             "data_dir": directory,
             "data_log_dir": directory,
             "tick_time": config.tick_ms,
@@ -123,6 +146,18 @@ impl Desk {
             })));
         }
         answer
+    }
+
+    /// Kept for whoever asks; nothing is traced by it.
+    fn set_trace_mask(&self, query: &str) -> Map<String, Value> {
+        let typed = query.split('&').find_map(|pair| pair.strip_prefix("traceMask="));
+        match typed.map(str::parse::<i64>) {
+            Some(Ok(mask)) => {
+                self.trace_mask.store(mask, Ordering::Relaxed);
+                object(json!({"tracemask": mask}))
+            }
+            _ => object(json!({"error": "setTraceMask requires long traceMask argument"})),
+        }
     }
 
     fn leader(&self, facts: &Facts) -> Map<String, Value> {
@@ -195,13 +230,28 @@ fn wants(name: &str) -> Want {
 fn needs_service(name: &str) -> bool {
     !matches!(
         name,
-        "ruok" | "configuration" | "environment" | "dirs" | "leader" | "monitor" | "voting_view"
+        "ruok"
+            | "configuration"
+            | "environment"
+            | "dirs"
+            | "leader"
+            | "monitor"
+            | "voting_view"
+            | "initial_configuration"
+            | "last_snapshot"
+            | "system_properties"
+            | "zabstate"
+            | "get_trace_mask"
+            | "set_trace_mask"
     )
 }
 
 fn connections(guests: &[Guest]) -> Map<String, Value> {
-    let shown: Vec<Value> = guests.iter().filter_map(connection).collect();
-    object(json!({"connections": shown, "secure_connections": []}))
+    let (secure, plain): (Vec<&Guest>, Vec<&Guest>) =
+        guests.iter().partition(|guest| guest.stats.is_secure());
+    let shown =
+        |guests: Vec<&Guest>| -> Vec<Value> { guests.into_iter().filter_map(connection).collect() };
+    object(json!({"connections": shown(plain), "secure_connections": shown(secure)}))
 }
 
 fn connection(guest: &Guest) -> Option<Value> {
@@ -299,7 +349,15 @@ fn watches_by_path(facts: &Facts) -> Map<String, Value> {
     object(json!({"path_to_session_ids": Value::Object(ids.collect())}))
 }
 
-fn object(value: Value) -> Map<String, Value> {
+/// ZooKeeper's names of what is no property of Java's machine.
+fn system_properties() -> Map<String, Value> {
+    let pairs = environment_pairs()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("os.") || name.starts_with("user."));
+    pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect()
+}
+
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         other => unreachable!("{other} is not an object"),

@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     /// `leader`, `follower`, `observer`, `standalone` or `read-only`; `None` while not serving.
     pub(crate) mode: Option<&'static str>,
     pub(crate) leader: Option<ServerId>,
+    /// `election`, `discovery`, `synchronization` or `broadcast`.
+    pub(crate) phase: &'static str,
     /// The members; empty when standalone.
     pub(crate) servers: BTreeMap<ServerId, ServerAddress>,
     /// Since which transaction they are.
@@ -69,7 +71,8 @@ pub(crate) struct Leading {
     pub(crate) quorum_size: usize,
     pub(crate) learners: usize,
     pub(crate) synced: usize,
-    pub(crate) synced_observers: usize,
+    /// Observers brought up.
+    pub(crate) observers: Vec<ServerId>,
     pub(crate) uptime: Duration,
 }
 

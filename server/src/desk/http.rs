@@ -88,7 +88,7 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The path that a whole head of a GET asks for.
+/// What a whole head of a GET asks for.
 fn target(head: &[u8]) -> Result<&str, Response> {
     if head.len() >= REQUEST_MAX {
         return Err(text("431 Request Header Fields Too Large", "the request is too long\n"));
@@ -97,9 +97,7 @@ fn target(head: &[u8]) -> Result<&str, Response> {
     let line = std::str::from_utf8(line).unwrap_or_default();
     let mut words = line.split(' ');
     match (words.next(), words.next(), words.next()) {
-        (Some("GET"), Some(target), Some(version)) if version.starts_with("HTTP/1.") => {
-            Ok(target.split('?').next().unwrap_or_default())
-        }
+        (Some("GET"), Some(target), Some(version)) if version.starts_with("HTTP/1.") => Ok(target),
         (Some(_), Some(_), Some(version)) if version.starts_with("HTTP/1.") => {
             Err(text("405 Method Not Allowed", "only GET is understood\n"))
         }
@@ -109,7 +107,8 @@ fn target(head: &[u8]) -> Result<&str, Response> {
 
 async fn respond(target: &str, desk: &Desk, site: Site) -> Response {
     let ok = |kind, body| Response { status: "200 OK", kind, body };
-    match (site, target) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    match (site, path) {
         (Site::Metrics, "/metrics") => match desk.ask(Want::default()).await {
             Some(facts) => ok(
                 "text/plain; version=0.0.4; charset=utf-8",
@@ -120,7 +119,7 @@ async fn respond(target: &str, desk: &Desk, site: Site) -> Response {
         (Site::Admin, "/commands" | "/commands/") => ok("text/html", commands::index()),
         (Site::Admin, path) => match path.strip_prefix("/commands/") {
             Some(name) => {
-                let answer = desk.command(name).await;
+                let answer = desk.command(name, query).await;
                 ok("application/json", format!("{answer:#}"))
             }
             None => text("404 Not Found", "try /commands\n"),
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_get_is_understood_and_nothing_else() {
-        assert_eq!(target(b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"), Ok("/metrics"));
+        assert_eq!(target(b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"), Ok("/metrics?x=1"));
         let status = |head: &[u8]| target(head).unwrap_err().status;
         assert!(status(b"POST /commands/srst HTTP/1.1\r\n\r\n").starts_with("405"));
         assert!(status(b"").starts_with("400"));

@@ -7,6 +7,7 @@ mod commands;
 mod facts;
 mod http;
 mod prometheus;
+mod replication;
 mod variables;
 mod words;
 

@@ -60,7 +60,7 @@ fn leader(facts: &Facts) -> Vec<(&'static str, Variable)> {
         ("quorum_size", gauge(leading.quorum_size as u64)),
         ("learners", gauge(leading.learners as u64)),
         ("synced_followers", gauge(leading.synced as u64)),
-        ("synced_observers", gauge(leading.synced_observers as u64)),
+        ("synced_observers", gauge(leading.observers.len() as u64)),
         ("leader_uptime", Variable::Gauge(leading.uptime.as_millis() as f64)),
     ]
 }
@@ -158,7 +158,7 @@ mod tests {
             quorum_size: 3,
             learners: 2,
             synced: 2,
-            synced_observers: 1,
+            observers: vec![4],
             uptime: std::time::Duration::ZERO,
         };
         let facts = Facts { leading: Some(leading), ..Facts::default() };

@@ -164,10 +164,11 @@ pub(super) fn configuration(config: &Config, facts: &Facts) -> String {
     let size = super::bytes_in(&directory);
     let directory = directory.display();
     let mut text = format!(
-        "clientPort={}\nsecureClientPort=-1\ndataDir={directory}\ndataDirSize={size}\n\
+        "clientPort={}\nsecureClientPort={}\ndataDir={directory}\ndataDirSize={size}\n\
          dataLogDir={directory}\ndataLogSize={size}\ntickTime={}\nmaxClientCnxns={}\n\
          minSessionTimeout={}\nmaxSessionTimeout={}\nclientPortListenBacklog=-1\nserverId={}\n",
         config.client_port,
+        config.secure.as_ref().map_or(-1, |secure| i32::from(secure.port)),
         config.tick_ms,
         config.max_client_cnxns,
         config.min_session_ms,

@@ -73,7 +73,7 @@ fn dump_tells_expiries_on_the_leader_and_timeouts_elsewhere() {
         quorum_size: 3,
         learners: 2,
         synced: 2,
-        synced_observers: 0,
+        observers: vec![],
         uptime: Duration::ZERO,
     });
     let text = dump(&facts, &[]);

@@ -34,6 +34,7 @@ impl Engine {
         Facts {
             mode: self.mode(),
             leader: self.leader(),
+            phase: self.phase(),
             servers: membership::addresses(&self.peer.configuration().members),
             version: self.peer.configuration().version.0,
             zxid: self.tree.last_zxid(),
@@ -70,6 +71,18 @@ impl Engine {
         }
     }
 
+    /// Of the protocol, under its names in ZooKeeper.
+    fn phase(&self) -> &'static str {
+        match self.role {
+            Role::Looking => "election",
+            role if role.serving() => "broadcast",
+            Role::Following { epoch: 0, .. }
+            | Role::Observing { epoch: 0, .. }
+            | Role::Leading { epoch: 0, .. } => "discovery",
+            _ => "synchronization",
+        }
+    }
+
     pub(super) fn leader(&self) -> Option<ServerId> {
         if self.leading() { Some(self.config.id) } else { self.upstream() }
     }
@@ -84,7 +97,7 @@ impl Engine {
             quorum_size: participants.len(),
             learners: self.channels.len(),
             synced: followers.len(),
-            synced_observers: observers.len(),
+            observers,
             uptime: Instant::now() - since,
         })
     }
