@@ -15,6 +15,7 @@ mod comparison;
 mod config;
 mod desk;
 mod engine;
+mod files;
 mod inspect;
 mod links;
 mod membership;

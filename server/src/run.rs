@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::clients::{Front, Registry, accept_clients};
 use crate::desk::{Desk, serve_admin, serve_metrics};
 use crate::engine::{Engine, Events, Parts};
+use crate::files::room_for_clients;
 use crate::links::{accept_channels, accept_votes};
 use crate::pid_file::PidFile;
 use crate::proposal::{State, Txn};
@@ -173,8 +174,9 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     if let Some((host, port)) = &config.metrics {
         tokio::spawn(serve_metrics(listen(host, *port).await?, desk.clone()));
     }
-    let max_buffer = config.max_buffer;
-    let front = Front { max_buffer, registry: registry.clone(), desk, events: clients };
+    let (max_buffer, max_connections) = (config.max_buffer, room_for_clients(config.max_cnxns));
+    let front =
+        Front { max_buffer, max_connections, registry: registry.clone(), desk, events: clients };
     let front = Arc::new(front);
     tokio::spawn(accept_clients(listener, None, front.clone()));
     if let (Some(port), Some(acceptor)) = (&config.secure, secure) {

@@ -143,6 +143,15 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// The same, but more could follow: it is the server that ends the connection.
+    pub(crate) fn cut_off(mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut answer = Vec::new();
+        match self.stream.write_all(bytes).and_then(|()| self.stream.read_to_end(&mut answer)) {
+            Err(error) if !is_closed(&error) => Err(error),
+            _ => Ok(answer),
+        }
+    }
+
     /// Sends bytes as they are, and reads nothing. The connection is open until it is dropped.
     pub(crate) fn send_only(mut self, bytes: &[u8]) -> Client<S> {
         self.stream.write_all(bytes).expect("the server reads");

@@ -73,11 +73,14 @@ impl Ensemble {
     }
 
     pub(crate) fn start(&mut self, id: usize) {
+        let mut server = command(&self.config(id));
+        self.spawn(id, &mut server);
+    }
+
+    fn spawn(&mut self, id: usize, server: &mut Command) {
         let log = OpenOptions::new().create(true).append(true).open(self.home(id).join("log"));
-        let process = command(&self.config(id))
-            .stderr(log.expect("a scratch directory"))
-            .spawn()
-            .expect("cargo built it");
+        let process =
+            server.stderr(log.expect("a scratch directory")).spawn().expect("cargo built it");
         self.member(id).process = Some(process);
     }
 
@@ -86,13 +89,7 @@ impl Ensemble {
         let sound = fs::read_to_string(self.config(id)).expect("written at first");
         fs::write(self.config(id), format!("{sound}mutant={mutant}\n"))
             .expect("a scratch directory");
-        let log = OpenOptions::new().create(true).append(true).open(self.home(id).join("log"));
-        let process = command(&self.config(id))
-            .args(["--mutant", mutant])
-            .stderr(log.expect("a scratch directory"))
-            .spawn()
-            .expect("cargo built it");
-        self.member(id).process = Some(process);
+        self.spawn(id, command(&self.config(id)).args(["--mutant", mutant]));
         until("it has read its configuration", seconds(10), || {
             self.log(id).contains(&format!("planted defect {mutant}")).then_some(())
         });
@@ -110,6 +107,15 @@ impl Ensemble {
         self.signal(id, Signal::SIGTERM);
         let code = self.ended(id);
         assert_eq!(code, 0, "{}", self.log(id));
+    }
+
+    /// Starts a server that may have so many files and connections open.
+    pub(crate) fn start_with_files(&mut self, id: usize, n_files: u32) {
+        let server = command(&self.config(id));
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {n_files} && exec \"$@\""), "sh"]);
+        limited.arg(server.get_program()).args(server.get_args());
+        self.spawn(id, limited.stdin(Stdio::null()).stdout(Stdio::null()));
     }
 
     /// `kill -9`.

@@ -55,6 +55,12 @@ pub(crate) struct Outbox {
     visit: Arc<Visit>,
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.visit.stats.drop_outbox();
+    }
+}
+
 #[derive(Debug)]
 struct Outgoing {
     bytes: Vec<u8>,
@@ -86,6 +92,8 @@ impl Outbox {
 pub(crate) struct Front {
     /// `jute.maxbuffer`.
     pub(crate) max_buffer: usize,
+    /// Connections of all clients.
+    pub(crate) max_connections: usize,
     pub(crate) registry: Arc<Registry>,
     pub(crate) desk: Desk,
     pub(crate) events: UnboundedSender<ClientEvent>,
@@ -93,6 +101,10 @@ pub(crate) struct Front {
 
 /// Clients that TLS has turned away.
 static REFUSALS: Refusals = Refusals::new();
+/// Clients too many.
+static CROWDS: Seldom = Seldom::new();
+/// Clients that send what is no request.
+static MALFORMED: Seldom = Seldom::new();
 
 /// Requests that cannot be read.
 static UNREADABLE: Seldom = Seldom::new();
@@ -115,7 +127,18 @@ pub(crate) async fn accept_clients(
 }
 
 fn welcome(stream: TcpStream, from: SocketAddr, tls: Option<&TlsAcceptor>, front: &Arc<Front>) {
+    if front.registry.n_connections() >= front.max_connections {
+        front.registry.counts.connections_rejected.fetch_add(1, Ordering::Relaxed);
+        if CROWDS.may() {
+            let limit = front.max_connections;
+            warn!(%from, limit, "too many connections (maxCnxns, or the files this process may open)");
+        }
+        return;
+    }
     let Some(visit) = front.registry.admit(from) else {
+        if !CROWDS.may() {
+            return;
+        }
         let limit = front.registry.max_per_address;
         return warn!(%from, limit, "too many connections from this address (maxClientCnxns)");
     };
@@ -127,6 +150,9 @@ fn welcome(stream: TcpStream, from: SocketAddr, tls: Option<&TlsAcceptor>, front
         };
         if let Err(error) = served {
             REFUSALS.log(&from, &error);
+            if error.kind() == io::ErrorKind::InvalidData && MALFORMED.may() {
+                warn!(%from, %error, "a client is cut off: what it sends makes no sense");
+            }
             debug!(%from, %error, "client");
         }
     });
@@ -225,6 +251,8 @@ where
         result = read(&mut frames, &visit, &permits, events) => Some(result),
         // The engine has closed the connection, or the client does not take its replies.
         _ = &mut writer => None,
+        // The same, while its client does not read.
+        () = visit.stats.let_go() => Some(Ok(())),
         () = visit.stats.ending() => {
             warn!(%from, "a client that does not read its replies is cut off");
             writer.abort();

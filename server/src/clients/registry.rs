@@ -104,6 +104,10 @@ impl Registry {
         Some(Visit { conn, stats, registry: self.clone() })
     }
 
+    pub(crate) fn n_connections(&self) -> usize {
+        lock(&self.guests).by_id.len()
+    }
+
     /// Every connection by its number, four-letter words among them.
     pub(crate) fn connections(&self) -> Vec<(ConnId, Arc<Stats>)> {
         lock(&self.guests).by_id.iter().map(|(conn, stats)| (*conn, stats.clone())).collect()

@@ -34,6 +34,7 @@ pub(crate) struct Stats {
     written: Notify,
     given_up: AtomicBool,
     ending: Notify,
+    let_go: Notify,
 }
 
 /// What `cons` tells of a connection.
@@ -79,6 +80,7 @@ impl Stats {
             written: Notify::new(),
             given_up: AtomicBool::new(false),
             ending: Notify::new(),
+            let_go: Notify::new(),
         }
     }
 
@@ -154,6 +156,16 @@ impl Stats {
     /// Waits until the connection is given up.
     pub(super) async fn ending(&self) {
         self.ending.notified().await;
+    }
+
+    /// The engine has nothing more to say to this client.
+    pub(super) fn drop_outbox(&self) {
+        self.let_go.notify_one();
+    }
+
+    /// Waits for that.
+    pub(super) async fn let_go(&self) {
+        self.let_go.notified().await;
     }
 
     /// So many bytes were written.

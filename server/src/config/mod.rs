@@ -62,6 +62,8 @@ pub struct Config {
     pub max_buffer: usize,
     /// `maxClientCnxns`: connections from one address; 60, and 0 is no limit.
     pub max_client_cnxns: usize,
+    /// `maxCnxns`: connections of all clients; 0 is as many as the system allows.
+    pub max_cnxns: usize,
     /// `globalOutstandingLimit`: requests of all clients that may wait for an answer; 1000. Past
     /// it, no more are read.
     pub max_outstanding: usize,
@@ -193,6 +195,7 @@ impl Config {
             commit_log_count: lines.number("commitLogCount", 500, 1..=1 << 30)? as usize,
             max_buffer: lines.number("jute.maxbuffer", 0xf_ffff, 1024..=1 << 30)? as usize,
             max_client_cnxns: lines.number("maxClientCnxns", 60, 0..=1 << 30)? as usize,
+            max_cnxns: lines.number("maxCnxns", 0, 0..=1 << 30)? as usize,
             max_outstanding: lines.number("globalOutstandingLimit", 1000, 1..=1 << 30)? as usize,
             breaker: lines.breaker()?,
             four_letter_words: lines.four_letter_words()?,

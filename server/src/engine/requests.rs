@@ -20,6 +20,8 @@ use crate::proposal::{Input, Origin, Proposal, Txn};
 
 /// Identities of one connection.
 const IDENTITIES_MAX: usize = 100;
+/// Bytes of their names together.
+const IDENTITY_BYTES_MAX: usize = 64 << 10;
 
 /// A connection with a session.
 #[derive(Debug)]
@@ -48,7 +50,8 @@ impl Client {
                 who.push(identity);
             }
         }
-        let fits = who.len() <= IDENTITIES_MAX;
+        let bytes: usize = who.iter().map(|identity| identity.id.len()).sum();
+        let fits = who.len() <= IDENTITIES_MAX && bytes <= IDENTITY_BYTES_MAX;
         if fits {
             self.who = who.into();
         }
