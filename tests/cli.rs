@@ -306,6 +306,8 @@ fn settings() -> Settings {
         workload: "register".to_owned(),
         faults: Vec::new(),
         interval_s: 1.0,
+        heal: history::Heal::Fast,
+        pcap: false,
         scenario: None,
         seed: 1,
         keys: 1,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::host::{Host, NodeId};
 use crate::namespace::Namespace;
 use crate::netlink::{Mac, Netlink, NetlinkError, interface_index};
-use crate::switch::{Port, Switch};
+use crate::switch::{Port, Recovery, Switch};
 
 /// Why there is no lab.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +53,16 @@ impl Lab {
     ///
     /// Needs the rights that [`crate::contain::enter`] gives. The calling thread's namespace does not change.
     pub fn new(n_nodes: usize) -> Result<Lab, LabError> {
+        Lab::with(n_nodes, Recovery::default())
+    }
+
+    /// The same, with connections that recover in this way.
+    pub fn with(n_nodes: usize, recovery: Recovery) -> Result<Lab, LabError> {
         let n_nodes = u8::try_from(n_nodes)
             .ok()
             .filter(|n| (1..=NodeId::MAX).contains(n))
             .ok_or(LabError::Size(n_nodes))?;
-        let lab = thread::scope(|scope| scope.spawn(|| build(n_nodes)).join())
+        let lab = thread::scope(|scope| scope.spawn(|| build(n_nodes, recovery)).join())
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         lab.verify()?;
         Ok(lab)
@@ -125,18 +130,18 @@ fn reach(from: Host, to: Host) -> Result<(), LabError> {
 }
 
 /// Runs on a thread of its own, which moves through all the new namespaces.
-fn build(n_nodes: u8) -> Result<Lab, LabError> {
+fn build(n_nodes: u8, recovery: Recovery) -> Result<Lab, LabError> {
     let cabinet = unshare("create the switch's network namespace")?;
     let netlink = Netlink::open()?;
-    write_settings()?;
+    write_settings(recovery)?;
     let hosts: Vec<Host> = NodeId::first(n_nodes).into_iter().map(Host::from).collect();
     let mut namespaces = Vec::new();
     for &host in &hosts {
-        namespaces.push(build_host(&netlink, &[host], &hosts)?);
+        namespaces.push(build_host(&netlink, &[host], &hosts, recovery)?);
     }
-    let harness = build_host(&netlink, &HARNESS, &hosts)?;
+    let harness = build_host(&netlink, &HARNESS, &hosts, recovery)?;
     cabinet.enter().map_err(|e| LabError::System("return to the switch's namespace", e))?;
-    let switch = start_switch(&netlink, &hosts)?;
+    let switch = start_switch(&netlink, &hosts, recovery)?;
     Ok(Lab { nodes: namespaces, harness, switch })
 }
 
@@ -144,9 +149,14 @@ fn build(n_nodes: u8) -> Result<Lab, LabError> {
 const HARNESS: [Host; 2] = [Host::Clients, Host::Observer];
 
 /// One namespace with one interface, which has the addresses of `own`, and knows every other host.
-fn build_host(switch: &Netlink, own: &[Host], nodes: &[Host]) -> Result<Namespace, LabError> {
+fn build_host(
+    switch: &Netlink,
+    own: &[Host],
+    nodes: &[Host],
+    recovery: Recovery,
+) -> Result<Namespace, LabError> {
     let namespace = unshare("create a network namespace")?;
-    write_settings()?;
+    write_settings(recovery)?;
     switch.add_veth(&cable(own[0]), "eth0", namespace.as_fd(), mac(own[0]))?;
     let netlink = Netlink::open()?;
     let index = interface_index("eth0")?;
@@ -160,7 +170,7 @@ fn build_host(switch: &Netlink, own: &[Host], nodes: &[Host]) -> Result<Namespac
     Ok(namespace)
 }
 
-fn start_switch(netlink: &Netlink, nodes: &[Host]) -> Result<Switch, LabError> {
+fn start_switch(netlink: &Netlink, nodes: &[Host], recovery: Recovery) -> Result<Switch, LabError> {
     let mut ports = Vec::new();
     let mut port_of = BTreeMap::new();
     for host in nodes.iter().chain(&HARNESS[..1]) {
@@ -169,7 +179,7 @@ fn start_switch(netlink: &Netlink, nodes: &[Host]) -> Result<Switch, LabError> {
         ports.push(Port::open(&cable(*host)).map_err(|e| LabError::System("open a port", e))?);
     }
     port_of.insert(Host::Observer, port_of[&Host::Clients]);
-    Switch::start(ports, &port_of).map_err(|e| LabError::System("start the switch", e))
+    Switch::start(ports, &port_of, recovery).map_err(|e| LabError::System("start the switch", e))
 }
 
 /// The switch's end of the veth pair that leads to `host`.
@@ -194,10 +204,10 @@ fn unshare(what: &'static str) -> Result<Namespace, LabError> {
 /// IPv6 is off, because its router solicitations would be packets that nobody asked for. Linux 6.15 and
 /// later can bound TCP's back-off. Retries are counted, not timed, so the bound needs more of them to
 /// keep a connection alive as long as before (`tcp_retries2`, kernel documentation ip-sysctl).
-fn write_settings() -> Result<(), LabError> {
+fn write_settings(recovery: Recovery) -> Result<(), LabError> {
     setting("ipv6/conf/all/disable_ipv6", "1")?;
     setting("ipv6/conf/default/disable_ipv6", "1")?;
-    if setting("ipv4/tcp_rto_max_ms", "1000")? {
+    if recovery == Recovery::Fast && setting("ipv4/tcp_rto_max_ms", "1000")? {
         setting("ipv4/tcp_retries2", "250")?;
         setting("ipv4/tcp_syn_retries", "120")?;
     }

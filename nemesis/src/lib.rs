@@ -69,3 +69,4 @@ pub use nemesis::{Nemesis, StopError};
 pub use outcome::{NotHealed, Outcome, Report};
 pub use process::{Launch, ProcessError};
 pub use schedule::Scheduled;
+pub use switch::Recovery;

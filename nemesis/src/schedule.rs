@@ -51,7 +51,7 @@ pub fn generate(
     duration: Duration,
     interval: Duration,
 ) -> Vec<Scheduled> {
-    let slot_ms = slot_ms(kinds.len(), duration, interval);
+    let slot_ms = slot_ms(n_first_slots(kinds), duration, interval);
     if kinds.is_empty() || slot_ms == 0 {
         return Vec::new();
     }
@@ -71,9 +71,15 @@ pub fn generate(
     schedule
 }
 
+/// Slots of the first round, in which each kind occurs once.
+fn n_first_slots(kinds: &[Kind]) -> usize {
+    let is_scenario = |kind: &&Kind| matches!(kind.foremost(), FaultSpec::Scenario { .. });
+    kinds.len() + kinds.iter().filter(is_scenario).count() * SCENARIO_SLOTS
+}
+
 /// The interval, or less if the first round and the quiet end would not fit.
-fn slot_ms(n_kinds: usize, duration: Duration, interval: Duration) -> u64 {
-    let widest = millis(duration) / (n_kinds as u64 + 1);
+fn slot_ms(n_slots: usize, duration: Duration, interval: Duration) -> u64 {
+    let widest = millis(duration) / (n_slots as u64 + 1);
     millis(interval).min(widest)
 }
 
@@ -103,6 +109,8 @@ fn entry(
 
 /// A scenario has several steps and waits for things to happen.
 const SCENARIO_MS: u64 = 9_000;
+/// What is kept free for it in the first round of a run of half a minute or more.
+const SCENARIO_SLOTS: usize = 4;
 
 /// How many slots a fault takes for itself.
 fn n_slots(spec: FaultSpec, slot_ms: u64) -> u64 {

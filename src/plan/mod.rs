@@ -10,6 +10,7 @@ mod fuzz;
 mod names;
 mod numbers;
 mod resolve;
+mod swarm;
 mod typed;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 
 pub use error::PlanError;
 pub use history::Settings;
-pub use names::{Faults, MutantName, ScenarioFile, TargetName, WORKLOADS, Workload};
+pub use names::{Faults, HealName, MutantName, ScenarioFile, TargetName, WORKLOADS, Workload};
 pub use numbers::{Rate, Time, Whole};
 pub use resolve::znodes;
 
@@ -53,6 +54,15 @@ pub struct Plan {
     /// Mean time between faults [default: 2s]
     #[arg(long, value_name = "TIME")]
     pub interval: Option<Time<100, 3_600_000>>,
+    /// Let the seed draw some of the kinds (of all, if none are named) and how often they come
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub swarm: Option<bool>,
+    /// How connections recover: fast (lost segments are sent once more) or natural [default: fast]
+    #[arg(long, value_name = "HOW")]
+    pub heal: Option<HealName>,
+    /// Write every packet that the switch moved to evidence/switch.pcap
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub pcap: Option<bool>,
     /// Everything random follows from it [default: drawn, and printed]
     #[arg(long, value_name = "N")]
     pub seed: Option<Seed>,
@@ -98,6 +108,9 @@ impl Plan {
             faults: self.faults.or(under.faults),
             scenario: self.scenario.or(under.scenario),
             interval: self.interval.or(under.interval),
+            swarm: self.swarm.or(under.swarm),
+            heal: self.heal.or(under.heal),
+            pcap: self.pcap.or(under.pcap),
             seed: self.seed.or(under.seed),
             target: self.target.or(under.target),
             results: self.results.or(under.results),

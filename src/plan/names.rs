@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use history::Target;
+use history::{Heal, Target};
 use nemesis::Kind;
 use nemesis::fault::UnknownKind;
 use nemesis::scenario::Scenario;
@@ -18,8 +18,8 @@ pub const WORKLOADS: [&str; 1] = ["register"];
 const TARGETS: [(&str, Target); 2] =
     [("zoobreak", Target::Zoobreak), ("zookeeper", Target::Zookeeper)];
 
-/// Kinds of fault: a list, or a text with commas or plus signs; `none` is the empty list. A kind
-/// named twice counts once.
+/// Kinds of fault: a list, or a text with commas or plus signs; `none` is the empty list, `all` is
+/// whatever a replicated log promises to survive. A kind named twice counts once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Typed")]
 pub struct Faults(Vec<Kind>);
@@ -38,9 +38,14 @@ impl Faults {
         }
         let mut kinds = Vec::new();
         for name in names {
-            let kind = kind(name)?;
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
+            let named = match name {
+                "all" => Kind::promised().collect(),
+                name => vec![kind(name)?],
+            };
+            for kind in named {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
             }
         }
         Ok(Faults(kinds))
@@ -120,6 +125,31 @@ impl FromStr for TargetName {
     }
 }
 
+const HEALS: [(&str, Heal); 2] = [("fast", Heal::Fast), ("natural", Heal::Natural)];
+
+/// The name of a way to recover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct HealName(Heal);
+
+impl HealName {
+    /// The way.
+    #[must_use]
+    pub fn heal(self) -> Heal {
+        self.0
+    }
+}
+
+impl FromStr for HealName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HealName, String> {
+        let name = one_of("way to heal", text, &HEALS.map(|(name, _)| name))?;
+        let found = HEALS.into_iter().find(|(known, _)| *known == name);
+        Ok(HealName(found.expect("one_of returns one of these").1))
+    }
+}
+
 /// The name of a defect that our own server can have on purpose, in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Typed")]
@@ -155,7 +185,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Workload, TargetName, MutantName, ScenarioFile);
+from_text!(Workload, TargetName, HealName, MutantName, ScenarioFile);
 
 /// The text of a scenario, read from the file that was named.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use history::{Settings, Target};
+use history::{Heal, Settings, Target};
 use nemesis::Kind;
 
 use super::names::nodes_needed;
-use super::{Plan, PlanError, Rate, TargetName, Time, Whole, Workload};
+use super::{HealName, Plan, PlanError, Rate, TargetName, Time, Whole, Workload, swarm};
 
 impl Plan {
     /// Every setting in force, nothing left open. A plan without a seed gets `drawn_seed`.
@@ -15,7 +15,10 @@ impl Plan {
     /// When values are not allowed together: a mutant of a server that is not ours, more faults
     /// than the servers can survive.
     pub fn resolve(&self, drawn_seed: u64) -> Result<Settings, PlanError> {
-        let settings = self.fill(drawn_seed);
+        let mut settings = self.fill(drawn_seed);
+        if self.swarm.unwrap_or(false) {
+            swarm::draw(&mut settings);
+        }
         check_mutant(&settings)?;
         check_faults(&settings)?;
         check_scenario(&settings)?;
@@ -27,6 +30,9 @@ impl Plan {
         let named = self.faults.as_ref().map(|faults| faults.kinds().iter().map(Kind::to_string));
         let mut kinds: Vec<String> = match (named, &self.scenario) {
             (Some(named), _) => named.collect(),
+            (None, _) if self.swarm == Some(true) => {
+                Kind::promised().map(|k| k.to_string()).collect()
+            }
             (None, Some(_)) => Vec::new(),
             (None, None) => default_faults(),
         };
@@ -53,6 +59,8 @@ impl Plan {
             faults: self.fault_kinds(),
             scenario: self.scenario.as_ref().map(|scenario| scenario.text().to_owned()),
             interval_s: self.interval.map_or(2.0, Time::seconds),
+            heal: self.heal.map_or(Heal::Fast, HealName::heal),
+            pcap: self.pcap.unwrap_or(false),
             seed: self.seed.map_or(drawn_seed, Whole::get),
             keys: self.keys.map_or(10, count),
             tick_ms: self.tick_ms.map_or(200, Whole::get),

@@ -28,6 +28,9 @@ workload = "register"
 faults = ["kill", "partition:leader"]
 scenario = "nemesis/scenarios/crown-chain.txt"
 interval = 1.5
+swarm = false
+heal = "natural"
+pcap = true
 seed = 11
 target = "zoobreak"
 results = "elsewhere"
@@ -51,6 +54,9 @@ fn a_file_and_flags_say_the_same() {
         "--faults=kill,partition:leader",
         "--scenario=nemesis/scenarios/crown-chain.txt",
         "--interval=1.5",
+        "--swarm=false",
+        "--heal=natural",
+        "--pcap",
         "--seed=11",
         "--target=zoobreak",
         "--results=elsewhere",
@@ -75,6 +81,8 @@ fn a_file_and_flags_say_the_same() {
         faults: ["kill", "partition:leader", "scenario:file"].map(str::to_owned).to_vec(),
         scenario: Some(include_str!("../../nemesis/scenarios/crown-chain.txt").to_owned()),
         interval_s: 1.5,
+        heal: history::Heal::Natural,
+        pcap: true,
         seed: 11,
         keys: 6,
         tick_ms: 100,
@@ -105,7 +113,7 @@ fn the_help_tells_the_defaults() {
             (flag.get_id() != "seed").then(|| format!("--{}={default}", flag.get_long().unwrap()))
         })
         .collect();
-    assert_eq!(told.len(), 15);
+    assert_eq!(told.len(), 16);
     let told: Vec<&str> = told.iter().map(String::as_str).collect();
     let plan = flags(&told).unwrap();
     assert_eq!(settings(&plan), settings(&Plan::default()));

@@ -405,6 +405,8 @@ pub(super) fn manifest() -> Manifest {
             workload: "register".into(),
             faults: ["kill", "pause", "partition"].map(str::to_owned).into(),
             interval_s: 2.5,
+            heal: history::Heal::Fast,
+            pcap: false,
             scenario: None,
             seed: 7,
             keys: 10,

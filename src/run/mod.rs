@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use checker::{Exit, Outcome};
-use history::{FORMAT, Manifest, Recorder, RunDir, Settings};
+use history::{FORMAT, Heal, Manifest, Recorder, RunDir, Settings};
 use nemesis::scenario::Scenario;
-use nemesis::{Kind, Lab, Nemesis, Scheduled, contain};
+use nemesis::{Kind, Lab, Nemesis, Recovery, Scheduled, contain};
 
 use crate::cli;
 
@@ -40,7 +40,7 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
     contain::enter()?;
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
 
-    let lab = Arc::new(Lab::new(settings.nodes).context("the lab")?);
+    let lab = Arc::new(Lab::with(settings.nodes, recovery(settings.heal)).context("the lab")?);
     lab.enter_harness_ns().context("the lab")?;
     let nemesis = Nemesis::new(Arc::clone(&lab));
     let schedule = schedule(&settings)?;
@@ -60,6 +60,9 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
     };
     let run = RunDir::create(&results, &manifest)?;
     run.link_as(&results, "latest")?;
+    if manifest.settings.pcap {
+        lab.switch().capture(&run.evidence().join("switch.pcap")).context("the packet capture")?;
+    }
     let recorder = Recorder::create(&run.history())?;
 
     let conducted = conduct::conduct(&manifest, &run, &recorder, nemesis, &schedule);
@@ -73,6 +76,13 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
             Ok(Exit::Invalid) => Ok(Exit::Invalid),
             _ => Err(error.context(format!("what there is of the run: {}", run.path().display()))),
         },
+    }
+}
+
+fn recovery(heal: Heal) -> Recovery {
+    match heal {
+        Heal::Fast => Recovery::Fast,
+        Heal::Natural => Recovery::Natural,
     }
 }
 

@@ -88,8 +88,12 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
         }
         Fault::Clock { nodes, motion, offset_ms } => {
             let offset = *offset_ms as f64 / 1000.0;
-            let to_and_fro = if *motion == Motion::Strobe { ", to and fro" } else { "" };
-            format!("clock {offset:+} s{to_and_fro}: {}", named(nodes))
+            let how = match motion {
+                Motion::Jump => "",
+                Motion::Strobe => ", to and fro",
+                Motion::Drift => " in each second",
+            };
+            format!("clock {offset:+} s{how}: {}", named(nodes))
         }
         Fault::Wipe { nodes } => format!("kill -9 and empty disk: {}", named(nodes)),
         Fault::PowerCut { nodes, loss, .. } => {

@@ -18,7 +18,7 @@ pub use event::{
     f,
 };
 pub use history::{At, History};
-pub use manifest::{Machine, Manifest, Settings, Target};
+pub use manifest::{Heal, Machine, Manifest, Settings, Target};
 pub use operation::{Action, Operation, Status};
 pub use reader::{Problem, ReadError, read, read_from};
 pub use recorder::{Draft, Recorder};

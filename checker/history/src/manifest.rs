@@ -42,6 +42,12 @@ pub struct Settings {
     /// The text of the scenario that `scenario:file` plays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
+    /// How connections recover after a fault of the network.
+    #[serde(default)]
+    pub heal: Heal,
+    /// Were the packets of the switch written to a file?
+    #[serde(default)]
+    pub pcap: bool,
     /// Mean seconds between faults.
     pub interval_s: f64,
     /// Everything random follows from it.
@@ -71,6 +77,17 @@ pub enum Target {
     Zoobreak,
     /// Apache ZooKeeper.
     Zookeeper,
+}
+
+/// How connections recover after a fault of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Heal {
+    /// The last lost segments are sent once more, and TCP's back-off is bounded.
+    #[default]
+    Fast,
+    /// As a real network would: after TCP's back-off.
+    Natural,
 }
 
 impl Target {

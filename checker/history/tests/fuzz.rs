@@ -136,6 +136,8 @@ fn manifest() -> Manifest {
             workload: "register".into(),
             faults: vec!["kill".into(), "partition:leader".into()],
             interval_s: 1.0,
+            heal: history::Heal::Fast,
+            pcap: false,
             scenario: None,
             seed: 7,
             keys: 2,

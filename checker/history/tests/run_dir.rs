@@ -35,6 +35,8 @@ fn settings() -> Settings {
         workload: "register".into(),
         faults: vec!["kill".into(), "partition:leader".into()],
         interval_s: 1.0,
+        heal: history::Heal::Fast,
+        pcap: false,
         scenario: None,
         seed: 7,
         keys: 2,

@@ -232,6 +232,8 @@ fn settings() -> Settings {
         workload: "register".into(),
         faults: ["kill", "pause", "partition"].map(String::from).to_vec(),
         interval_s: 2.0,
+        heal: history::Heal::Fast,
+        pcap: false,
         scenario: None,
         seed: 1,
         keys: 5,

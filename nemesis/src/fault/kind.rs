@@ -20,6 +20,17 @@ impl Kind {
         (0..KINDS.len()).map(Kind)
     }
 
+    /// Those that together make use of everything that a replicated log promises to survive: the groups,
+    /// and what is in none of them.
+    pub fn promised() -> impl Iterator<Item = Kind> {
+        let is_promised = |kind: &Kind| match kind.name() {
+            "wipe" => false,
+            "kill:all" | "pause:rolling" => true,
+            name => !name.contains(':'),
+        };
+        Kind::all().filter(is_promised)
+    }
+
     /// The name that [`Kind::from_str`] takes.
     pub fn name(self) -> &'static str {
         KINDS[self.0].0
@@ -65,6 +76,7 @@ const SLOW_ONE: FaultSpec = FaultSpec::Slow { target: Target::One };
 const SLOW_MINORITY: FaultSpec = FaultSpec::Slow { target: Target::Minority };
 const JUMP: FaultSpec = FaultSpec::Clock { motion: Motion::Jump };
 const STROBE: FaultSpec = FaultSpec::Clock { motion: Motion::Strobe };
+const DRIFT: FaultSpec = FaultSpec::Clock { motion: Motion::Drift };
 const SLOW: FaultSpec = FaultSpec::Link { weather: Weather::Slow };
 const LOSSY: FaultSpec = FaultSpec::Link { weather: Weather::Lossy };
 const FLAKY: FaultSpec = FaultSpec::Link { weather: Weather::Flaky };
@@ -106,7 +118,7 @@ const KINDS: &[Entry] = &[
     ),
     ("restart", &[(2, RESTART_LEADER), (1, RESTART_ONE), (1, RESTART_MINORITY)]),
     ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
-    ("clock", &[(1, JUMP), (1, STROBE)]),
+    ("clock", &[(1, JUMP), (1, STROBE), (1, DRIFT)]),
     ("disk", &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK)]),
     (
         "scenario",
@@ -136,6 +148,7 @@ const KINDS: &[Entry] = &[
     ("crash-loop", &[(1, FaultSpec::CrashLoop)]),
     ("clock:jump", &[(1, JUMP)]),
     ("clock:strobe", &[(1, STROBE)]),
+    ("clock:drift", &[(1, DRIFT)]),
     ("disk:power-cut", &[(1, POWER_CUT)]),
     ("disk:power-cut-ext4", &[(1, POWER_CUT_EXT4)]),
     ("disk:fsync-error", &[(1, FSYNC_ERROR)]),
@@ -220,6 +233,14 @@ mod tests {
                 assert_eq!(own.foremost(), *member);
             }
         }
+    }
+
+    #[test]
+    fn what_is_promised_has_each_group_and_nothing_that_is_not() {
+        let names: Vec<_> = Kind::promised().map(Kind::name).collect();
+        let expected = "kill pause partition link restart slow clock disk scenario kill:all \
+                        pause:rolling crash-loop";
+        assert_eq!(names.join(" "), expected);
     }
 
     #[test]

@@ -141,6 +141,8 @@ pub enum Motion {
     Jump,
     /// It jumps to and fro, 20 times a second.
     Strobe,
+    /// It runs too fast or too slow, so that it is ever more wrong.
+    Drift,
 }
 
 /// The form of a partition.
@@ -266,7 +268,7 @@ pub enum Fault {
         nodes: Vec<NodeId>,
         /// How it is wrong.
         motion: Motion,
-        /// By how much.
+        /// By how much; of a drift, by how much more in each second.
         offset_ms: i64,
     },
     /// See [`FaultSpec::Wipe`].
@@ -324,6 +326,7 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Scenario { scenario } => write!(f, "scenario:{scenario}"),
             FaultSpec::Clock { motion: Motion::Jump } => f.write_str("clock:jump"),
             FaultSpec::Clock { motion: Motion::Strobe } => f.write_str("clock:strobe"),
+            FaultSpec::Clock { motion: Motion::Drift } => f.write_str("clock:drift"),
         }
     }
 }

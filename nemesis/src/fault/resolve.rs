@@ -206,11 +206,14 @@ fn leader_few_or_all(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Ski
     }
 }
 
-/// Ten seconds to an hour for a jump; a fifth of a second to ten seconds, to and fro.
+/// Ten seconds to an hour for a jump; a fifth of a second to ten seconds, to and fro; from a half too
+/// slow to thrice as fast, which is a gain of 2 s in each second.
 fn offset_ms(motion: Motion, rng: &mut impl Rng) -> i64 {
     let size = match motion {
         Motion::Jump => rng.random_range(10_000..=3_600_000),
         Motion::Strobe => rng.random_range(200..=10_000),
+        Motion::Drift if rng.random() => return -rng.random_range(20..=500),
+        Motion::Drift => return rng.random_range(20..=2_000),
     };
     if rng.random() { size } else { -size }
 }

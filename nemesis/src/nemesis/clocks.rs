@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -21,12 +21,13 @@ use crate::worker::{Stop, Worker};
 pub(super) struct Clocks {
     clocks: Arc<Vec<(NodeId, i32, Clock)>>,
     offset_ms: i64,
-    strobe: Option<Worker<Result<u64, String>>>,
+    /// Who moves them.
+    mover: Option<Worker<Result<u64, String>>>,
     doubts: Vec<String>,
 }
 
-/// How long a strobing clock stays where it is.
-const STROBE_EVERY: Duration = Duration::from_millis(50);
+/// How long a clock stays where it is, if it is moved again and again.
+const MOVE_EVERY: Duration = Duration::from_millis(50);
 
 /// A thread stands where the jumps go only for nanoseconds at a time.
 const TRIES_MAX: usize = 20;
@@ -59,28 +60,28 @@ impl Nemesis {
             return (Outcome::skipped(doubts.join("; ")), evidence);
         }
         let clocks = Arc::new(clocks);
-        let strobe = (motion == Motion::Strobe).then(|| {
+        let mover = (motion != Motion::Jump).then(|| {
             let clocks = clocks.clone();
-            Worker::start("strobe", move |stop| strobe(&clocks, offset_ms, stop))
+            Worker::start("clocks", move |stop| move_on(&clocks, motion, offset_ms, stop))
         });
-        let strobe = strobe.transpose().unwrap_or_else(|error| {
+        let mover = mover.transpose().unwrap_or_else(|error| {
             doubts.push(error.to_string());
             None
         });
         let outcome = Outcome::unless(&doubts);
-        self.active.insert(id, Active::Clocks(Clocks { clocks, offset_ms, strobe, doubts }));
+        self.active.insert(id, Active::Clocks(Clocks { clocks, offset_ms, mover, doubts }));
         (outcome, evidence)
     }
 
     /// Puts the clocks right. A process that has ended took its wrong clock with it.
     pub(super) fn correct(&self, wrong: &mut Clocks) -> Result<(Outcome, Value), String> {
         let mut evidence = json!({ "offset_ms": wrong.offset_ms });
-        let strobing = wrong.strobe.is_some();
-        if let Some(strobe) = wrong.strobe.take() {
-            match strobe.finish() {
-                Some(Ok(n)) => evidence["strobes"] = json!(n),
+        let moving = wrong.mover.is_some();
+        if let Some(mover) = wrong.mover.take() {
+            match mover.finish() {
+                Some(Ok(n)) => evidence["moves"] = json!(n),
                 Some(Err(error)) => wrong.doubts.push(error),
-                None => wrong.doubts.push("the strobe's thread panicked".into()),
+                None => wrong.doubts.push("the clocks' thread panicked".into()),
             }
         }
         let (mut corrected, mut n_wrong) = (Vec::new(), 0);
@@ -93,7 +94,7 @@ impl Nemesis {
                 continue;
             }
             let n = clock.n_wrong_answers().map_err(in_node)?;
-            if !strobing && let Err(error) = look(*pid, clock, wrong.offset_ms) {
+            if !moving && let Err(error) = look(*pid, clock, wrong.offset_ms) {
                 wrong.doubts.push(format!("{node}: before the heal, {error}"));
             }
             correct(ns, *pid, clock).map_err(in_node)?;
@@ -184,13 +185,23 @@ fn while_paused<T>(ns: &Namespace, work: impl FnOnce(&[i32]) -> io::Result<T>) -
     done
 }
 
-/// How often the clocks jumped.
-fn strobe(clocks: &[(NodeId, i32, Clock)], offset_ms: i64, stop: &Stop) -> Result<u64, String> {
+/// How often the clocks were moved.
+fn move_on(
+    clocks: &[(NodeId, i32, Clock)],
+    motion: Motion,
+    offset_ms: i64,
+    stop: &Stop,
+) -> Result<u64, String> {
+    let start = Instant::now();
     for n in 0.. {
-        if stop.comes_within(STROBE_EVERY) {
+        if stop.comes_within(MOVE_EVERY) {
             return Ok(n);
         }
-        let offset = if n % 2 == 0 { 0 } else { offset_ms };
+        let offset = match motion {
+            Motion::Drift => offset_ms + offset_ms * start.elapsed().as_millis() as i64 / 1000,
+            _ if n % 2 == 0 => 0,
+            _ => offset_ms,
+        };
         for (node, pid, clock) in clocks {
             clock.set(offset).map_err(|e| format!("{node}: process {pid}: {e}"))?;
         }

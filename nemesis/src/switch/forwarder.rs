@@ -8,15 +8,16 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, ppoll};
 
+use super::capture::Capture;
 use super::port::{FRAME_MAX, IP_OFFSET, Port};
 use super::special::{Fate, Special};
-use super::{Counters, Link, Losses, Policy, Request, Shaped, Unshaped};
+use super::{Counters, Link, Losses, Policy, Recovery, Request, Shaped, Unshaped};
 use crate::fault::FaultId;
 use crate::host::Host;
 
@@ -35,6 +36,8 @@ pub(super) struct Forwarder {
     travelling: BinaryHeap<Reverse<Travelling>>,
     n_travelled: u64,
     losses: Losses,
+    recovery: Recovery,
+    capture: Option<Capture>,
 }
 
 /// A frame that arrives later. The number keeps the order of those that arrive at the same time.
@@ -53,6 +56,7 @@ impl Forwarder {
         requests: Receiver<Request>,
         wake: PipeReader,
         counters: Arc<Counters>,
+        recovery: Recovery,
     ) -> Forwarder {
         let (special, losses) = (BTreeMap::new(), Losses::default());
         let (travelling, n_travelled) = (BinaryHeap::new(), 0);
@@ -66,6 +70,8 @@ impl Forwarder {
             travelling,
             n_travelled,
             losses,
+            recovery,
+            capture: None,
         }
     }
 
@@ -140,6 +146,10 @@ impl Forwarder {
             Request::Shapers { reply } => {
                 let _ = reply.send(self.special.values().flat_map(Special::shapers).collect());
             }
+            Request::Capture { capture, reply } => {
+                self.capture = Some(capture);
+                let _ = reply.send(());
+            }
             Request::Losses { reply } => {
                 let _ = reply.send(self.count_losses()?);
             }
@@ -156,7 +166,10 @@ impl Forwarder {
     /// Sends what the link remembers once more, and forgets the link if nothing is special about it.
     fn replay(&mut self, link: Link) -> usize {
         let Some(special) = self.special.get_mut(&link) else { return 0 };
-        let frames = special.take_memory();
+        let mut frames = special.take_memory();
+        if self.recovery == Recovery::Natural {
+            frames.clear();
+        }
         if special.is_plain() {
             self.special.remove(&link);
         }
@@ -228,6 +241,9 @@ impl Forwarder {
         let Some(link) = link_of(frame) else { return };
         let Some(counters) = self.counters.links.get(&link) else { return };
         counters.packets.fetch_add(1, Ordering::Relaxed);
+        if let Some(capture) = &mut self.capture {
+            capture.note(frame, SystemTime::now());
+        }
         let Some(special) = self.special.get_mut(&link) else {
             return self.deliver(link.dst, frame);
         };

@@ -1,5 +1,6 @@
 //! A network switch in user space: one thread moves every packet of the lab, and knows what it moved.
 
+mod capture;
 mod forwarder;
 mod memory;
 mod port;
@@ -8,6 +9,7 @@ mod special;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, PipeWriter, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::FaultId;
 use crate::host::Host;
+use capture::Capture;
 use forwarder::Forwarder;
 pub use port::Port;
 pub use quality::{QUEUE_MAX, Quality, Tally};
@@ -75,6 +78,16 @@ impl std::ops::Sub for Losses {
     }
 }
 
+/// How connections recover from faults of the network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Recovery {
+    /// The switch sends the last lost segments once more, and TCP's back-off is bounded.
+    #[default]
+    Fast,
+    /// As in a real network: when TCP tries again.
+    Natural,
+}
+
 /// Links that are bad no more.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Unshaped {
@@ -95,13 +108,17 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Starts the thread. `ports` says behind which port each host is; hosts may share one.
-    pub fn start(ports: Vec<Port>, hosts: &BTreeMap<Host, usize>) -> io::Result<Switch> {
+    /// Starts the thread. `hosts` says behind which port each host is; hosts may share one.
+    pub fn start(
+        ports: Vec<Port>,
+        hosts: &BTreeMap<Host, usize>,
+        recovery: Recovery,
+    ) -> io::Result<Switch> {
         let (requests, receiver) = channel();
         let (wake_reader, wake) = io::pipe()?;
         let counters = Arc::new(Counters::new(hosts));
         let forwarder =
-            Forwarder::new(ports, hosts.clone(), receiver, wake_reader, counters.clone());
+            Forwarder::new(ports, hosts.clone(), receiver, wake_reader, counters.clone(), recovery);
         let thread = std::thread::Builder::new().name("switch".into()).spawn(|| forwarder.run())?;
         Ok(Switch { requests, wake: Some(wake), counters, thread: Some(thread) })
     }
@@ -148,6 +165,13 @@ impl Switch {
         self.ask(|reply| Request::Losses { reply })
     }
 
+    /// From now on every packet that reaches the switch is written to this file, those that are dropped
+    /// too, in the format `pcap`. Checksums are those that the kernel has not filled in yet.
+    pub fn capture(&self, path: &Path) -> io::Result<()> {
+        let capture = Capture::create(path)?;
+        self.ask(|reply| Request::Capture { capture, reply })
+    }
+
     fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> io::Result<T> {
         let (reply, answer) = channel();
         self.requests.send(request(reply)).map_err(|_| stopped())?;
@@ -171,6 +195,7 @@ enum Request {
     Unshape { fault: FaultId, reply: Sender<Unshaped> },
     Shapers { reply: Sender<BTreeSet<FaultId>> },
     Losses { reply: Sender<Losses> },
+    Capture { capture: Capture, reply: Sender<()> },
 }
 
 /// Which links a fault makes bad, and how.

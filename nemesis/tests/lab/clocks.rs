@@ -42,8 +42,20 @@ pub(crate) fn strobe() {
     }
     let healed = nemesis.heal(F1).expect("it can be healed");
     assert_eq!(healed.outcome, Outcome::Installed, "{healed:?}");
-    assert!(healed.evidence["strobes"].as_u64() >= Some(3), "{healed:?}");
+    assert!(healed.evidence["moves"].as_u64() >= Some(3), "{healed:?}");
     assert!(time_at(&lab, N1) - now_ms() < MINUTE_MS);
+}
+
+pub(crate) fn drift() {
+    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let off = || time_at(&lab, N1) - now_ms();
+    assert_eq!(nemesis.inject(F1, &clock(Motion::Drift, -HOUR_MS)).outcome, Outcome::Installed);
+    let first = off();
+    assert!(first < -MINUTE_MS, "{first}");
+    until("it is later and later", || off() < first - HOUR_MS);
+    let healed = nemesis.heal(F1).expect("it can be healed");
+    assert_eq!(healed.outcome, Outcome::Installed, "{healed:?}");
+    assert!(off().abs() < MINUTE_MS);
 }
 
 pub(crate) fn nobody_asks() {
