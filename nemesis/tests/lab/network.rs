@@ -73,7 +73,7 @@ pub(crate) fn packets_are_captured() {
 }
 
 pub(crate) fn switch_counts_and_cuts() {
-    let (lab, _nemesis) = ensemble(2, nemesis::Nemesis::without_iptables);
+    let (lab, _nemesis) = ensemble(2, Nemesis::without_iptables);
     let there = Link { src: Host::Node(N1), dst: Host::Node(N2) };
     let before = lab.switch().traffic(there);
     until("a packet passes", || answers(&lab, there.src, N2));
@@ -89,7 +89,7 @@ pub(crate) fn switch_counts_and_cuts() {
 }
 
 pub(crate) fn round_trips_are_quick_and_none_is_lost() {
-    let (lab, _nemesis) = ensemble(2, nemesis::Nemesis::without_iptables);
+    let (lab, _nemesis) = ensemble(2, Nemesis::without_iptables);
     let mut stream = connect(&lab, Host::Node(N1), N2);
     let mut times: Vec<_> = (0..2000).map(|_| round_trip(&mut stream)).collect();
     times.sort_unstable();
