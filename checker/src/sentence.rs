@@ -55,13 +55,15 @@ fn title(check: &Check) -> String {
 /// partition), 7 leader changes".
 fn what_was_done(manifest: Option<&Manifest>, history: &History) -> String {
     let clients = manifest.map_or(u64::MAX, |manifest| manifest.settings.clients as u64);
-    let on_znodes = history.operations.iter().filter(|op| op.action.key().is_some());
+    let on_znodes = history.operations.iter().filter(|op| op.action.path().is_some());
     let load: Vec<_> = on_znodes.filter(|op| op.process < clients).collect();
+    let paths: std::collections::BTreeSet<_> =
+        load.iter().filter_map(|op| op.action.path()).collect();
     let processes: std::collections::BTreeSet<_> = load.iter().map(|op| op.process).collect();
     let operations = format!(
         "{} on {} by {}",
         count(load.len() as u64, "operation"),
-        count(history.keys().len() as u64, "znode"),
+        count(paths.len() as u64, "znode"),
         count(processes.len() as u64, "client"),
     );
     match manifest {

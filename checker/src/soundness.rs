@@ -83,10 +83,10 @@ fn load(settings: &Settings, history: &History) -> [Fact; 4] {
     let ok: Vec<_> = history
         .operations
         .iter()
-        .filter(|op| op.is_ok() && op.process < clients && op.action.key().is_some())
+        .filter(|op| op.is_ok() && op.process < clients && op.action.path().is_some())
         .collect();
     let reads = ok.iter().filter(|op| op.action.is_read()).count() as u64;
-    let keys: BTreeSet<_> = ok.iter().filter_map(|op| op.action.key()).collect();
+    let keys: BTreeSet<_> = ok.iter().filter_map(|op| op.action.path()).collect();
     let needed = operations_needed(settings);
     let operations = ok.len() as u64;
     [
@@ -106,7 +106,7 @@ fn operations_needed(settings: &Settings) -> u64 {
 fn without_effect(history: &History, clients: u64) -> String {
     let mut counts = [0_u64; 2];
     let load = history.operations.iter().filter(|op| op.process < clients && !op.is_ok());
-    for op in load.filter(|op| op.action.key().is_some()) {
+    for op in load.filter(|op| op.action.path().is_some()) {
         counts[usize::from(op.end.is_none())] += 1;
     }
     format!("{} failed, {} of unknown outcome", counts[0], counts[1])
@@ -211,7 +211,7 @@ fn still_running(settings: &Settings, history: &History) -> Fact {
 fn final_reads(settings: &Settings, history: &History) -> Fact {
     let mut answered: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for op in history.final_reads() {
-        if let (Some(node), Some(key)) = (op.node.as_deref(), op.action.key()) {
+        if let (Some(node), Some(key)) = (op.node.as_deref(), op.action.path()) {
             answered.entry(node).or_default().insert(key);
         }
     }

@@ -1,6 +1,6 @@
 //! Operations, times and numbers in words.
 
-use history::{Action, Operation};
+use history::{Action, Operation, Status};
 
 use crate::verdict::Witness;
 
@@ -22,6 +22,7 @@ pub(crate) fn noun(op: &Operation) -> String {
         Action::Write { value, .. } | Action::Cas { value, .. } => {
             format!("client {}'s write of {value}{version}", op.process)
         }
+        Action::Znode(ask) => format!("client {}'s {ask}", op.process),
     }
 }
 
@@ -105,6 +106,11 @@ fn deed(op: &Operation) -> String {
         Action::Write { key, value } | Action::Cas { key, value, .. } => {
             format!("wrote {key} = {value}{version}")
         }
+        Action::Znode(ask) => match (&op.error, op.status) {
+            (Some(error), Status::Fail) => format!("was refused ({error}): {ask}"),
+            (_, Status::Unknown) => format!("did not learn what came of: {ask}"),
+            _ => format!("did: {ask}"),
+        },
     }
 }
 

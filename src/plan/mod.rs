@@ -21,7 +21,7 @@ pub use error::PlanError;
 pub use history::Settings;
 pub use names::{Faults, HealName, MutantName, ScenarioFile, TargetName, WORKLOADS, Workload};
 pub use numbers::{Rate, Time, Whole};
-pub use resolve::znodes;
+pub use resolve::{workload, znodes};
 
 /// Seeds, up to the largest integer of TOML.
 pub type Seed = Whole<0, { i64::MAX as u64 }>;
@@ -42,7 +42,7 @@ pub struct Plan {
     /// Operations per second, all clients together [default: 500]
     #[arg(long, value_name = "OPS")]
     pub rate: Option<Rate>,
-    /// What clients do: register [default: register]
+    /// What clients do: register, znodes [default: register]
     #[arg(long, value_name = "NAME")]
     pub workload: Option<Workload>,
     /// Kinds of fault, separated by commas, or `none` [default: kill,pause,partition]
@@ -87,7 +87,7 @@ pub struct Plan {
     /// The servers' syncLimit, in ticks [default: 4]
     #[arg(long, value_name = "TICKS")]
     pub sync_limit: Option<Whole<1, 1_000>>,
-    /// Session timeout [default: 30s]
+    /// Session timeout [default: 30s; 5s with the workload znodes]
     #[arg(long, value_name = "TIME")]
     pub session_timeout: Option<Time<100, 3_600_000>>,
     /// An operation without an answer for so long has an unknown outcome [default: 2s]

@@ -13,7 +13,7 @@ use super::did_you_mean;
 use super::typed::Typed;
 
 /// What clients can do.
-pub const WORKLOADS: [&str; 1] = ["register"];
+pub const WORKLOADS: [&str; 2] = ["register", "znodes"];
 
 const TARGETS: [(&str, Target); 2] =
     [("zoobreak", Target::Zoobreak), ("zookeeper", Target::Zookeeper)];

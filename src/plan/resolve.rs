@@ -48,6 +48,12 @@ impl Plan {
         self.results.clone().unwrap_or_else(|| "results".into())
     }
 
+    /// So short for znodes that sessions expire in a run, with their ephemerals.
+    fn default_session_ms(&self) -> u32 {
+        let znodes = self.workload.as_ref().is_some_and(|name| name.name() == "znodes");
+        if znodes { 5_000 } else { 30_000 }
+    }
+
     fn fill(&self, drawn_seed: u64) -> Settings {
         Settings {
             target: self.target.map_or(Target::Zoobreak, TargetName::target),
@@ -66,17 +72,25 @@ impl Plan {
             tick_ms: self.tick_ms.map_or(200, Whole::get),
             init_limit: self.init_limit.map_or(20, small),
             sync_limit: self.sync_limit.map_or(4, small),
-            session_ms: self.session_timeout.map_or(30_000, |t| saturate(t.millis())),
+            session_ms: self
+                .session_timeout
+                .map_or(self.default_session_ms(), |time| saturate(time.millis())),
             op_timeout_ms: self.op_timeout.map_or(2_000, Time::millis),
             mutant: self.mutant.map(|name| name.mutant().name().to_owned()),
         }
     }
 }
 
-/// The znodes of a run: `/r0`, `/r1`, ….
+/// What the clients of a run do. An unknown name is in no resolved settings.
+#[must_use]
+pub fn workload(settings: &Settings) -> workloads::Workload {
+    settings.workload.parse().unwrap_or_default()
+}
+
+/// The znodes of a run: `/r0`, `/r1`, …, or the parents `/z0`, ….
 #[must_use]
 pub fn znodes(settings: &Settings) -> Vec<String> {
-    (0..settings.keys).map(|n| format!("/r{n}")).collect()
+    (0..settings.keys).map(|n| workload(settings).znode(n)).collect()
 }
 
 fn default_faults() -> Vec<String> {

@@ -150,7 +150,7 @@ fn wrong_types_and_values_are_refused_with_line_key_and_what_is_allowed() {
         ("time = -1", "time = -1: expected a time from 1s to 24h, such as 2.5, 500ms, 30s, 2m or 1h".into()),
         ("target = \"zookeper\"", "target = \"zookeper\": there is no target `zookeper`; did you mean `zookeeper`? (known: zoobreak, zookeeper)".into()),
         ("target = 3", "target = 3: expected a text in quotes".into()),
-        ("workload = \"bank\"", "workload = \"bank\": there is no workload `bank` (known: register)".into()),
+        ("workload = \"bank\"", "workload = \"bank\": there is no workload `bank` (known: register, znodes)".into()),
         ("results = 1", "results = 1: invalid type: integer `1`, expected path string".into()),
     ];
     for (text, expected) in cases {

@@ -121,6 +121,8 @@ impl<'a> Timeline<'a> {
                 (_, f::ROLE) => timeline.role(event),
                 (_, f::EXIT) => timeline.exit(event),
                 (_, f::PHASE) => timeline.phase(event),
+                // Their checks tell of them.
+                (_, f::DIGEST | f::WATCH) => {}
                 _ => timeline.note(event, "is neither a client's nor a known note"),
             }
         }

@@ -230,6 +230,7 @@ impl Stage<'_> {
         let settings = self.settings;
         let server = |node: NodeId| Server { name: node.to_string(), addr: client_address(node) };
         Config {
+            workload: plan::workload(settings),
             seed: settings.seed,
             clients: settings.clients as u64,
             servers: NodeId::first(settings.nodes as u8).into_iter().map(server).collect(),

@@ -7,7 +7,10 @@ use std::time::Duration;
 use history::Kind;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
-use wire::{ConnectRequest, ConnectResponse, ReplyHeader, Request, decode_reply, xid};
+use wire::{
+    ConnectRequest, ConnectResponse, ReplyHeader, Request, WatcherEvent, decode_notification,
+    decode_reply, xid,
+};
 
 use crate::connection::Connection;
 use crate::outcome::{Answer, NoReply, Refusal, Reply};
@@ -93,6 +96,7 @@ pub struct Client {
     last_sent: Instant,
     ping_pending: bool,
     next_xid: i32,
+    events: Vec<WatcherEvent>,
 }
 
 impl Client {
@@ -163,6 +167,13 @@ impl Client {
         self.resume.session
     }
 
+    /// The watch events that have come since this was asked last, in order. Those that came
+    /// before a reply are there when the reply is.
+    #[must_use]
+    pub fn take_events(&mut self) -> Vec<WatcherEvent> {
+        std::mem::take(&mut self.events)
+    }
+
     /// Closes the connection, but not the session, and returns what it takes to go on with it.
     #[must_use]
     pub fn leave(self) -> Resume {
@@ -228,6 +239,10 @@ impl Client {
             self.ping_pending = false;
             self.saw(header.zxid);
         }
+        if header.xid == xid::NOTIFICATION {
+            let (_, event) = decode_notification(payload).map_err(io::Error::other)?;
+            self.events.push(event);
+        }
         Ok(matches!(header.xid, xid::PING | xid::NOTIFICATION))
     }
 
@@ -281,6 +296,7 @@ fn accept(
         last_sent: Instant::now(),
         ping_pending: false,
         next_xid: 1,
+        events: Vec::new(),
     })
 }
 

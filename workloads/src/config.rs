@@ -1,6 +1,7 @@
 //! What a workload needs to know about the ensemble and the load.
 
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::client::Endpoint;
@@ -14,9 +15,49 @@ pub struct Server {
     pub addr: SocketAddr,
 }
 
+/// What clients do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Workload {
+    /// Reads, writes and compare-and-sets of a few znodes: [`Register`](crate::Register).
+    #[default]
+    Register,
+    /// Everything else that can be done to a tree: [`Znodes`](crate::Znodes).
+    Znodes,
+}
+
+impl Workload {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Register => "register",
+            Workload::Znodes => "znodes",
+        }
+    }
+
+    /// Its n-th znode: a register `/r0`, or a parent `/z0`.
+    #[must_use]
+    pub fn znode(self, n: usize) -> String {
+        match self {
+            Workload::Register => format!("/r{n}"),
+            Workload::Znodes => format!("/z{n}"),
+        }
+    }
+}
+
+impl FromStr for Workload {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Workload, ()> {
+        [Workload::Register, Workload::Znodes].into_iter().find(|w| w.name() == name).ok_or(())
+    }
+}
+
 /// One workload: where, how much, on what.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What clients do.
+    pub workload: Workload,
     /// Seed of the operation streams.
     pub seed: u64,
     /// Number of clients; their processes are `0..clients`.
@@ -31,7 +72,7 @@ pub struct Config {
     pub op_timeout: Duration,
     /// Operations per second, all clients together.
     pub rate: f64,
-    /// The znodes, such as `/r0`.
+    /// The znodes, such as `/r0`; of the znodes workload, the parents.
     pub keys: Vec<String>,
 }
 
@@ -95,6 +136,7 @@ mod tests {
 
     fn config() -> Config {
         Config {
+            workload: Workload::Register,
             seed: 1,
             clients: 10,
             servers: vec![Server { name: "n1".into(), addr: ([127, 0, 0, 1], 2181).into() }],

@@ -7,7 +7,7 @@ use history::Recorder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::config::Config;
+use crate::config::{Config, Workload};
 use crate::recorded::{RecordedClient, Shared};
 
 /// A znode that a server did not give.
@@ -19,7 +19,8 @@ pub struct Unread {
     pub key: String,
 }
 
-/// Reads (`sync`, then `getData`) every key on every server, and records each attempt. Server `i`
+/// Reads (`sync`, then `getData`; a parent with its children) every key on every server, and
+/// records each attempt. Server `i`
 /// is read by process `config.clients + i`, in a session of its own. What fails is tried again as
 /// a new operation.
 ///
@@ -51,7 +52,7 @@ async fn read_server(shared: Shared, server_idx: usize, end: Instant) -> Vec<Unr
         if !client.is_connected() {
             client.idle().await;
             client.connect(server_idx).await;
-        } else if client.read(key).await {
+        } else if read(&mut client, config.workload, key).await {
             left = others;
         } else {
             sleep(BETWEEN_ATTEMPTS).await;
@@ -59,4 +60,11 @@ async fn read_server(shared: Shared, server_idx: usize, end: Instant) -> Vec<Unr
     }
     let server = &config.servers[server_idx].name;
     left.iter().map(|key| Unread { server: server.clone(), key: key.clone() }).collect()
+}
+
+async fn read(client: &mut RecordedClient, workload: Workload, key: &str) -> bool {
+    match workload {
+        Workload::Register => client.read(key).await,
+        Workload::Znodes => client.read_family(key).await,
+    }
 }

@@ -13,6 +13,7 @@
 //! [`watch_roles`] and [`watch_digests`] observe the servers meanwhile. [`load()`] and [`Retrying`]
 //! stand apart: they measure, and record nothing.
 
+mod asking;
 mod client;
 mod clients;
 mod config;
@@ -31,10 +32,12 @@ mod schedule;
 mod setup;
 mod socket;
 mod tally;
+mod tree;
+mod znodes;
 
 pub use client::{Client, ConnectError, Endpoint, Resume};
 pub use clients::{ClientPanic, Clients, OpenError};
-pub use config::{Config, ConfigError, Server};
+pub use config::{Config, ConfigError, Server, Workload};
 pub use digests::{DigestWatcher, final_digests, watch_digests};
 pub use final_reads::{Unread, final_reads};
 pub use generator::{Op, Register, VALUES_PER_CLIENT};
@@ -45,3 +48,4 @@ pub use retrying::{GaveUp, Retrying};
 pub use roles::{RoleView, RoleWatcher, watch_roles};
 pub use setup::{SetupError, setup};
 pub use tally::Tally;
+pub use znodes::{LAST_SEEN, Step, Znodes};

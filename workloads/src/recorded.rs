@@ -1,13 +1,13 @@
 //! A client whose every connect and every operation is in the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use history::{Draft, Hex, Kind, Process, Recorder, Stat, f};
 use serde_json::Value;
 use tokio::time::sleep;
-use wire::{Data, Request, Response};
+use wire::{Data, Request, Response, WatcherEvent};
 
 use crate::client::{Client, ConnectError, Endpoint, Resume};
 use crate::config::{Config, Server};
@@ -35,7 +35,10 @@ pub(crate) struct RecordedClient {
     client: Option<Client>,
     resume: Option<Resume>,
     hold_off: bool,
-    versions: BTreeMap<String, i32>,
+    /// The versions last seen.
+    pub(crate) versions: BTreeMap<String, i32>,
+    /// Sequential znodes of its making, oldest first.
+    pub(crate) own: VecDeque<String>,
 }
 
 impl RecordedClient {
@@ -49,6 +52,7 @@ impl RecordedClient {
             resume: None,
             hold_off: false,
             versions: BTreeMap::new(),
+            own: VecDeque::new(),
         }
     }
 
@@ -129,7 +133,7 @@ impl RecordedClient {
         self.after(&answer);
     }
 
-    async fn call(&mut self, request: &Request) -> Answer {
+    pub(crate) async fn call(&mut self, request: &Request) -> Answer {
         match &mut self.client {
             Some(client) => client.call(request).await,
             None => Err(crate::NoReply::Unsent("there is no connection".into())),
@@ -159,7 +163,7 @@ impl RecordedClient {
         self.count_and_record(outcome(effect, answer), f, |draft| describe(fill(draft), answer));
     }
 
-    fn count_and_record(&self, kind: Kind, f: &str, fill: impl FnOnce(Draft) -> Draft) {
+    pub(crate) fn count_and_record(&self, kind: Kind, f: &str, fill: impl FnOnce(Draft) -> Draft) {
         self.shared.counter.count(kind);
         self.record(kind, f, fill);
     }
@@ -171,7 +175,7 @@ impl RecordedClient {
     }
 
     /// Leaves a connection that is of no more use.
-    fn after(&mut self, answer: &Answer) {
+    pub(crate) fn after(&mut self, answer: &Answer) {
         let usable = match answer {
             Ok(Reply { result: Err(refusal), .. }) => !refusal.ends_connection(),
             Ok(_) => true,
@@ -195,24 +199,42 @@ impl RecordedClient {
         }
     }
 
+    pub(crate) fn process(&self) -> u64 {
+        self.process
+    }
+
+    /// The watch events that have come.
+    pub(crate) fn take_events(&mut self) -> Vec<WatcherEvent> {
+        self.client.as_mut().map(Client::take_events).unwrap_or_default()
+    }
+
+    /// The session is over, or is left to expire: the next connection opens another.
+    pub(crate) fn forget_session(&mut self) {
+        self.leave();
+        self.resume = None;
+    }
+
     fn leave(&mut self) {
+        self.record_events();
         if let Some(client) = self.client.take() {
             self.resume = Some(client.leave());
         }
     }
 
-    /// Records an event with what is known of server and session. `connect` names the server as
-    /// its value.
-    fn record(&self, kind: Kind, f: &str, fill: impl FnOnce(Draft) -> Draft) {
-        let server = &self.server().name;
-        let mut draft = Draft::new(Process::Client(self.process), kind, f).node(server);
+    /// Records an event of this client. `connect` names the server as its value.
+    pub(crate) fn record(&self, kind: Kind, f: &str, fill: impl FnOnce(Draft) -> Draft) {
+        let mut draft = Draft::new(Process::Client(self.process), kind, f);
         if f == f::CONNECT {
-            draft = draft.value(server);
+            draft = draft.value(&self.server().name);
         }
-        if let Some(session) = self.session() {
-            draft = draft.session(session);
-        }
-        self.shared.recorder.record(fill(draft));
+        self.record_draft(fill(draft));
+    }
+
+    /// Adds what is known of server and session.
+    pub(crate) fn record_draft(&self, draft: Draft) {
+        let draft = draft.node(&self.server().name);
+        let draft = self.session().into_iter().fold(draft, Draft::session);
+        self.shared.recorder.record(draft);
     }
 
     fn session(&self) -> Option<u64> {
@@ -234,7 +256,7 @@ fn get_data(key: &str) -> Request {
 }
 
 /// Adds what an answer carries: zxid, Stat, error.
-fn describe(mut draft: Draft, answer: &Answer) -> Draft {
+pub(crate) fn describe(mut draft: Draft, answer: &Answer) -> Draft {
     if let Some(zxid) = answer.as_ref().ok().map(|reply| reply.zxid).filter(|zxid| *zxid > 0) {
         draft = draft.zxid(zxid);
     }

@@ -1,13 +1,15 @@
-//! One client of the register workload.
+//! One client of a run.
 
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::config::{Config, Workload};
 use crate::generator::{Op, Register};
 use crate::recorded::{RecordedClient, Shared};
 use crate::schedule::Schedule;
+use crate::znodes::{Step, Znodes};
 
 /// What the clients are to do. Stages come in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +51,7 @@ enum Wanted {
 
 struct Worker {
     client: RecordedClient,
-    ops: Register,
+    ops: Stream,
     schedule: Schedule,
     offset: Duration,
     n_servers: usize,
@@ -63,7 +65,7 @@ impl Worker {
         let period = config.period();
         let turn = process as f64 / config.clients as f64;
         Worker {
-            ops: Register::new(config.seed, process, &config.keys),
+            ops: Stream::new(config, process),
             schedule: Schedule::new(Instant::now(), period),
             offset: period.mul_f64(turn),
             n_servers,
@@ -103,12 +105,51 @@ impl Worker {
 
     async fn work(&mut self) {
         self.schedule.done(Instant::now());
-        match self.ops.next().expect("the stream is endless") {
+        match &mut self.ops {
+            Stream::Register(ops) => {
+                let op = ops.next().expect(ENDLESS);
+                self.operate(op).await;
+            }
+            Stream::Znodes(steps) => {
+                let step = steps.next().expect(ENDLESS);
+                self.take_step(step).await;
+            }
+        }
+    }
+
+    async fn operate(&mut self, op: Op) {
+        match op {
             Op::Read { key } => drop(self.client.read(&key).await),
             Op::LocalRead { key } => self.client.local_read(&key).await,
             Op::Write { key, value } => self.client.write(&key, value).await,
             Op::Cas { key, value } => self.client.cas(&key, value).await,
             Op::Move { to } => self.client.connect(index(to.into(), self.n_servers)).await,
+        }
+    }
+
+    async fn take_step(&mut self, step: Step) {
+        match step {
+            Step::Ask { request } => drop(self.client.ask(&request).await),
+            Step::DeleteOwn => self.client.delete_own().await,
+            Step::Move { to } => self.client.connect(index(to.into(), self.n_servers)).await,
+        }
+    }
+}
+
+const ENDLESS: &str = "the stream is endless";
+
+/// What it is to do.
+enum Stream {
+    Register(Register),
+    Znodes(Znodes),
+}
+
+impl Stream {
+    fn new(config: &Config, client: u64) -> Stream {
+        let (seed, keys) = (config.seed, &config.keys);
+        match config.workload {
+            Workload::Register => Stream::Register(Register::new(seed, client, keys)),
+            Workload::Znodes => Stream::Znodes(Znodes::new(seed, client, keys)),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use common::history::{Recording, completions, pair};
 use history::{Event, Kind, f};
 use tempfile::TempDir;
-use workloads::{Clients, Config, RoleView, Server, final_reads, setup, watch_roles};
+use workloads::{Clients, Config, RoleView, Server, Workload, final_reads, setup, watch_roles};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -101,6 +101,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 
 fn config(servers: Vec<Server>) -> Config {
     Config {
+        workload: Workload::Register,
         seed: 1,
         clients: 5,
         servers,

@@ -12,13 +12,14 @@ use common::zookeeper::FakeZooKeeper;
 use history::{Event, Hex, Kind, Process, f};
 use serde_json::Value;
 use workloads::{
-    Clients, Config, ConfigError, OpenError, Role, Tally, final_reads, setup, watch_roles,
+    Clients, Config, ConfigError, OpenError, Role, Tally, Workload, final_reads, setup, watch_roles,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn config(zookeeper: &FakeZooKeeper, clients: u64) -> Arc<Config> {
     Arc::new(Config {
+        workload: Workload::Register,
         seed: 1,
         clients,
         servers: zookeeper.servers(),

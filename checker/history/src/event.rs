@@ -25,6 +25,10 @@ pub mod f {
     /// A server's role as seen from outside; `process` is `probe`, `value` a
     /// [`RoleEvent`](super::RoleEvent).
     pub const ROLE: &str = "role";
+    /// A watch event of the znodes workload, whose requests have the names of
+    /// [`Ask`](crate::znode::Ask); `process` is `watch`, `value` a
+    /// [`WatchEvent`](crate::znode::WatchEvent).
+    pub const WATCH: &str = "watch";
     /// A fingerprint of a server's state; `process` is `probe`, `value` a
     /// [`DigestEvent`](super::DigestEvent).
     pub const DIGEST: &str = "digest";
@@ -85,7 +89,7 @@ pub struct Event {
 pub enum Process {
     /// A client.
     Client(u64),
-    /// `nemesis`, `probe` or `run`.
+    /// `nemesis`, `probe`, `watch` or `run`.
     Part(String),
 }
 
@@ -100,6 +104,12 @@ impl Process {
     #[must_use]
     pub fn probe() -> Process {
         Process::Part("probe".into())
+    }
+
+    /// Watch events, whose client is in their value: a client has one operation under way.
+    #[must_use]
+    pub fn watch() -> Process {
+        Process::Part("watch".into())
     }
 
     /// The conductor.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::event::{DigestEvent, Event, FaultEvent, Kind, Phase, Process, RoleEvent, f};
 use crate::operation::{Action, Operation, Status};
 use crate::reader::Problem;
+use crate::znode::{Ask, Told, WatchEvent};
 
 /// What happened in a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +20,8 @@ pub struct History {
     pub faults: Vec<At<FaultEvent>>,
     /// Changes of the servers' roles, in order.
     pub roles: Vec<At<RoleEvent>>,
+    /// Watch events, in order.
+    pub watches: Vec<At<WatchEvent>>,
     /// Fingerprints of servers' states, in order of observation.
     pub digests: Vec<At<DigestEvent>>,
     /// Servers that ended on their own, with their exit status, in order.
@@ -40,7 +43,7 @@ pub struct At<T> {
     pub index: u64,
     /// Nanoseconds since the start.
     pub time: u64,
-    /// The server it concerns, for roles, digests and exits.
+    /// The server it concerns, for watch events, roles, digests and exits.
     pub node: Option<Arc<str>>,
     /// What happened.
     pub what: T,
@@ -53,7 +56,7 @@ impl History {
         self.phases.iter().find(|at| at.what == phase)
     }
 
-    /// The znodes operated on, in order of name.
+    /// The registers operated on, in order of name.
     #[must_use]
     pub fn keys(&self) -> BTreeSet<Arc<str>> {
         self.operations.iter().filter_map(|op| op.action.key().cloned()).collect()
@@ -114,6 +117,10 @@ impl Pairing {
                 let node = self.node(event)?;
                 self.history.roles.push(at(event, Some(node))?);
             }
+            f::WATCH => {
+                let node = self.name(event.node.as_ref());
+                self.history.watches.push(at(event, node)?);
+            }
             f::DIGEST => {
                 let node = self.node(event)?;
                 self.history.digests.push(at(event, Some(node))?);
@@ -138,6 +145,7 @@ impl Pairing {
             start: event.time,
             end: None,
             read: None,
+            told: None,
             error: None,
             node: self.name(event.node.as_ref()),
             session: event.session,
@@ -166,6 +174,7 @@ impl Pairing {
         operation.complete = Some(event.index);
         operation.end = Some(event.time).filter(|_| operation.status != Status::Unknown);
         operation.read = value_read(operation, event)?;
+        operation.told = told(operation, event)?;
         operation.error = error;
         operation.node = node.or(operation.node.take());
         operation.session = event.session.or(operation.session);
@@ -187,6 +196,13 @@ impl Pairing {
             f::CAS => {
                 let (expected, value) = argument(event, "[expected version, integer]")?;
                 Action::Cas { key: self.key(event)?, expected, value }
+            }
+            name if Ask::NAMES.contains(&name) => {
+                let ask: Ask = argument(event, "what is asked of the tree")?;
+                if ask.name() != name {
+                    return Err(Problem::field("value", format!("of a {name}: it asks to {ask}")));
+                }
+                Action::Znode(Box::new(ask))
             }
             other => return Err(Problem::UnknownOperation { found: other.to_owned() }),
         })
@@ -249,8 +265,17 @@ fn same_operation(operation: &Operation, event: &Event) -> Result<(), Problem> {
 
 fn value_read(operation: &Operation, event: &Event) -> Result<Option<i64>, Problem> {
     match &event.value {
-        _ if !(operation.is_ok() && operation.action.is_read()) => Ok(None),
+        _ if !operation.is_ok() || !operation.action.is_read() => Ok(None),
+        _ if operation.action.ask().is_some() => Ok(None),
         Value::Null => Ok(None),
         _ => argument(event, "an integer or null").map(Some),
+    }
+}
+
+fn told(operation: &Operation, event: &Event) -> Result<Option<Box<Told>>, Problem> {
+    match event.value {
+        Value::Null => Ok(None),
+        _ if operation.action.ask().is_none() => Ok(None),
+        _ => argument(event, "what was told of the tree").map(|told| Some(Box::new(told))),
     }
 }

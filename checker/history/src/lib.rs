@@ -12,6 +12,7 @@ mod operation;
 mod reader;
 mod recorder;
 mod run_dir;
+pub mod znode;
 
 pub use event::{
     DigestEvent, Event, FaultEvent, FaultStep, Hex, Kind, Outcome, Phase, Process, RoleEvent, Stat,

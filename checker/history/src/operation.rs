@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Hex, Stat, f};
+use crate::znode::{Ask, Told};
 
 /// One operation of a client, from invocation to completion.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Operation {
     pub end: Option<u64>,
     /// The integer that an ok read returned; absent when the znode was empty.
     pub read: Option<i64>,
+    /// What a request of the znodes workload was told.
+    pub told: Option<Box<Told>>,
     /// Why it is not ok.
     pub error: Option<Arc<str>>,
     /// The server that was asked.
@@ -71,6 +74,8 @@ pub enum Action {
         /// The integer written.
         value: i64,
     },
+    /// A request of the znodes workload.
+    Znode(Box<Ask>),
 }
 
 impl Action {
@@ -83,19 +88,35 @@ impl Action {
             Action::LocalRead { .. } => f::LOCAL_READ,
             Action::Write { .. } => f::WRITE,
             Action::Cas { .. } => f::CAS,
+            Action::Znode(ask) => ask.name(),
         }
     }
 
-    /// The znode, for operations on one.
+    /// The register, for operations on one.
     #[must_use]
     pub fn key(&self) -> Option<&Arc<str>> {
         match self {
-            Action::Connect { .. } => None,
+            Action::Connect { .. } | Action::Znode(_) => None,
             Action::Read { key }
             | Action::LocalRead { key }
             | Action::Write { key, .. }
             | Action::Cas { key, .. } => Some(key),
         }
+    }
+
+    /// What is asked of the tree, in the znodes workload.
+    #[must_use]
+    pub fn ask(&self) -> Option<&Ask> {
+        match self {
+            Action::Znode(ask) => Some(ask),
+            _ => None,
+        }
+    }
+
+    /// The znode, for operations on one, of either workload.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.key().map(|key| &**key).or_else(|| self.ask()?.path())
     }
 
     /// The integer it writes.
@@ -110,13 +131,21 @@ impl Action {
     /// Is it a read, with `sync` or without?
     #[must_use]
     pub fn is_read(&self) -> bool {
-        matches!(self, Action::Read { .. } | Action::LocalRead { .. })
+        match self {
+            Action::Read { .. } | Action::LocalRead { .. } => true,
+            Action::Znode(ask) => !ask.is_write(),
+            Action::Connect { .. } | Action::Write { .. } | Action::Cas { .. } => false,
+        }
     }
 
     /// Is it a write, conditional or not?
     #[must_use]
     pub fn is_write(&self) -> bool {
-        self.written().is_some()
+        match self {
+            Action::Write { .. } | Action::Cas { .. } => true,
+            Action::Znode(ask) => ask.is_write(),
+            Action::Connect { .. } | Action::Read { .. } | Action::LocalRead { .. } => false,
+        }
     }
 }
 
@@ -130,6 +159,7 @@ impl fmt::Display for Action {
             Action::Cas { key, expected, value } => {
                 write!(f, "cas {key} = {value} at version {expected}")
             }
+            Action::Znode(ask) => ask.fmt(f),
         }
     }
 }
@@ -159,11 +189,22 @@ impl Operation {
         self.status == Status::Fail && self.error.as_deref() == Some("BadVersion")
     }
 
-    /// Did the server answer a write, with success or with a definite refusal by version? Such
-    /// answers carry a zxid of their own.
+    /// Did the server answer a write, with success or with a definite refusal that it decided on
+    /// in its place in the order? Such answers carry a zxid of their own.
     #[must_use]
     pub fn is_answered_write(&self) -> bool {
-        self.action.is_write() && (self.is_ok() || self.is_bad_version())
+        match &self.action {
+            Action::Znode(ask) => ask.is_write() && (self.is_ok() || self.is_refused_in_order()),
+            action => action.is_write() && (self.is_ok() || self.is_bad_version()),
+        }
+    }
+
+    /// Was it refused because of the state at its place in the order?
+    fn is_refused_in_order(&self) -> bool {
+        const BY_STATE: [&str; 5] =
+            ["BadVersion", "NoNode", "NodeExists", "NotEmpty", "NoChildrenForEphemerals"];
+        self.status == Status::Fail
+            && self.error.as_deref().is_some_and(|error| BY_STATE.contains(&error))
     }
 
     /// Had its answer come when `later` was invoked? Compared by the events' order, which is

@@ -72,7 +72,7 @@ fn by_key(history: &History, reads: bool) -> BTreeMap<Arc<str>, Vec<&Operation>>
         Action::Write { .. } | Action::Cas { .. } => {
             op.status != Status::Fail || op.is_bad_version()
         }
-        Action::Connect { .. } | Action::LocalRead { .. } => false,
+        Action::Connect { .. } | Action::LocalRead { .. } | Action::Znode(_) => false,
     };
     for op in history.operations.iter().filter(says_something) {
         let key = op.action.key().expect("connections are left out");
@@ -125,7 +125,10 @@ fn asked(op: &Operation, seen: &BTreeMap<i64, Option<i32>>, unseen: &mut Option<
     match op.action {
         Action::Write { value, .. } => Op::Write(written(value)),
         Action::Cas { expected, value, .. } => Op::Cas { expected, value: written(value) },
-        Action::Connect { .. } | Action::Read { .. } | Action::LocalRead { .. } => Op::Read,
+        Action::Connect { .. }
+        | Action::Read { .. }
+        | Action::LocalRead { .. }
+        | Action::Znode(_) => Op::Read,
     }
 }
 
