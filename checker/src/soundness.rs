@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{At, FaultEvent, FaultStep, History, Manifest, Outcome, Phase, RoleEvent, Settings};
+use history::{
+    At, FaultEvent, FaultStep, History, Manifest, Operation, Outcome, Phase, RoleEvent, Settings,
+};
 
 use crate::verdict::{Fact, Soundness};
 
@@ -83,7 +85,7 @@ fn load(settings: &Settings, history: &History) -> [Fact; 4] {
     let ok: Vec<_> = history
         .operations
         .iter()
-        .filter(|op| op.is_ok() && op.process < clients && op.action.path().is_some())
+        .filter(|op| tells(op) && op.process < clients && op.action.path().is_some())
         .collect();
     let reads = ok.iter().filter(|op| op.action.is_read()).count() as u64;
     let keys: BTreeSet<_> = ok.iter().filter_map(|op| op.action.path()).collect();
@@ -97,6 +99,11 @@ fn load(settings: &Settings, history: &History) -> [Fact; 4] {
     ]
 }
 
+/// Of the tree, a refusal in its place in the order tells as much as a success.
+fn tells(op: &Operation) -> bool {
+    op.is_ok() || op.action.ask().is_some() && op.answered().is_some() && op.zxid.is_some()
+}
+
 fn operations_needed(settings: &Settings) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let share = (settings.rate * settings.time_s * OPERATIONS_SHARE) as u64;
@@ -105,7 +112,7 @@ fn operations_needed(settings: &Settings) -> u64 {
 
 fn without_effect(history: &History, clients: u64) -> String {
     let mut counts = [0_u64; 2];
-    let load = history.operations.iter().filter(|op| op.process < clients && !op.is_ok());
+    let load = history.operations.iter().filter(|op| op.process < clients && !tells(op));
     for op in load.filter(|op| op.action.path().is_some()) {
         counts[usize::from(op.end.is_none())] += 1;
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use checker::{Check, Exit, Outcome, Verdict, Witness};
+use history::znode::Ask;
 use history::{Event, Kind, Manifest, f};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::timeline::Op;
@@ -99,6 +101,9 @@ fn asked(invoke: &Event) -> String {
     match (invoke.f.as_str(), &invoke.value) {
         (f::CAS, Value::Array(pair)) if pair.len() == 2 => format!("cas v{} {}", pair[0], pair[1]),
         (name, Value::Null) => name.to_owned(),
+        (name, value @ Value::Object(_)) => {
+            Ask::deserialize(value).map_or_else(|_| name.to_owned(), |ask| ask.to_string())
+        }
         (name, value) => format!("{name} {}", plain(value)),
     }
 }

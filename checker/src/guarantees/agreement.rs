@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::{Finding, Guarantee, View, always, views};
+use super::{Finding, Guarantee, View, registers, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, noun, witness};
@@ -15,7 +15,7 @@ pub(super) const AGREEMENT: Guarantee = Guarantee {
     source: "ZooKeeper Internals, \"Atomic Broadcast\": total order; Junqueira, Reed, Serafini, \
              \"Zab: High-performance broadcast for primary-backup systems\" (2011)",
     more_than_zookeeper: false,
-    applies: always,
+    applies: registers,
     check,
 };
 

@@ -2,7 +2,7 @@
 
 use history::{History, Operation};
 
-use super::{Finding, Guarantee, View, always, views};
+use super::{Finding, Guarantee, View, registers, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -15,7 +15,7 @@ pub(super) const DURABILITY: Guarantee = Guarantee {
     source: "ZooKeeper Programmer's Guide, \"Consistency Guarantees\": reliability, \"once an \
              update has been applied, it will persist from that time forward\"",
     more_than_zookeeper: false,
-    applies: always,
+    applies: registers,
     check,
 };
 

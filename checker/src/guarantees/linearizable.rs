@@ -7,7 +7,7 @@ use history::{Action, History, Operation, Status};
 use spec::Register;
 use spec::versioned::{Op, Ret};
 
-use super::{Finding, Found, Guarantee, always};
+use super::{Finding, Found, Guarantee, registers};
 use crate::budget::Budget;
 use crate::engine::{Call, Decision, decide};
 use crate::smallest;
@@ -21,7 +21,7 @@ pub(super) const ALL: Guarantee = Guarantee {
              leadership with a quorum, which Apache ZooKeeper's does not (ZooKeeper Internals; \
              ZOOKEEPER-1675)",
     more_than_zookeeper: true,
-    applies: always,
+    applies: registers,
     check: |history, budget| check(history, budget, true),
 };
 
@@ -33,7 +33,7 @@ pub(super) const WRITES: Guarantee = Guarantee {
     source: "ZooKeeper Internals, \"Consistency Guarantees\": write operations are linearizable; \
              Lev-Ari et al., \"Modular Composition of Coordination Services\" (2016): OSC(U)",
     more_than_zookeeper: false,
-    applies: always,
+    applies: registers,
     check: |history, budget| check(history, budget, false),
 };
 

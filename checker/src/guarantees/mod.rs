@@ -7,6 +7,7 @@
 
 mod agreement;
 mod durability;
+mod identity;
 mod linearizable;
 mod phantom;
 mod real_time;
@@ -14,6 +15,7 @@ mod replicas;
 mod session;
 mod state;
 mod sync;
+mod tree;
 mod unique;
 
 use std::collections::BTreeMap;
@@ -54,17 +56,28 @@ pub(crate) enum Found {
 }
 
 /// In the order of the report.
-const CATALOGUE: [&Guarantee; 11] = [
+const CATALOGUE: [&Guarantee; 22] = [
     &linearizable::ALL,
     &linearizable::WRITES,
     &unique::UNIQUE,
     &session::SESSION,
     &real_time::REAL_TIME,
     &state::STATE,
+    &tree::STATE,
     &agreement::AGREEMENT,
+    &tree::AGREEMENT,
     &phantom::PHANTOM,
+    &tree::PHANTOM,
     &durability::DURABILITY,
     &sync::SYNC,
+    &tree::MULTI,
+    &tree::CAS,
+    &tree::SEQUENCE,
+    &tree::STAT,
+    &tree::EPHEMERALS,
+    &identity::IDENTITY,
+    &tree::ORDER,
+    &tree::EVENTS,
     &replicas::REPLICAS,
 ];
 
@@ -73,6 +86,11 @@ pub(crate) fn check_all(history: &History, more: bool, limits: Limits) -> Vec<Ch
     let binding = |guarantee: &Guarantee| more || !guarantee.more_than_zookeeper;
     let applying = CATALOGUE.iter().filter(|one| (one.applies)(history));
     applying.map(|one| run(one, binding(one), history, limits)).collect()
+}
+
+/// Of guarantees about registers. The znodes workload has its own of the same ids.
+fn registers(history: &History) -> bool {
+    !tree::applies(history)
 }
 
 /// Of guarantees that every history of clients is about.

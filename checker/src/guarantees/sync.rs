@@ -2,7 +2,7 @@
 
 use history::{Action, History, Operation};
 
-use super::{Finding, Guarantee, always, write_zxids};
+use super::{Finding, Guarantee, registers, write_zxids};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -15,7 +15,7 @@ pub(super) const SYNC: Guarantee = Guarantee {
              for the latest value; ZooKeeper Internals: sync is not a quorum operation in Apache \
              ZooKeeper, so there it is reported only",
     more_than_zookeeper: true,
-    applies: always,
+    applies: registers,
     check,
 };
 

@@ -46,7 +46,7 @@ fn a_correct_history_keeps_every_promise() {
         assert_eq!(check.outcome, Outcome::Valid, "{check:?}");
         assert!(check.examined > 0, "{check:?}");
     }
-    assert_eq!(verdict.checks.len(), 10);
+    assert_eq!(verdict.checks.len(), 11);
 }
 
 #[test]

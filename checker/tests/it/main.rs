@@ -8,3 +8,4 @@ mod guarantees;
 mod runs;
 mod soundness;
 mod story;
+mod tree;

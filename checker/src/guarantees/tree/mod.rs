@@ -1,0 +1,29 @@
+//! Guarantees of the tree, judged from histories of the znodes workload.
+
+mod agreement;
+mod cas;
+mod ephemerals;
+mod multi;
+mod phantom;
+mod sequence;
+mod stat;
+mod state;
+mod watches;
+mod world;
+
+use history::History;
+
+pub(super) use agreement::AGREEMENT;
+pub(super) use cas::CAS;
+pub(super) use ephemerals::EPHEMERALS;
+pub(super) use multi::MULTI;
+pub(super) use phantom::PHANTOM;
+pub(super) use sequence::SEQUENCE;
+pub(super) use stat::STAT;
+pub(super) use state::STATE;
+pub(super) use watches::{EVENTS, ORDER};
+
+/// Is it a history of the znodes workload?
+pub(super) fn applies(history: &History) -> bool {
+    history.operations.iter().any(|op| op.action.ask().is_some())
+}
