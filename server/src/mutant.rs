@@ -12,11 +12,13 @@ pub enum Mutant {
     SkipFirstOfDiff,
     /// X18: a session is resumed on a server that is behind what the client has seen.
     SkipLastZxidCheck,
+    /// X30: a watch event is sent behind the reply to the write that sets it off.
+    LateWatchEvents,
 }
 
 impl Mutant {
     /// Those that a run can show, by number. X43 to X45, on members, only a simulation has.
-    pub const ALL: [Mutant; 7] = [
+    pub const ALL: [Mutant; 8] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::Protocol(zab::Mutant::X8),
         Mutant::Protocol(zab::Mutant::X9),
@@ -24,6 +26,7 @@ impl Mutant {
         Mutant::SkipFirstOfDiff,
         Mutant::Protocol(zab::Mutant::X17),
         Mutant::SkipLastZxidCheck,
+        Mutant::LateWatchEvents,
     ];
 
     /// Its number in the catalogue: `X9`.
@@ -40,6 +43,7 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X45) => "X45",
             Mutant::SkipFirstOfDiff => "X13",
             Mutant::SkipLastZxidCheck => "X18",
+            Mutant::LateWatchEvents => "X30",
         }
     }
 
@@ -73,13 +77,16 @@ impl Mutant {
             Mutant::SkipLastZxidCheck => {
                 "a session is resumed on a server that is behind what the client has seen"
             }
+            Mutant::LateWatchEvents => {
+                "a watch event is sent behind the reply to the write that sets it off"
+            }
         }
     }
 
     pub(crate) fn protocol(self) -> Option<zab::Mutant> {
         match self {
             Mutant::Protocol(mutant) => Some(mutant),
-            Mutant::SkipFirstOfDiff | Mutant::SkipLastZxidCheck => None,
+            Mutant::SkipFirstOfDiff | Mutant::SkipLastZxidCheck | Mutant::LateWatchEvents => None,
         }
     }
 }

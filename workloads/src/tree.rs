@@ -134,3 +134,62 @@ pub(crate) fn change(event: EventType) -> Option<Change> {
         EventType::None => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::NoReply;
+
+    fn multi(codes: &[i32]) -> Answer {
+        let results = codes.iter().map(|&code| OpResult::Error { code }).collect();
+        Ok(Reply { zxid: 7, result: Ok(Some(Response::Multi { results })) })
+    }
+
+    #[test]
+    fn a_multi_is_refused_for_its_first_error() {
+        let refused = Ok(Reply { zxid: 7, result: Err(Refusal(-103)) });
+        assert_eq!(with_refusal(&multi(&[0, -103, -2])), refused);
+        let results = vec![OpResult::Check, OpResult::Delete];
+        let done = Ok(Reply { zxid: 7, result: Ok(Some(Response::Multi { results })) });
+        assert_eq!(with_refusal(&done), done);
+        let lost = Err(NoReply::Lost("reset".into()));
+        assert_eq!(with_refusal(&lost), lost);
+    }
+
+    #[test]
+    fn results_are_told_though_the_multi_was_refused() {
+        let errors = [0, -103, -2].map(|code| Told::Error { code });
+        assert_eq!(told(&multi(&[0, -103, -2])), Some(Told::Multi { results: errors.into() }));
+    }
+
+    #[test]
+    fn flags_say_what_kind_of_znode_and_multis_have_plain_creates() {
+        let create = |ephemeral, sequential| Ask::Create {
+            path: "/a".into(),
+            value: 5,
+            ephemeral,
+            sequential,
+        };
+        for (ephemeral, sequential, expected) in
+            [(false, false, 0), (true, false, 1), (false, true, 2), (true, true, 3)]
+        {
+            let Request::Create2 { flags, data, .. } = request(&create(ephemeral, sequential))
+            else {
+                panic!("create2");
+            };
+            assert_eq!((flags, data.as_deref()), (expected, Some(&b"5"[..])));
+        }
+        let Request::Multi { ops } = request(&Ask::Multi { ops: vec![create(false, false)] })
+        else {
+            panic!("multi");
+        };
+        assert!(matches!(ops[..], [Request::Create { .. }]));
+    }
+
+    #[test]
+    fn data_that_nobody_writes_is_evidence() {
+        let data = |text: &str| Some(text.as_bytes().into());
+        let read = [data("3000017"), data(""), None, data("x")].map(|data| integer(&data));
+        assert_eq!(read, [Some(3_000_017), None, None, Some(-1)]);
+    }
+}

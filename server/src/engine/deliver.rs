@@ -1,14 +1,14 @@
 //! Committed transactions reach the tree, the watches, and the client that waits.
 
 use tracing::info;
-use tree::{Applied, Reply};
+use tree::{Applied, Fired, Reply};
 use wire::{WatcherEvent, encode_notification};
 use zab::{Entry, ServerId, Zxid};
 
 use super::Engine;
-use crate::ServerError;
 use crate::links::Frame;
 use crate::proposal::{State, Txn};
+use crate::{Mutant, ServerError};
 
 /// What an entry of the log's window takes besides its bytes.
 const ENTRY_BYTES: usize = 64;
@@ -29,13 +29,19 @@ impl Engine {
             }
         };
         let applied = self.tree.apply(entry.zxid.0, &proposal.txn);
-        self.tell_watchers(entry.zxid, &applied);
+        let late = self.mutant == Some(Mutant::LateWatchEvents);
+        if !late {
+            self.tell_watchers(entry.zxid, &applied.fired);
+        }
         self.note_quota(&proposal, &applied.reply);
         if self.leading() {
             self.keep_sessions(&proposal.txn, &applied);
         }
         let closed = applied.closed;
         self.answer(proposal.origin, entry.zxid, applied.reply);
+        if late {
+            self.tell_watchers(entry.zxid, &applied.fired);
+        }
         if let Some(session) = closed {
             self.close_session_here(session);
         }
@@ -47,8 +53,8 @@ impl Engine {
     }
 
     /// Watch events leave before any reply at the new zxid.
-    fn tell_watchers(&mut self, zxid: Zxid, applied: &Applied) {
-        for fired in &applied.fired {
+    fn tell_watchers(&mut self, zxid: Zxid, fired: &[Fired]) {
+        for fired in fired {
             let event = WatcherEvent::new(fired.event, fired.path.as_str());
             for conn in self.watches.fire(fired) {
                 if let Some(client) = self.clients.get(&conn)
