@@ -33,6 +33,7 @@ pub mod storage;
 mod summary;
 mod timers;
 mod tls;
+mod trace;
 
 pub use clients::BreakerSettings;
 pub use config::{

@@ -20,6 +20,7 @@ use crate::proposal::{State, Txn};
 use crate::recheck::recheck;
 use crate::storage::{Diverged, StorageError, Store, Worker};
 use crate::tls::{self, Door};
+use crate::trace::Trace;
 use crate::{Config, ConfigError, Mutant};
 
 /// Why a server does not start, or stopped.
@@ -189,8 +190,9 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let first_session = first_session(config.id);
     let incarnation = rand::random();
     let data_dir = config.data_dir.clone();
+    let trace = config.trace.then(|| Trace::open(&data_dir)).transpose()?;
     let parts =
-        Parts { config, mutant, recovered, worker, links, door, incarnation, first_session };
+        Parts { config, mutant, recovered, worker, links, door, incarnation, first_session, trace };
     let engine = Engine::new(parts, &data_dir)?;
     let (stop, stop_events) = unbounded_channel();
     tokio::spawn(stop_on_signal(terminate, interrupt, stop));

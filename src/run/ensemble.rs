@@ -104,16 +104,17 @@ fn zoo_cfg(settings: &Settings, data: &Path) -> String {
             text.push_str("admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr,ruok,hash\n");
         }
         (Target::Zoobreak, Some(mutant)) => {
-            text.push_str(OUR_WORDS);
+            text.push_str(OUR_KEYS);
             writeln!(text, "mutant={mutant}").expect("a string takes everything");
         }
-        (Target::Zoobreak, None) => text.push_str(OUR_WORDS),
+        (Target::Zoobreak, None) => text.push_str(OUR_KEYS),
     }
     text
 }
 
-/// The words that the harness asks besides those that are always answered.
-const OUR_WORDS: &str = "4lw.commands.whitelist=hash\n";
+/// The words that the harness asks besides those that are always answered; and a trace, for
+/// `zoobreak model trace`.
+const OUR_KEYS: &str = "4lw.commands.whitelist=hash\ntrace=true\n";
 
 /// Records what servers of ours have noted that stopped because a quorum had another state.
 pub(super) fn notes(settings: &Settings, run: &RunDir, recorder: &Recorder) {

@@ -41,8 +41,9 @@ impl State {
             Some(Flaw::EarlySelf) => server.disk.written.last(),
             _ => server.disk.durable.last(),
         };
-        let acked = leader.learners.values().filter(|l| l.stage >= LearnerStage::Adopted);
-        let mut ends: Vec<Zxid> = acked.map(|learner| learner.acked).chain([own]).collect();
+        let voters = leader.learners.iter().filter(|(id, _)| !self.observers.contains(id));
+        let acked = voters.filter(|(_, learner)| learner.adopted()).map(|(_, l)| l.acked);
+        let mut ends: Vec<Zxid> = acked.chain([own]).collect();
         ends.sort_unstable_by(|a, b| b.cmp(a));
         let end = ends.get(self.rules.quorum() - 1).copied().unwrap_or_default();
         let durable = count_to(server.history(), end).unwrap_or(0);
@@ -113,11 +114,8 @@ impl State {
         let mut asked = leader.syncs.iter();
         let found = asked.find(|(from, asked, _)| (*from, *asked) == (asker, token));
         let Some((_, _, before)) = found else { return false };
-        let confirmed = |learner: &&super::state::Learner| {
-            learner.stage >= LearnerStage::Adopted && learner.ponged > *before
-        };
-        let confirmed = leader.learners.values().filter(confirmed).count();
-        confirmed + 1 >= self.rules.quorum() || self.rules.has(Flaw::LocalSync)
+        self.rules.has(Flaw::LocalSync)
+            || self.enough(leader, true, |l| l.adopted() && l.ponged > *before)
     }
 
     /// A sync is answered, to the learner that asked or to a client of the leader's own.

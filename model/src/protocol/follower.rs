@@ -14,7 +14,7 @@ impl State {
         if !self.server(id).looks() || id == leader {
             return Err(format!("n{id} cannot turn to n{leader} now"));
         }
-        self.close_all(id);
+        self.close_role(id);
         let tail = self.server(id).disk.written.last();
         self.server_mut(id).role = Role::Following(Follower {
             leader,
@@ -109,10 +109,6 @@ impl State {
         let follower = self.follower_mut(id)?;
         let write = follower.due.remove(0);
         self.write(id, write.clone());
-        let pending = self.server(id).disk.pending.len();
-        if let Stage::Adopting { unsynced } = &mut self.follower_mut(id)?.stage {
-            *unsynced = pending;
-        }
         if let Write::Install { .. } = write {
             self.install(id);
         }
@@ -296,8 +292,12 @@ impl State {
     }
 
     fn begin_adopting(&mut self, id: ServerId) -> Allowed {
-        let unsynced = self.server(id).disk.pending.len();
-        self.follower_mut(id)?.stage = Stage::Adopting { unsynced };
+        let pending = self.server(id).disk.pending.len();
+        // Where the epoch is written first, it is one more write before the history is durable.
+        let epoch = usize::from(self.rules.has(Flaw::EpochFirst));
+        let follower = self.follower_mut(id)?;
+        let unsynced = pending + follower.due.len() + epoch;
+        follower.stage = Stage::Adopting { unsynced };
         Ok(())
     }
 

@@ -28,6 +28,10 @@ impl Learner {
         Learner { link, accepted, stage, sent, acked, ponged: 0 }
     }
 
+    pub(crate) fn adopted(&self) -> bool {
+        self.stage >= LearnerStage::Adopted
+    }
+
     /// Has it promised this epoch, and nobody else the same one?
     fn promised(&self, epoch: u32) -> bool {
         self.accepted < epoch && self.stage > LearnerStage::Told
@@ -81,7 +85,7 @@ impl State {
         let leader = self.leader(id).ok()?;
         let accepted = leader.learners.values().map(|learner| learner.accepted);
         let newest = accepted.fold(self.server(id).disk.written.accepted, u32::max);
-        let gathered = leader.learners.len() + 1 >= self.rules.quorum();
+        let gathered = self.enough(leader, true, |_| true);
         (leader.phase == Phase::Gathering && gathered)
             .then_some(newest)
             .and_then(|e| e.checked_add(1))
@@ -138,7 +142,7 @@ impl State {
         snapshot: Zxid,
     ) -> Allowed {
         let own = self.server(id).disk.written.age();
-        let compares = !self.rules.has(Flaw::NoComparison);
+        let compares = !self.rules.has(Flaw::NoComparison) && !self.observers.contains(&from);
         self.learner_mut(id, from)?.stage = LearnerStage::Promised { last: age.1, snapshot };
         let leader = self.leader_mut(id)?;
         leader.overtaken |= compares && leader.phase == Phase::Discovery && age > own;
@@ -149,10 +153,9 @@ impl State {
         let Ok(leader) = self.leader(id) else { return false };
         let own = self.server(id).disk.durable.accepted >= leader.epoch
             || self.rules.has(Flaw::EarlyPromise);
-        let promised = leader.learners.values().filter(|l| l.promised(leader.epoch)).count();
         leader.phase == Phase::Discovery
             && !leader.overtaken
-            && promised + usize::from(own) >= self.rules.quorum()
+            && self.enough(leader, own, |learner| learner.promised(leader.epoch))
     }
 
     /// A quorum has promised: this leader's history is the epoch's.
@@ -265,12 +268,8 @@ impl State {
     pub(crate) fn may_establish(&self, id: ServerId) -> bool {
         let Ok(leader) = self.leader(id) else { return false };
         let own = self.server(id).disk.durable.current >= leader.epoch;
-        let enough = self.adopters(leader) + usize::from(own) >= self.rules.quorum();
+        let enough = self.enough(leader, own, Learner::adopted);
         matches!(leader.phase, Phase::Synchronisation { .. }) && own && enough
-    }
-
-    pub(crate) fn adopters(&self, leader: &Leader) -> usize {
-        leader.learners.values().filter(|l| l.stage >= LearnerStage::Adopted).count()
     }
 
     /// A quorum has taken over the history: all of it is committed.
@@ -289,15 +288,14 @@ impl State {
 
     /// A learner is gone. False if those left are no quorum any more.
     pub(crate) fn lose(&mut self, id: ServerId, learner: ServerId) -> bool {
-        let quorum = self.rules.quorum();
         let Ok(leader) = self.leader_mut(id) else { return true };
         leader.learners.remove(&learner);
         leader.syncs.retain(|(asker, _, _)| *asker != learner);
         let leader = self.leader(id).expect("it still leads");
         match leader.phase {
             Phase::Gathering => true,
-            Phase::Discovery | Phase::Synchronisation { .. } => leader.learners.len() + 1 >= quorum,
-            Phase::Broadcast => self.adopters(leader) + 1 >= quorum,
+            Phase::Discovery | Phase::Synchronisation { .. } => self.enough(leader, true, |_| true),
+            Phase::Broadcast => self.enough(leader, true, Learner::adopted),
         }
     }
 

@@ -12,18 +12,18 @@
 
 mod action;
 mod broadcast;
-mod disk;
+pub(crate) mod disk;
 mod flaw;
 mod follower;
-mod ghost;
+pub(crate) mod ghost;
 pub(crate) mod invariants;
-mod leader;
-mod link;
+pub(crate) mod leader;
+pub(crate) mod link;
 mod prepare;
 mod settle;
-mod state;
+pub(crate) mod state;
 mod symmetry;
-mod tell;
+pub(crate) mod tell;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::Flaw;
 use super::ghost::Event;
 use super::leader::Way;
 use super::link::{LinkId, Words};
-use super::state::{Allowed, LearnerStage, Phase, Role, State};
+use super::state::{Allowed, Learner, LearnerStage, Phase, Role, State};
 
 impl State {
     /// The next message of a connection arrives. False when there is none.
@@ -177,7 +177,7 @@ impl State {
 
     fn adopted(&self, id: ServerId, to: ServerId) -> bool {
         let learner = self.leader(id).ok().and_then(|leader| leader.learners.get(&to));
-        learner.is_some_and(|learner| learner.stage >= LearnerStage::Adopted)
+        learner.is_some_and(Learner::adopted)
     }
 
     /// The whole history to one learner.

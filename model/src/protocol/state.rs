@@ -1,6 +1,6 @@
 //! The ensemble at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zab::{ServerId, Zxid};
@@ -40,6 +40,8 @@ impl Rules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub(crate) rules: Rules,
+    /// Servers whose word does not count.
+    pub(crate) observers: BTreeSet<ServerId>,
     pub(crate) servers: BTreeMap<ServerId, Arc<Server>>,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) ghost: Arc<Ghost>,
@@ -198,8 +200,27 @@ impl State {
     pub(crate) fn down(servers: impl Iterator<Item = ServerId>, flaw: Option<Flaw>) -> State {
         let servers: BTreeMap<_, _> = servers.map(|id| (id, Arc::default())).collect();
         let rules = Rules { servers: servers.len(), flaw };
-        let (links, ghost) = (BTreeMap::new(), Arc::default());
-        State { rules, servers, links, ghost, used: Bounds::default() }
+        let (links, ghost, observers) = (BTreeMap::new(), Arc::default(), BTreeSet::new());
+        State { rules, observers, servers, links, ghost, used: Bounds::default() }
+    }
+
+    /// These servers are observers: quorums are of the others.
+    pub(crate) fn observed_by(mut self, observers: BTreeSet<ServerId>) -> State {
+        self.rules.servers = self.servers.len() - observers.len();
+        self.observers = observers;
+        self
+    }
+
+    /// Is this a quorum: the learners that `count`, and the leader itself if `own`?
+    pub(crate) fn enough(
+        &self,
+        leader: &Leader,
+        own: bool,
+        count: impl Fn(&Learner) -> bool,
+    ) -> bool {
+        let voters = leader.learners.iter().filter(|(id, _)| !self.observers.contains(id));
+        let counted = voters.filter(|(_, learner)| count(learner)).count();
+        counted + usize::from(own) >= self.rules.quorum()
     }
 
     /// A server that there is.
@@ -331,9 +352,19 @@ impl State {
         own.into_iter().for_each(|link| self.close(link, end));
     }
 
+    /// `end` closes the connections of its role. Others may be on their way to it.
+    pub(crate) fn close_role(&mut self, end: ServerId) {
+        let own: Vec<LinkId> = match &self.server(end).role {
+            Role::Looking { waiting } => waiting.values().map(|(link, _)| *link).collect(),
+            Role::Following(follower) => follower.link.into_iter().collect(),
+            Role::Leading(leader) => leader.learners.values().map(|l| l.link).collect(),
+        };
+        own.into_iter().for_each(|link| self.close(link, end));
+    }
+
     /// A server's role ends: it looks for a leader.
     pub(crate) fn leave(&mut self, id: ServerId) {
-        self.close_all(id);
+        self.close_role(id);
         let rules = self.rules;
         let server = self.server_mut(id);
         if rules.has(Flaw::KeptDatabase) {

@@ -91,6 +91,8 @@ pub struct Config {
     pub super_digest: Option<String>,
     /// The file as it was read.
     pub text: String,
+    /// `trace`: every step of the protocol is recorded in `dataDir/trace.jsonl`; off by default.
+    pub trace: bool,
     /// `mutant`: a planted defect; refused unless the command line names it too.
     pub mutant: Option<Mutant>,
     /// Keys that mean something to ZooKeeper but nothing here, with their lines.
@@ -211,6 +213,7 @@ impl Config {
             )?,
             super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
             text: text.to_owned(),
+            trace: lines.flag("trace")?,
             mutant: lines.mutant()?,
             ignored: lines.ignored(),
         };

@@ -35,6 +35,7 @@ use crate::storage::{Recovered, Report, StorageError, Worker};
 use crate::summary::Summary;
 use crate::timers::Timers;
 use crate::tls::{Door, Stream};
+use crate::trace::{Step, Trace};
 use crate::{Config, Mutant, ServerAddress, ServerError};
 
 use requests::{Client, Waiting};
@@ -107,6 +108,7 @@ pub(crate) struct Engine {
     /// Of writes and syncs.
     latency: Summary,
     metrics: Metrics,
+    trace: Option<Trace>,
 }
 
 /// What the engine listens to.
@@ -130,6 +132,7 @@ pub(crate) struct Parts {
     pub(crate) incarnation: u64,
     /// The first session id this process gives out.
     pub(crate) first_session: i64,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Engine {
@@ -138,8 +141,17 @@ impl Engine {
     /// # Errors
     /// When the snapshot is not readable, or the files do not belong together.
     pub(crate) fn new(parts: Parts, data_dir: &Path) -> Result<Engine, ServerError> {
-        let Parts { config, mutant, recovered, worker, links, door, incarnation, first_session } =
-            parts;
+        let Parts {
+            config,
+            mutant,
+            recovered,
+            worker,
+            links,
+            door,
+            incarnation,
+            first_session,
+            mut trace,
+        } = parts;
         let (zxid, State(tree)) = recovered.snapshot.unwrap_or_default();
         let durable = zab::Durable {
             accepted_epoch: recovered.accepted_epoch,
@@ -156,7 +168,11 @@ impl Engine {
             zab::Configuration::initial(membership::initial(config.id, &config.servers))
         });
         let core = core_config(&config, configuration, mutant);
+        let recorded = trace.is_some().then(|| (core.clone(), durable.clone()));
         let peer = Peer::restart(core, durable, &mut outputs);
+        if let (Some(trace), Some((core, durable))) = (&mut trace, recorded) {
+            trace.start(core, &durable, &outputs);
+        }
         let caller = config.servers.get(&config.id).cloned();
         let caller = caller.map(|address| Caller { id: config.id, address });
         let voters = caller.clone().map(|one| Voters::new(one, door.clone(), links.clone()));
@@ -199,6 +215,7 @@ impl Engine {
             sent: 0,
             latency: Summary::default(),
             metrics: Metrics::new(Instant::now()),
+            trace,
             config,
             mutant,
         })
@@ -290,7 +307,7 @@ impl Engine {
         if self.channels.remove(&peer).is_some() {
             self.input(Input::Disconnected { peer });
         }
-        self.channels.insert(peer, Channel::start(peer, stream, &self.links));
+        self.channels.insert(peer, Channel::start(peer, stream, dialled, &self.links));
         if dialled {
             self.dialling = None;
             self.input(Input::Connected { peer });
@@ -325,8 +342,17 @@ impl Engine {
 
     /// Feeds the core and carries out what it says.
     fn input(&mut self, input: Input) {
+        let step = self.trace.is_some().then(|| Step::new(&input, |peer| self.via(peer)));
+        let before = self.outputs.len();
         self.peer.handle(input, &mut self.outputs);
+        if let (Some(trace), Some(step)) = (&mut self.trace, step) {
+            trace.step(step, &self.outputs[before..]);
+        }
         self.carry_out();
+    }
+
+    fn via(&self, peer: ServerId) -> Option<u64> {
+        self.channels.get(&peer).and_then(|channel| channel.via).map(u64::from)
     }
 
     fn carry_out(&mut self) {

@@ -27,6 +27,8 @@ const GATHER: usize = 256 * 1024;
 pub(crate) struct Channel {
     /// Distinguishes it from earlier channels with the same peer.
     pub(crate) id: u64,
+    /// Names it at both ends: the learner's port.
+    pub(crate) via: Option<u16>,
     frames: UnboundedSender<Frame>,
     reader: AbortHandle,
     writer: JoinHandle<()>,
@@ -48,16 +50,18 @@ impl Channel {
     pub(crate) fn start(
         peer: ServerId,
         stream: Stream,
+        dialled: bool,
         events: &UnboundedSender<LinkEvent>,
     ) -> Channel {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let id = IDS.fetch_add(1, Ordering::Relaxed);
+        let via = stream.caller_port(dialled);
         let (frames, queue) = unbounded_channel();
         let (reader, writer) = match stream {
             Stream::Plain(stream) => carry(peer, id, stream.into_split(), queue, events),
             Stream::Tls(stream) => carry(peer, id, split(stream), queue, events),
         };
-        Channel { id, frames, reader, writer }
+        Channel { id, via, frames, reader, writer }
     }
 }
 

@@ -44,6 +44,18 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// The port of the end that called: both ends know it. None when the connection is gone.
+    pub(crate) fn caller_port(&self, called: bool) -> Option<u16> {
+        let stream = match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        let address = if called { stream.local_addr() } else { stream.peer_addr() };
+        address.ok().map(|address| address.port())
+    }
+}
+
 impl Door {
     /// # Errors
     /// [`ConfigError`], naming the key and the file that cannot be used.

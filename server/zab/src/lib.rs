@@ -30,10 +30,12 @@ mod leader;
 mod log;
 mod members;
 mod peer;
+mod record;
 mod takeover;
 mod types;
 
 pub use disk::Epochs;
 pub use members::{Configuration, Member, Members, Transaction};
 pub use peer::Peer;
+pub use record::{Digest, Mapping, Record};
 pub use types::*;

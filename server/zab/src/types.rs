@@ -59,7 +59,7 @@ pub struct Entry<T> {
 }
 
 /// What a peer is told once, at start.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Config {
     /// This server.
     pub id: ServerId,
@@ -75,7 +75,7 @@ pub struct Config {
 }
 
 /// Durations in milliseconds. The peer only ever hands them back in [`Output::SetTimer`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Timing {
     /// `tickTime`: heartbeats are sent twice per tick.
     pub tick_ms: u64,
@@ -111,7 +111,7 @@ pub enum Mutant {
 }
 
 /// What survives a crash.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Durable<T> {
     /// The newest epoch this server promised to follow (`acceptedEpoch`).
     pub accepted_epoch: u32,

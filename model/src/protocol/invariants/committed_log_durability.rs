@@ -18,7 +18,8 @@ pub(super) fn breaks(state: &State, event: &Event) -> Option<String> {
     if place < committed.len() {
         return None;
     }
-    let disks = state.servers.values().map(|server| server.disk.durable.history.get(place));
+    let voters = state.servers.iter().filter(|(id, _)| !state.observers.contains(id));
+    let disks = voters.map(|(_, server)| server.disk.durable.history.get(place));
     let found = disks.filter(|held| *held == Some(entry)).count();
     let all = state.rules.servers;
     (found < all / 2 + 1).then(|| {

@@ -1,5 +1,7 @@
 //! `zoobreak model`: search the protocol models, and replay what a search found.
 
+mod trace;
+
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -34,6 +36,7 @@ enum What {
     Check(Check),
     /// Look around in a model with a browser
     Explore(Explore),
+    Trace(trace::Trace),
     /// Do again what a stored counterexample says
     Replay {
         /// A file that `check` wrote
@@ -56,6 +59,7 @@ Examples:
   zoobreak model check zab-recovery --mutant ZOOKEEPER-4643
   zoobreak model check zab-recovery --servers 5 --crashes 3 --elections 4 --random 1
   zoobreak model explore zab-stale
+  zoobreak model trace results/latest
   zoobreak model replay counterexample-recovery-X8.json";
 
 #[derive(Debug, Args)]
@@ -144,6 +148,7 @@ impl Model {
             What::List => list(),
             What::Check(check) => check.run(),
             What::Explore(explore) => explore.run(),
+            What::Trace(trace) => trace.run(),
             What::Replay { file } => replay(file),
         }
     }
