@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use nemesis::scenario::{Facts, Move, Scenario, Script, Seen, Signs, Source};
+use nemesis::scenario::{self, Facts, Move, Scenario, Script, Seen, Signs, Source};
 use nemesis::{Fault, FaultId, NodeId, Outcome, Report, Scheduled};
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ pub(super) struct Scene {
     resting: bool,
     /// Why rounds were broken off.
     troubles: Vec<String>,
+    /// Its text, if it was composed for this run.
+    composed: Option<String>,
 }
 
 impl Scene {
@@ -48,7 +50,12 @@ impl Work {
             self.record_skip(scheduled, &reason);
             return Ok(());
         }
-        let script = Script::new(self.scenario(source)?, scheduled.seed);
+        let composed = (source == Source::Random).then(|| scenario::compose(scheduled.seed));
+        let scenario = match &composed {
+            Some(text) => text.parse()?,
+            None => self.scenario(source)?,
+        };
+        let script = Script::new(scenario, scheduled.seed);
         let what = scheduled.spec.to_string();
         self.announce(id, words::family(&scheduled.spec), what.clone(), Vec::new());
         let report = Report { id, outcome: Outcome::Installed, evidence: Value::Null };
@@ -63,6 +70,7 @@ impl Work {
             n_rounds: 0,
             resting: false,
             troubles: Vec::new(),
+            composed,
         });
         Ok(())
     }
@@ -94,7 +102,10 @@ impl Work {
             }
             _ => Outcome::Installed,
         };
-        let evidence = json!({ "rounds": scene.n_rounds, "broken_off": scene.troubles });
+        let mut evidence = json!({ "rounds": scene.n_rounds, "broken_off": scene.troubles });
+        if let Some(text) = scene.composed {
+            evidence["script"] = json!(text);
+        }
         self.announce_heal(id);
         self.record_healed(Report { id, outcome, evidence })?;
         Ok(true)

@@ -93,6 +93,7 @@ const SLOW_DISK: FaultSpec = FaultSpec::Disk { ailment: Ailment::Slow };
 const fn scenario(n: usize) -> FaultSpec {
     FaultSpec::Scenario { scenario: Source::BuiltIn(n) }
 }
+const RANDOM: FaultSpec = FaultSpec::Scenario { scenario: Source::Random };
 
 /// A name and the members it may draw, each with its weight. The first member is the foremost.
 type Entry = (&'static str, &'static [(usize, FaultSpec)]);
@@ -122,7 +123,14 @@ const KINDS: &[Entry] = &[
     ("disk", &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK)]),
     (
         "scenario",
-        &[(1, scenario(0)), (1, scenario(1)), (1, scenario(2)), (1, scenario(3)), (1, scenario(4))],
+        &[
+            (1, scenario(0)),
+            (1, scenario(1)),
+            (1, scenario(2)),
+            (1, scenario(3)),
+            (1, scenario(4)),
+            (3, RANDOM),
+        ],
     ),
     ("kill:leader", &[(1, KILL_LEADER)]),
     ("kill:one", &[(1, KILL_ONE)]),
@@ -162,6 +170,7 @@ const KINDS: &[Entry] = &[
     ("scenario:deposed-leader", &[(1, scenario(2))]),
     ("scenario:cut-off-tail", &[(1, scenario(3))]),
     ("scenario:crown-chain", &[(1, scenario(4))]),
+    ("scenario:random", &[(1, RANDOM)]),
     ("scenario:file", &[(1, FaultSpec::Scenario { scenario: Source::File })]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),
     ("partition:election-port", &[(1, ELECTION_PORT)]),

@@ -20,6 +20,7 @@
 //! prefix), `WHO logs "TEXT"`; each `within` a time, 10 s if none is given.
 //! When all steps are done, everything is healed.
 
+mod compose;
 mod parse;
 mod script;
 mod signs;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use compose::compose;
 pub use parse::ScenarioError;
 pub use script::{Facts, Move, Script, Seen};
 pub use signs::Signs;
@@ -102,14 +104,16 @@ pub enum Source {
     BuiltIn(usize),
     /// It was given for the run.
     File,
+    /// [`compose`]d anew each time.
+    Random,
 }
 
 impl Source {
-    /// Its text, unless it was given for the run.
+    /// Its text, if it is one that is built in.
     pub fn text(self) -> Option<&'static str> {
         match self {
             Source::BuiltIn(n) => BUILT_IN.get(n).map(|(_, text)| *text),
-            Source::File => None,
+            Source::File | Source::Random => None,
         }
     }
 }
@@ -119,6 +123,7 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Source::BuiltIn(n) => BUILT_IN.get(*n).map_or("unknown", |(name, _)| *name),
             Source::File => "file",
+            Source::Random => "random",
         })
     }
 }
@@ -137,6 +142,7 @@ impl TryFrom<String> for Source {
         match known {
             Some(n) => Ok(Source::BuiltIn(n)),
             None if name == "file" => Ok(Source::File),
+            None if name == "random" => Ok(Source::Random),
             None => Err(format!("no scenario is called `{name}`")),
         }
     }
