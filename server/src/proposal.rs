@@ -38,7 +38,8 @@ pub(crate) struct Txn {
 impl Txn {
     pub(crate) fn new(origin: Origin, txn: tree::Txn) -> Txn {
         let proposal = Proposal { origin, txn };
-        let bytes = postcard::to_stdvec(&proposal).expect("a proposal holds only plain data");
+        let bytes = postcard::to_io(&proposal, Vec::with_capacity(256))
+            .expect("a proposal holds only plain data");
         Txn { bytes: bytes.into(), members: None }
     }
 

@@ -28,6 +28,9 @@ pub(crate) type ConnId = u64;
 /// Requests of one connection that may wait for their replies. A client that does not read its
 /// replies is not read from either.
 const OUTSTANDING: usize = 1000;
+/// Bytes that the first read makes room for, and that a read of a busy connection does.
+const BUFFER_MIN: usize = 1 << 10;
+const BUFFER_MAX: usize = 16 << 10;
 /// How long a new connection may take to say what it wants.
 const GREETING: Duration = Duration::from_secs(10);
 /// How long the last replies of a closed connection may take to be written.
@@ -236,10 +239,10 @@ where
 {
     let Front { max_buffer, events, .. } = front;
     let (conn, visit) = (visit.conn, Arc::new(visit));
-    let mut frames =
-        Frames { half: read_half, buffer: first.to_vec(), start: 0, max_buffer: *max_buffer };
+    let (buffer, max_buffer) = (first.to_vec(), *max_buffer);
+    let mut frames = Frames { half: read_half, buffer, start: 0, room: BUFFER_MIN, max_buffer };
     let hello = timeout(GREETING, frames.next()).await??;
-    let request = ConnectRequest::decode(&hello).map_err(invalid)?;
+    let request = ConnectRequest::decode(hello).map_err(invalid)?;
     front.registry.counts.connection_requests.fetch_add(1, Ordering::Relaxed);
     let (sender, queue) = unbounded_channel();
     let permits = Arc::new(Semaphore::new(OUTSTANDING));
@@ -275,11 +278,12 @@ async fn read(
 ) -> io::Result<()> {
     loop {
         let frame = frames.next().await?;
-        let (header, request) = decode(&frame, visit)?;
+        let bytes = frame.len();
+        let (header, request) = decode(frame, visit)?;
         permits.acquire().await.map_err(io::Error::other)?.forget();
         visit.stats.room().await;
         let conn = visit.conn;
-        let event = match visit.ask(header, frame.len()).await {
+        let event = match visit.ask(header, bytes).await {
             Ok(()) => ClientEvent::Request { conn, header, request },
             Err(Refused) => ClientEvent::Refused { conn, header },
         };
@@ -327,25 +331,41 @@ struct Frames<R> {
     half: R,
     buffer: Vec<u8>,
     start: usize,
+    /// For how many bytes the next read makes room.
+    room: usize,
     max_buffer: usize,
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
     /// The next frame's payload.
-    async fn next(&mut self) -> io::Result<Vec<u8>> {
+    async fn next(&mut self) -> io::Result<&[u8]> {
         loop {
             let unread = &self.buffer[self.start..];
             if let Some(range) = wire::frame::next(unread, self.max_buffer).map_err(invalid)? {
-                let frame = unread[range.clone()].to_vec();
+                let start = self.start;
                 self.start += range.end;
-                return Ok(frame);
+                return Ok(&self.buffer[start + range.start..start + range.end]);
             }
-            self.buffer.drain(..self.start);
-            self.start = 0;
-            if self.half.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            self.read_more().await?;
         }
+    }
+
+    /// Who fills the buffer, gets a larger one: an idle connection has little.
+    async fn read_more(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        if self.buffer.is_empty() {
+            self.buffer.shrink_to(BUFFER_MAX);
+        }
+        self.buffer.reserve(self.room);
+        let read = self.half.read_buf(&mut self.buffer).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if self.buffer.len() == self.buffer.capacity() {
+            self.room = (2 * self.room).min(BUFFER_MAX);
+        }
+        Ok(())
     }
 }
 

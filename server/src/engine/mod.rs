@@ -31,7 +31,7 @@ use crate::membership;
 use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, State, Txn};
 use crate::sessions::{Millis, Sessions};
-use crate::storage::{Recovered, Report, StorageError, Worker};
+use crate::storage::{Recovered, Report, Worker};
 use crate::summary::Summary;
 use crate::timers::Timers;
 use crate::tls::{Door, Stream};
@@ -44,6 +44,8 @@ use requests::{Client, Waiting};
 /// nothing. ZooKeeper waits 200 ms; a better vote that comes later only costs another round, never
 /// safety.
 const SETTLE_MS: u64 = 20;
+/// Rounds of events handled before everybody else has a turn.
+const TURN: usize = 64;
 /// Between two repetitions of a vote.
 const RESEND_MS: u64 = 150;
 
@@ -236,15 +238,14 @@ impl Engine {
             }
             let due = self.timers.next().unwrap_or_else(|| Instant::now() + half_tick);
             tokio::select! {
-                Some(report) = events.storage.recv() => {
-                    self.report(report)?;
-                }
+                Some(report) = events.storage.recv() => self.report(report),
                 Some(event) = events.links.recv() => self.link(event),
                 Some(event) = events.clients.recv() => self.client(event),
                 Some(()) = events.stop.recv() => self.stop(),
                 _ = housekeeping.tick() => self.housekeeping(),
                 () = sleep_until(due) => {}
             }
+            self.drain(&mut events);
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
@@ -255,7 +256,21 @@ impl Engine {
         }
     }
 
-    fn report(&mut self, report: Report) -> Result<(), StorageError> {
+    /// Handles what has come meanwhile, for a while: sockets and timers need their turn too.
+    fn drain(&mut self, events: &mut Events) {
+        for _ in 0..TURN {
+            let (report, link) = (events.storage.try_recv(), events.links.try_recv());
+            let client = events.clients.try_recv();
+            if report.is_err() && link.is_err() && client.is_err() || self.failed.is_some() {
+                return;
+            }
+            report.into_iter().for_each(|report| self.report(report));
+            link.into_iter().for_each(|event| self.link(event));
+            client.into_iter().for_each(|event| self.client(event));
+        }
+    }
+
+    fn report(&mut self, report: Report) {
         match report {
             Report::Stored { ops, fsync } => {
                 fsync.into_iter().for_each(|took| self.metrics.fsync.add(took));
@@ -265,9 +280,8 @@ impl Engine {
                 self.metrics.snapshot.add(took);
                 self.snapshot_done(zxid);
             }
-            Report::Failed(error) => return Err(error),
+            Report::Failed(error) => self.failed = Some(error.into()),
         }
-        Ok(())
     }
 
     fn link(&mut self, event: LinkEvent) {

@@ -295,13 +295,23 @@ impl Engine {
     }
 }
 
+/// Most replies are shorter, but for data.
+const REPLY_BYTES: usize = 128;
+
+fn data_len(result: &Result<Option<Response>, ErrorCode>) -> usize {
+    match result {
+        Ok(Some(Response::GetData { data: Some(data), .. })) => data.len(),
+        _ => 0,
+    }
+}
+
 pub(super) fn reply_frame(
     xid: i32,
     zxid: u64,
     result: Result<Option<Response>, ErrorCode>,
 ) -> Vec<u8> {
     let zxid = zxid.cast_signed();
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(REPLY_BYTES + data_len(&result));
     match result {
         Ok(body) => encode_reply(ReplyHeader::ok(xid, zxid), body.as_ref(), &mut bytes),
         Err(code) => encode_reply(ReplyHeader::failure(xid, zxid, code), None, &mut bytes),

@@ -74,6 +74,8 @@ pub(crate) enum LinkEvent {
 const MAGIC: &[u8; 4] = b"ZBK7";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
+/// Room is made at once for a frame up to so many bytes.
+const SMALL: usize = 4 << 10;
 /// A frame of so many bytes takes its time: another thread decodes it.
 const LARGE: usize = 4 << 20;
 /// How long a connection may take to stand, and its opener to say who it is.
@@ -136,8 +138,8 @@ async fn read_frame<T: DeserializeOwned + Send + 'static>(
             format!("a frame of {length} bytes"),
         ));
     }
-    // Grows as bytes arrive, so that a lying length costs nothing.
-    let mut body = Vec::new();
+    // Grows as bytes arrive, so that a lying length costs little.
+    let mut body = Vec::with_capacity(SMALL.min(length as usize));
     stream.take(u64::from(length)).read_to_end(&mut body).await?;
     if body.len() < length as usize {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -13,6 +13,8 @@ use super::file::sync_parent;
 
 /// The last byte is the version of what follows.
 const HEADER: &[u8; 8] = b"ZBLOG\0\0\x03";
+/// Room for appends that is kept after a sync.
+const PENDING_KEPT: usize = 1 << 20;
 /// Length (u32) and CRC-32 of length and payload (u32), little-endian.
 const FRAME: usize = 8;
 
@@ -102,11 +104,13 @@ impl Segment {
 
     /// Adds an entry, in memory.
     pub(super) fn append<T: Serialize>(&mut self, entry: &Entry<T>) {
-        let payload = postcard::to_stdvec(entry).expect("entries hold only plain data");
+        let start = self.pending.len();
+        self.pending.extend_from_slice(&[0; FRAME]);
+        postcard::to_io(entry, &mut self.pending).expect("entries hold only plain data");
+        let (frame, payload) = self.pending[start..].split_at_mut(FRAME);
         let length = u32::try_from(payload.len()).expect("a request is bounded by jute.maxbuffer");
-        self.pending.extend_from_slice(&length.to_le_bytes());
-        self.pending.extend_from_slice(&checksum(length, &payload).to_le_bytes());
-        self.pending.extend_from_slice(&payload);
+        frame[..4].copy_from_slice(&length.to_le_bytes());
+        frame[4..].copy_from_slice(&checksum(length, payload).to_le_bytes());
         self.length += (FRAME + payload.len()) as u64;
         self.ends.push((entry.zxid, self.length));
     }
@@ -125,6 +129,7 @@ impl Segment {
             .and_then(|()| self.file.sync_data())
             .map_err(|error| StorageError::io(&self.path, error))?;
         self.pending.clear();
+        self.pending.shrink_to(PENDING_KEPT);
         Ok(())
     }
 
