@@ -50,7 +50,11 @@ pub(crate) fn at_place(place: (&str, &str)) -> impl Fn(&Path) -> Ordering {
 
 /// No name has a slash, so what is no path is at no path's place.
 fn place(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or((path, "/"))
+    // Names are short: a plain loop from the end is faster than what looks at many bytes at once.
+    match path.bytes().rposition(|byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (path, "/"),
+    }
 }
 
 /// Some paths, ordered by parent, then name.

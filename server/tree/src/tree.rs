@@ -218,17 +218,22 @@ impl Tree {
 
     /// Changes a znode's data or list, and metadata with it.
     pub(crate) fn update(&mut self, path: &str, update: impl FnOnce(&mut Node)) -> (Stat, Undo) {
-        let before = Box::new(self.node(path).expect("the caller has looked it up").clone());
-        (self.change(path, update), Undo::Update { path: path.into(), before })
+        let change = |node: &mut Node| {
+            let before = Box::new(node.clone());
+            update(node);
+            (node.stat(), before)
+        };
+        let (stat, before) = self.change(path, change);
+        (stat, Undo::Update { path: path.into(), before })
     }
 
-    pub(crate) fn change(&mut self, path: &str, change: impl FnOnce(&mut Node)) -> Stat {
+    pub(crate) fn change<R>(&mut self, path: &str, change: impl FnOnce(&mut Node) -> R) -> R {
         let node = self.nodes.get_mut(at(path)).expect("the caller has looked it up");
         let (digest, bytes) = (node_summand(path, node), size(path, node));
-        change(node);
+        let result = change(node);
         self.digest = self.digest.wrapping_sub(digest).wrapping_add(node_summand(path, node));
         self.data_size = self.data_size - bytes + size(path, node);
-        node.stat()
+        result
     }
 
     /// Adds a znode, but not to its parent.

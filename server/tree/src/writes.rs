@@ -142,13 +142,13 @@ impl Tree {
             self.check_quota(path, bytes, 0)?;
         }
         check_version(node.version, version)?;
+        let fired = vec![Fired::of(path, EventType::NodeDataChanged, node)];
         let (stat, undo) = self.update(path, |node| {
             node.data.clone_from(data);
             node.version = next_version(node.version);
             node.mzxid = context.zxid;
             node.mtime = context.time_ms;
         });
-        let fired = vec![Fired::of(path, EventType::NodeDataChanged, self.node(path)?)];
         let undo = [Some(undo), self.count(path, bytes, 0)];
         Ok(Effect { reply: Reply::SetData { stat }, fired, undo })
     }
