@@ -3,10 +3,11 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use support::alone;
+use support::disguise::Disguise;
 use support::ensemble::Ensemble;
+use support::{alone, skip, text};
 
 #[test]
 fn an_ensemble_that_was_killed_as_a_whole_has_all_that_it_acknowledged() {
@@ -62,6 +63,118 @@ fn damage_that_no_crash_can_do_is_refused_with_file_and_offset() {
     let offset: u64 = offset.and_then(|digits| digits.parse().ok()).expect("a number");
     assert!(offset <= middle && middle - offset < 500, "byte {middle} was flipped, not {offset}");
     assert_eq!(fs::read(&log).expect("it is there"), spoiled, "the evidence is left as it was");
+}
+
+/// The last record may have been acknowledged: a flipped bit there is no torn write.
+#[test]
+fn a_flipped_bit_at_the_end_of_the_log_is_refused_too() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::started(1, "");
+    ensemble.write_znodes("a", 3);
+    ensemble.kill(1);
+    let log = ensemble.newest_log_file(1);
+    let end = fs::metadata(&log).expect("it is there").len();
+    for back in 1..60 {
+        flip_byte(&log, end - back);
+        let said = ensemble.refused(1);
+        assert_eq!(said.code, 3, "{back} bytes before the end: {}", said.stderr);
+        assert!(said.stderr.contains("damaged at byte "), "{}", said.stderr);
+        flip_byte(&log, end - back);
+    }
+    ensemble.start(1);
+    ensemble.settle();
+    ensemble.assert_serves_znodes(1, "a", 3);
+}
+
+/// Whatever is missing of a server's files, it refuses to serve what is left as if it were all.
+#[test]
+fn missing_and_garbled_files_are_named_and_what_is_left_is_left() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::started(1, "snapCount=20\n");
+    ensemble.write_znodes("a", 150);
+    ensemble.kill(1);
+    let root = ensemble.home(1).join("zoobreak");
+    let state = root.join("state");
+    let files = |prefix: &str| -> Vec<PathBuf> {
+        let entries = fs::read_dir(root.join("g0")).expect("it has run").flatten();
+        let named = entries.filter(|e| e.file_name().to_string_lossy().starts_with(prefix));
+        let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
+    };
+    let (logs, snapshots) = (files("log."), files("snapshot."));
+    assert!(logs.len() > 2 && snapshots.len() > 2, "{logs:?} {snapshots:?}");
+    let away = ensemble.home(1).join("away");
+    fs::create_dir(&away).expect("a scratch directory");
+    let whole = fs::read_to_string(&state).expect("it has run");
+    let cases: [(&str, Vec<PathBuf>, &str); 4] = [
+        ("the state", vec![state.clone()], "state is missing, but "),
+        ("the snapshots", snapshots.clone(), "is missing"),
+        ("a log in the middle", vec![logs[logs.len() - 2].clone()], "is missing"),
+        (
+            "all logs and the state",
+            [&logs[..], std::slice::from_ref(&state)].concat(),
+            "state is missing",
+        ),
+    ];
+    for (what, missing, words) in cases {
+        let name = |path: &PathBuf| away.join(path.file_name().expect("a file"));
+        missing.iter().for_each(|path| fs::rename(path, name(path)).expect("it is there"));
+        if what == "a log in the middle" {
+            // Newer snapshots hold what it held.
+            snapshots[1..].iter().for_each(|path| fs::rename(path, name(path)).expect("there"));
+        }
+        let said = ensemble.refused(1);
+        assert_eq!(said.code, 3, "without {what}: {}", said.stderr);
+        assert!(said.stderr.contains(words), "without {what}: {}", said.stderr);
+        for entry in fs::read_dir(&away).expect("made above").flatten() {
+            let is_state = entry.file_name() == "state";
+            let home = if is_state { root.clone() } else { root.join("g0") };
+            fs::rename(entry.path(), home.join(entry.file_name())).expect("where it was");
+        }
+    }
+    for (text, words) in [
+        (whole.replace("Epoch=1", "Epoch=2"), "wrong checksum"),
+        (whole.replace("format=", "format=9"), "another version"),
+        ("garbage\n".to_owned(), "not a state file"),
+        (String::new(), "not a state file"),
+    ] {
+        fs::write(&state, &text).expect("it is there");
+        let said = ensemble.refused(1);
+        assert_eq!(said.code, 3, "{text:?}: {}", said.stderr);
+        assert!(said.stderr.contains(words), "{text:?}: {}", said.stderr);
+    }
+    fs::write(&state, whole).expect("it is there");
+    ensemble.start(1);
+    ensemble.settle();
+    ensemble.assert_serves_znodes(1, "a", 150);
+}
+
+#[test]
+fn a_server_without_room_on_its_disk_stops_and_says_so_and_the_others_serve() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::new(3, "");
+    let store = ensemble.home(3).join("zoobreak");
+    fs::create_dir(&store).expect("a scratch directory");
+    let small = match Disguise::with_little_room(text(&store), 256) {
+        Ok(small) => small,
+        Err(why) => {
+            return skip("a_server_without_room_on_its_disk_stops_and_says_so", &why);
+        }
+    };
+    ensemble.start(1);
+    ensemble.start(2);
+    ensemble.start_in(3, &small);
+    ensemble.settle();
+    let mut client = ensemble.client(1);
+    for n in 0..60 {
+        client.create(&format!("/{n}"), &[7; 10_000]).expect("a quorum").result.expect("new");
+    }
+    assert_eq!(ensemble.ended(3), 3, "{}", ensemble.log(3));
+    let said = ensemble.log(3);
+    assert!(said.contains(&format!("zoobreak: {}", store.display())), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    assert_eq!(client.get("/59").expect("the others serve"), [7; 10_000]);
 }
 
 #[test]

@@ -12,12 +12,12 @@ impl Disguise {
     /// Where these directories are empty. `Err`: why that cannot be done here.
     pub(crate) fn without(directories: &[&str]) -> Result<Disguise, String> {
         let mounts = directories.iter().map(|d| format!("mount -t tmpfs none {d} && "));
-        let mounts: String = mounts.collect();
-        let flags: &[&str] = match geteuid().is_root() {
-            true => &["--mount"],
-            false => &["--map-root-user", "--mount"],
-        };
-        Disguise(unshare(flags, &format!("{mounts} exec \"$@\""))).tried()
+        with_mounts(&mounts.collect::<String>())
+    }
+
+    /// Where a directory is empty and has room for so many KiB. `Err`: why that cannot be done here.
+    pub(crate) fn with_little_room(directory: &str, kib: u32) -> Result<Disguise, String> {
+        with_mounts(&format!("mount -t tmpfs -o size={kib}k none {directory} && "))
     }
 
     /// Where no namespace can be made. `Err`: why that cannot be done here.
@@ -48,6 +48,14 @@ impl Disguise {
             Err(error) => Err(format!("unshare: {error}; install util-linux")),
         }
     }
+}
+
+fn with_mounts(mounts: &str) -> Result<Disguise, String> {
+    let flags: &[&str] = match geteuid().is_root() {
+        true => &["--mount"],
+        false => &["--map-root-user", "--mount"],
+    };
+    Disguise(unshare(flags, &format!("{mounts} exec \"$@\""))).tried()
 }
 
 fn unshare(flags: &[&str], script: &str) -> Vec<String> {

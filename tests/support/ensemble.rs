@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::client::{Client, srvr};
+use super::disguise::Disguise;
 use super::harness::Said;
 use super::{end, scratch, seconds, text, until, wait};
 
@@ -107,6 +108,12 @@ impl Ensemble {
         self.signal(id, Signal::SIGTERM);
         let code = self.ended(id);
         assert_eq!(code, 0, "{}", self.log(id));
+    }
+
+    /// Starts a server in a poorer machine.
+    pub(crate) fn start_in(&mut self, id: usize, machine: &Disguise) {
+        let mut server = machine.zoobreak(&["server", text(&self.config(id))]);
+        self.spawn(id, server.stdin(Stdio::null()).stdout(Stdio::null()));
     }
 
     /// Starts a server that may have so many files and connections open.

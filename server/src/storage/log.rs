@@ -66,7 +66,7 @@ impl Segment {
         let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
         let repaired = match damage {
             None => None,
-            Some(what) if newest && !continues::<T>(&bytes, whole) => {
+            Some(what) if newest && is_torn::<T>(&bytes, whole) => {
                 cut(path, &bytes, whole)?;
                 Some(format!("{}: cut a torn tail at byte {whole}: {what}", path.display()))
             }
@@ -167,7 +167,7 @@ pub(super) fn examine<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<Record<T>>, Opt
     let record = |(entry, end)| Record { entry, start: std::mem::replace(&mut start, end), end };
     let records: Vec<Record<T>> = found.into_iter().map(record).collect();
     let whole = records.last().map_or(HEADER.len(), |record| record.end);
-    let damage = damage.map(|what| (whole, what, !continues::<T>(bytes, whole)));
+    let damage = damage.map(|what| (whole, what, is_torn::<T>(bytes, whole)));
     (records, damage)
 }
 
@@ -220,6 +220,43 @@ fn record<T: DeserializeOwned>(bytes: &[u8], at: usize) -> Result<(Entry<T>, usi
 fn is_of_another_version(bytes: &[u8]) -> bool {
     let name = &HEADER[..HEADER.len() - 1];
     bytes.len() >= HEADER.len() && bytes.starts_with(name) && !bytes.starts_with(HEADER)
+}
+
+/// Can a crash have left these bytes from `at` on? It leaves a file too short, or zeros where a
+/// sector was not written; and nothing readable behind them. Other damage, such as a flipped bit, may
+/// be in what was acknowledged: to cut that off would break a promise.
+fn is_torn<T: DeserializeOwned>(bytes: &[u8], at: usize) -> bool {
+    let tail = bytes.get(at..).unwrap_or_default();
+    let is_header = at == HEADER.len() && !bytes.starts_with(HEADER);
+    let tail = if is_header { bytes } else { tail };
+    (is_short(tail, is_header) || has_unwritten_sector(bytes, bytes.len() - tail.len()))
+        && !continues::<T>(bytes, at)
+}
+
+/// Does the file end before its header or last record does?
+fn is_short(tail: &[u8], is_header: bool) -> bool {
+    if is_header {
+        return HEADER.starts_with(tail);
+    }
+    let Some((head, payload)) = tail.split_at_checked(FRAME) else { return true };
+    let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("4 bytes"));
+    let whole = u32::try_from(payload.len()).is_ok_and(|len| checksum(len, payload) == word(4));
+    // A whole record with a wrong length looks short too.
+    word(0) as usize > payload.len() && !whole
+}
+
+/// Is some sector, as far as it belongs to the bytes from `at` on, all zeros?
+fn has_unwritten_sector(bytes: &[u8], at: usize) -> bool {
+    const SECTOR: usize = 512;
+    let mut from = at;
+    while from < bytes.len() {
+        let to = (from / SECTOR + 1) * SECTOR;
+        if bytes[from..to.min(bytes.len())].iter().all(|byte| *byte == 0) {
+            return true;
+        }
+        from = to;
+    }
+    false
 }
 
 /// Is there a valid record after the damaged one? Then a crash did not do it. Nor did it change
@@ -283,31 +320,33 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_in_the_middle_is_damage_and_in_the_last_record_is_a_torn_tail() {
+    fn every_flipped_bit_is_damage_and_never_a_torn_tail() {
         let dir = tempfile::tempdir().unwrap();
         let whole = fs::read(write(dir.path(), 3)).unwrap();
         let path = dir.path().join("flipped");
-        let (records, _) = scan::<String>(&whole);
-        for at in HEADER.len()..whole.len() {
+        for at in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
-            bytes[at] ^= 0x10;
+            bytes[at / 8] ^= 1 << (at % 8);
             fs::write(&path, &bytes).unwrap();
-            match at >= records[1].1 {
-                true => assert_eq!(read(&path).unwrap().0, 2, "bit in byte {at}"),
-                false => assert!(read(&path).unwrap_err().contains("damaged"), "bit in byte {at}"),
-            }
+            assert!(read(&path).unwrap_err().contains("damaged"), "bit {at}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "the evidence stays");
         }
     }
 
     #[test]
-    fn a_log_of_another_version_is_refused_and_left_as_it_is() {
+    fn zeros_where_a_sector_was_not_written_are_a_torn_tail() {
         let dir = tempfile::tempdir().unwrap();
-        let path = write(dir.path(), 1);
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[HEADER.len() - 1] -= 1;
-        fs::write(&path, &bytes).unwrap();
-        assert!(read(&path).unwrap_err().contains("another version"));
-        assert_eq!(fs::read(&path).unwrap(), bytes);
+        let mut whole = fs::read(write(dir.path(), 3)).unwrap();
+        let path = dir.path().join("zeros");
+        let two = scan::<String>(&whole).0[1].1;
+        whole[two..].fill(0);
+        fs::write(&path, &whole).unwrap();
+        assert!(read(&path).unwrap().1.is_some());
+        assert_eq!(read(&path).unwrap(), (2, None));
+        for length in 0..HEADER.len() {
+            fs::write(&path, &HEADER[..length]).unwrap();
+            assert_eq!(read(&path).unwrap().0, 0, "a header of {length} bytes");
+        }
     }
 
     #[test]

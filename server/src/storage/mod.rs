@@ -72,6 +72,18 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// The promises that go with a log are lost.
+    #[error(
+        "{path} is missing, but {data} is not empty: what this server has promised is not known;          restore the file, or, while the others serve, empty {root} to fetch everything from the          leader"
+    )]
+    NoState {
+        /// The state file.
+        path: PathBuf,
+        /// What is there.
+        data: PathBuf,
+        /// The directory of both.
+        root: PathBuf,
+    },
     /// A file is damaged where a crash cannot have damaged it.
     #[error(
         "{path}: damaged at byte {offset}: {what}; restore this file, or empty the data directory \

@@ -58,7 +58,7 @@ where
     pub fn open(data_dir: &Path) -> Result<(Self, Recovered<T, S>), StorageError> {
         let root = data_dir.join("zoobreak");
         fs::create_dir_all(&root).map_err(|error| StorageError::io(&root, error))?;
-        let state = State::read(&root.join("state"))?.unwrap_or_default();
+        let state = read_state(&root)?;
         let mut store = Store { root, state, segments: Vec::new(), roll: true, holds: PhantomData };
         let directory = store.directory();
         fs::create_dir_all(&directory).map_err(|error| StorageError::io(&directory, error))?;
@@ -259,6 +259,10 @@ where
         }
         match damaged {
             Some(path) => Err(StorageError::damaged(path, 0, "no snapshot is readable")),
+            // Each generation but the first begins with one.
+            None if self.state.generation > 0 => {
+                Err(StorageError::damaged(&self.directory(), 0, "its snapshot is missing"))
+            }
             None => Ok(None),
         }
     }
@@ -270,6 +274,24 @@ where
         }
         Ok(())
     }
+}
+
+/// The state file. A new server writes one before anything else, so that one that has a log
+/// without it has lost its promises, and its data must not be taken for leftovers.
+fn read_state(root: &Path) -> Result<State, StorageError> {
+    let path = root.join("state");
+    if let Some(state) = State::read(&path)? {
+        return Ok(state);
+    }
+    for generation in other_generations(root, &path)? {
+        let files = |prefix| listed(&generation, prefix).map(|files| files.len());
+        if files("log.")? + files("snapshot.")? > 0 {
+            return Err(StorageError::NoState { path, data: generation, root: root.to_owned() });
+        }
+    }
+    let state = State::default();
+    state.write(&path)?;
+    Ok(state)
 }
 
 /// A snapshot to be written.
@@ -463,5 +485,28 @@ mod tests {
         let (_, recovered) = open(dir.path());
         assert!(recovered.snapshot.is_none());
         assert_eq!(zxids(&recovered), [Zxid::new(1, 1)]);
+    }
+
+    #[test]
+    fn without_its_state_file_nothing_is_taken_for_leftovers() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(dir.path());
+        for install in [false, true] {
+            if install {
+                store.install(Zxid::new(3, 7), &b"state".to_vec(), &[entry(3, 8)]).unwrap();
+            } else {
+                store.append(&entry(1, 1)).unwrap();
+                store.sync().unwrap();
+            }
+            let directory = store.directory();
+            fs::rename(store.root.join("state"), store.root.join("kept")).unwrap();
+            let error = Store::<u64, Vec<u8>>::open(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("state is missing"), "{error}");
+            assert!(!listed(&directory, "log.").unwrap().is_empty(), "nothing was deleted");
+            fs::rename(store.root.join("kept"), store.root.join("state")).unwrap();
+        }
+        fs::remove_file(store.directory().join("snapshot.0000000300000007")).unwrap();
+        let error = Store::<u64, Vec<u8>>::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("its snapshot is missing"), "{error}");
     }
 }

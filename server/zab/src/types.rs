@@ -143,6 +143,13 @@ impl<T> Durable<T> {
             if entry.zxid <= last {
                 return Some(format!("log entry {} stands after {last}", entry.zxid));
             }
+            let is_next = match entry.zxid.epoch() == last.epoch() {
+                true => last.counter().checked_add(1) == Some(entry.zxid.counter()),
+                false => entry.zxid.counter() == 1,
+            };
+            if !is_next {
+                return Some(format!("what stood between {last} and {} is missing", entry.zxid));
+            }
             last = entry.zxid;
         }
         let newest = self.current_epoch.max(last.epoch());
