@@ -148,6 +148,7 @@ fn write(op: &WriteOp) -> String {
             format!("setData {path}, version {version}, {} bytes of data", size(data))
         }
         WriteOp::SetAcl { path, version, .. } => format!("setACL {path}, version {version}"),
+        WriteOp::Reconfig { members } => format!("reconfig: {}", members.replace('\n', ", ")),
         WriteOp::Check { path, version } => format!("check {path}, version {version}"),
         WriteOp::Multi { ops } => {
             let ops: Vec<String> = ops.iter().map(write).collect();

@@ -24,6 +24,7 @@ mod mutant;
 mod pid_file;
 mod proposal;
 mod recheck;
+mod reconfig;
 mod run;
 #[cfg(test)]
 mod samples;

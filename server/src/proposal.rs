@@ -53,10 +53,9 @@ impl Txn {
         Txn { bytes: bytes.into(), members: None }
     }
 
-    /// As the reconfiguration to these members.
-    #[cfg(test)]
-    pub(crate) fn with_members(self, members: Arc<Members>) -> Txn {
-        Txn { members: Some(members), ..self }
+    /// As the reconfiguration to these members, if there are any.
+    pub(crate) fn with_members(self, members: Option<Arc<Members>>) -> Txn {
+        Txn { members, ..self }
     }
 
     /// What is encoded here. Fails only for what another version has written, or a server gone

@@ -35,7 +35,7 @@ pub(crate) fn entries() -> Vec<Entry<Txn>> {
         tree::Txn::Reap { path: path(), time_ms: 99 },
     ];
     let members = configuration().members;
-    let others = others.map(|txn| Txn::new(origin(), txn).with_members(members.clone()));
+    let others = others.map(|txn| Txn::new(origin(), txn).with_members(Some(members.clone())));
     let txns = others.into_iter().chain(operations().into_iter().map(proposal));
     (1..).zip(txns).map(|(n, txn)| Entry { zxid: Zxid::new(3, n), txn }).collect()
 }
@@ -83,6 +83,7 @@ fn operations() -> Vec<WriteOp> {
         WriteOp::SetData { path: path(), data, version: 2 },
         WriteOp::SetAcl { path: path(), acl: Acl::open(), version: 2 },
         WriteOp::Check { path: path(), version: 2 },
+        WriteOp::Reconfig { members: "server.1=h:1:2:participant".to_owned() },
         WriteOp::Error { code: ErrorCode::NoNode },
     ];
     let multi = WriteOp::Multi { ops: single.clone() };

@@ -65,6 +65,35 @@ impl Ensemble {
         Ensemble { members: (1..=n).map(member).collect(), _directory: directory }
     }
 
+    /// Writes the files of servers 1 to n, and of `later` more that know them and themselves, and
+    /// are to be added by reconfigurations. The superuser is `super`, with the password `test`.
+    pub(crate) fn growing(n: usize, later: usize) -> Ensemble {
+        let ensemble = Ensemble::new(
+            n + later,
+            "reconfigEnabled=true\n\
+             DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=\n",
+        );
+        for id in 1..=n + later {
+            let text = fs::read_to_string(ensemble.config(id)).expect("just written");
+            let number = |line: &str| line.strip_prefix("server.")?.split_once('=')?.0.parse().ok();
+            let known =
+                |line: &&str| number(line).is_none_or(|other: usize| other <= n || other == id);
+            let lines: Vec<&str> = text.lines().filter(known).collect();
+            let own = format!("server.{id}=");
+            let role =
+                |line: &&str| if line.starts_with(&own) && id > n { ":observer" } else { "" };
+            let lines = lines.iter().map(|line| format!("{line}{}\n", role(line)));
+            fs::write(ensemble.config(id), lines.collect::<String>()).expect("a scratch directory");
+        }
+        ensemble
+    }
+
+    /// Its line in a configuration, as a participant.
+    pub(crate) fn line(&self, id: usize) -> String {
+        let [learners, votes] = self.peer_addrs(id).map(|addr| addr.port());
+        format!("server.{id}=127.0.0.1:{learners}:{votes}:participant;{}", self.addr(id))
+    }
+
     /// The same, with all servers started and agreed on a leader.
     pub(crate) fn started(n: usize, extra: &str) -> Ensemble {
         let mut ensemble = Ensemble::new(n, extra);

@@ -23,7 +23,7 @@ use crate::{BreakerSettings, Mutant};
 pub use address::ServerAddress;
 pub(crate) use address::distinct_ports;
 use lines::Lines;
-use servers::read_my_id;
+use servers::{read_dynamic, read_my_id};
 pub use tls::{ClientCertificates, PemFile, QuorumTls, SecurePort};
 
 /// What a `zoo.cfg` says. Keys and defaults are ZooKeeper's (Administrator's Guide,
@@ -50,6 +50,14 @@ pub struct Config {
     pub quorum_tls: Option<QuorumTls>,
     /// `server.N`; empty when standalone.
     pub servers: BTreeMap<ServerId, ServerAddress>,
+    /// `reconfigEnabled`: whether clients may change the members; false when absent.
+    pub reconfig_enabled: bool,
+    /// `standaloneEnabled`: whether a reconfiguration must leave two participants; true when
+    /// absent.
+    pub standalone_enabled: bool,
+    /// `dynamicConfigFile`: lines `server.N`, read if the configuration itself has none, and
+    /// written after a reconfiguration.
+    pub dynamic_config_file: Option<PathBuf>,
     /// `minSessionTimeout`, milliseconds; twice the tick.
     pub min_session_ms: u64,
     /// `maxSessionTimeout`, milliseconds; twenty times the tick.
@@ -149,8 +157,16 @@ impl Config {
         let text = fs::read_to_string(path)
             .map_err(|error| ConfigError::Io { path: path.to_owned(), error })?;
         let mut config = Config::parse(path, &text)?;
+        read_dynamic(&mut config)?;
         if !config.servers.is_empty() {
             config.id = read_my_id(&config)?;
+        }
+        // The server's own line may say where its clients connect.
+        if Lines::split(path, &text)?.get("clientPort").is_none()
+            && let Some((host, port)) =
+                config.servers.get(&config.id).and_then(|own| own.client.clone())
+        {
+            (config.client_address, config.client_port) = (Some(host), port);
         }
         Ok(config)
     }
@@ -191,6 +207,9 @@ impl Config {
             secure: lines.secure_port()?,
             quorum_tls: lines.quorum_tls()?,
             servers: lines.servers()?,
+            reconfig_enabled: lines.flag("reconfigEnabled")?,
+            standalone_enabled: lines.get("standaloneEnabled") != Some("false"),
+            dynamic_config_file: lines.get("dynamicConfigFile").map(PathBuf::from),
             min_session_ms: lines.number("minSessionTimeout", tick_ms * 2, 1..=86_400_000)?,
             max_session_ms: lines.number("maxSessionTimeout", tick_ms * 20, 1..=86_400_000)?,
             snap_count: lines.number("snapCount", 100_000, 2..=1 << 40)?,

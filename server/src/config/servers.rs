@@ -39,6 +39,21 @@ impl Lines<'_> {
     }
 }
 
+/// The servers of `dynamicConfigFile`, if there is one: they stand there or in the file itself.
+pub(super) fn read_dynamic(config: &mut Config) -> Result<(), ConfigError> {
+    let Some(path) = config.dynamic_config_file.clone() else { return Ok(()) };
+    match fs::read_to_string(&path) {
+        Ok(text) if config.servers.is_empty() => {
+            let text = text.replace("\r\n", "\n");
+            config.servers = Lines::split(&path, &text)?.servers()?;
+            Ok(())
+        }
+        Err(error) if config.servers.is_empty() => Err(ConfigError::Io { path, error }),
+        // What the file itself says goes first; this one is only written.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// This server's number, from `dataDir/myid`.
 pub(super) fn read_my_id(config: &Config) -> Result<ServerId, ConfigError> {
     let path = config.data_dir.join("myid");

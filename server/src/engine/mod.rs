@@ -9,6 +9,7 @@ mod housekeeping;
 mod quotas;
 mod read_only;
 mod reads;
+mod reconfig;
 mod requests;
 mod sessions;
 mod writes;
@@ -70,6 +71,10 @@ pub(crate) struct Engine {
     /// Who this server is to others; `None` when standalone, and so are its links.
     caller: Option<Caller>,
     voters: Option<Voters>,
+    /// Whether it is a member, as far as it knows.
+    belongs: bool,
+    /// The configuration that `dynamicConfigFile` is to show.
+    written_members: Zxid,
     /// Those whose addresses the configuration has.
     contacts: BTreeSet<ServerId>,
     channels: BTreeMap<ServerId, Channel>,
@@ -191,6 +196,8 @@ impl Engine {
             worker,
             caller,
             voters,
+            belongs: true,
+            written_members: Zxid::ZERO,
             contacts: BTreeSet::new(),
             channels: BTreeMap::new(),
             dialling: None,
@@ -345,6 +352,7 @@ impl Engine {
                 sessions.into_iter().for_each(|id| self.sessions.touch(id, now));
             }
             Frame::Claim(session) => self.sessions.claim(session, peer),
+            Frame::Reconfigure(ask) => self.reconfigure(peer, *ask),
             Frame::Moved(origin) => self.moved(origin),
             Frame::Compare { zxid, lineage, doubt } => {
                 self.compare_with(peer, zxid, lineage, doubt);
@@ -422,6 +430,7 @@ impl Engine {
     /// Whom to speak to is news.
     fn meet(&mut self, members: &zab::Members) {
         self.contacts = members.0.keys().copied().collect();
+        self.members_changed();
         let Some(voters) = &mut self.voters else { return };
         for (peer, address) in membership::addresses(members) {
             voters.meet(peer, address);

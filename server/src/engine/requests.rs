@@ -17,6 +17,7 @@ use crate::auth;
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
 use crate::links::Frame;
 use crate::proposal::{Input, Origin, Proposal, Txn};
+use crate::reconfig::Change;
 
 /// Identities of one connection.
 const IDENTITIES_MAX: usize = 100;
@@ -65,6 +66,11 @@ impl Client {
     /// A request is answered; the reply keeps its place in the order.
     pub(super) fn answered(&mut self, reply: Vec<u8>) {
         self.queue.answered(reply);
+    }
+
+    /// The reply with this number is the next in its order.
+    pub(super) fn expect(&mut self, number: u64) {
+        self.queue.pending(number);
     }
 
     pub(super) fn outstanding(&self) -> usize {
@@ -123,6 +129,10 @@ impl Engine {
                 self.authenticate(conn, xid, &scheme, &auth);
             }
             Request::Sync { path } => self.sync(conn, xid, path),
+            Request::Reconfig { joining, leaving, new_members, cur_config_id } => {
+                let change = Change { joining, leaving, new_members, version: cur_config_id };
+                self.ask_for_members(conn, xid, change);
+            }
             Request::CloseSession => self.write(conn, xid, tree::Txn::CloseSession { id: session }),
             request => match write_op(&request, self.config.extended_types) {
                 Some(op) => {

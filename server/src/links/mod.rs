@@ -21,6 +21,7 @@ use zab::ServerId;
 
 use crate::ServerAddress;
 use crate::proposal::{Message, Origin};
+use crate::reconfig::Ask;
 use crate::storage::Diverged;
 use crate::tls::{Duplex, Stream};
 
@@ -36,6 +37,8 @@ pub(crate) enum Frame {
     Touched(Vec<i64>),
     /// Learner → leader: this session's client is connected to me now.
     Claim(i64),
+    /// Learner → leader: a client wants other members.
+    Reconfigure(Box<Ask>),
     /// Leader → learner: refused, the session has moved to another server.
     Moved(Origin),
     /// Leader → learner: this is my lineage at this zxid; and yours?
@@ -71,7 +74,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// Opens every connection, so that a stray one is refused.
-const MAGIC: &[u8; 4] = b"ZBK7";
+const MAGIC: &[u8; 4] = b"ZBK8";
 /// The largest frame: a snapshot.
 const FRAME_MAX: u32 = 1 << 30;
 /// Room is made at once for a frame up to so many bytes.

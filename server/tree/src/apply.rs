@@ -70,7 +70,9 @@ impl Tree {
     }
 
     fn write(&mut self, context: &Context<'_>, op: &WriteOp) -> Result<Effect, ErrorCode> {
-        if self.session(context.session).is_none() {
+        // A reconfiguration is in force whatever has become of who asked for it.
+        let is_in_force = matches!(op, WriteOp::Reconfig { .. });
+        if !is_in_force && self.session(context.session).is_none() {
             return Err(ErrorCode::SessionExpired);
         }
         match op {
@@ -102,7 +104,9 @@ impl Tree {
     fn write_member(&mut self, context: &Context<'_>, op: &WriteOp) -> Result<Effect, ErrorCode> {
         match op {
             // The protocol has none in a multi.
-            WriteOp::SetAcl { .. } | WriteOp::Multi { .. } => Err(ErrorCode::BadArguments),
+            WriteOp::SetAcl { .. } | WriteOp::Multi { .. } | WriteOp::Reconfig { .. } => {
+                Err(ErrorCode::BadArguments)
+            }
             op => self.write_one(context, op),
         }
     }
@@ -145,6 +149,7 @@ fn result(reply: Reply) -> OpResult {
         Reply::SessionCreated
         | Reply::SessionClosed
         | Reply::SetAcl { .. }
+        | Reply::Reconfig { .. }
         | Reply::Multi { .. } => unreachable!("no operation of a multi answers so"),
     }
 }

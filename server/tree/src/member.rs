@@ -39,6 +39,9 @@ enum Member {
         #[serde(deserialize_with = "refuse")]
         ops: Vec<WriteOp>,
     },
+    Reconfig {
+        members: String,
+    },
     Error {
         code: ErrorCode,
     },

@@ -110,6 +110,12 @@ pub enum WriteOp {
         #[serde(deserialize_with = "member::list")]
         ops: Vec<WriteOp>,
     },
+    /// Put these members into `/zookeeper/config`, with the zxid as their version. Whoever put it
+    /// in order has judged it already: they are in force.
+    Reconfig {
+        /// Lines `server.N=…`, without an end of line after the last.
+        members: String,
+    },
     /// A write refused before it was put in order; it still takes a zxid.
     Error {
         /// Why.
@@ -155,6 +161,13 @@ pub enum Reply {
         /// The stat after the change.
         stat: Stat,
     },
+    /// The members are others.
+    Reconfig {
+        /// What `/zookeeper/config` says now.
+        data: Data,
+        /// Its stat.
+        stat: Stat,
+    },
     /// The access control list is set.
     SetAcl {
         /// The stat after the change.
@@ -178,6 +191,7 @@ impl Reply {
             Reply::Create { path } => Some(Response::Create { path }),
             Reply::Create2 { path, stat } => Some(Response::Create2 { path, stat }),
             Reply::SetData { stat } => Some(Response::SetData { stat }),
+            Reply::Reconfig { data, stat } => Some(Response::GetData { data, stat }),
             Reply::SetAcl { stat } => Some(Response::SetAcl { stat }),
             Reply::Multi { results } => Some(Response::Multi { results }),
         }

@@ -55,6 +55,7 @@ impl Tree {
             }
             WriteOp::SetAcl { path, acl, version } => self.set_acl(context, path, acl, *version),
             WriteOp::Check { path, version } => self.check(context, path, *version),
+            WriteOp::Reconfig { members } => self.reconfigure(context, members),
             WriteOp::Error { code } => Err(*code),
             WriteOp::Multi { .. } => unreachable!("a multi is taken apart by the caller"),
         }
@@ -137,6 +138,10 @@ impl Tree {
         version: i32,
     ) -> Result<Effect, ErrorCode> {
         let node = self.writable(context, path, perms::WRITE)?;
+        if path == CONFIG {
+            // What it says is in force, and comes about by a reconfiguration alone.
+            return Err(ErrorCode::BadArguments);
+        }
         let bytes = data_len(data) - data_len(&node.data);
         if context.enforce_quota {
             self.check_quota(path, bytes, 0)?;
@@ -151,6 +156,19 @@ impl Tree {
         });
         let undo = [Some(undo), self.count(path, bytes, 0)];
         Ok(Effect { reply: Reply::SetData { stat }, fired, undo })
+    }
+
+    /// The version of its data is always -1, as in ZooKeeper.
+    fn reconfigure(&mut self, context: &Context<'_>, members: &str) -> Result<Effect, ErrorCode> {
+        let data: Data = Some(format!("{members}\nversion={:x}", context.zxid).into_bytes().into());
+        let (stat, undo) = self.update(CONFIG, |node| {
+            node.data.clone_from(&data);
+            node.version = ANY_VERSION;
+            node.mzxid = context.zxid;
+            node.mtime = context.time_ms;
+        });
+        let fired = vec![Fired::of(CONFIG, EventType::NodeDataChanged, self.node(CONFIG)?)];
+        Ok(Effect { reply: Reply::Reconfig { data, stat }, fired, undo: [Some(undo), None] })
     }
 
     fn set_acl(

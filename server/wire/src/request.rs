@@ -70,6 +70,10 @@ pub enum Request {
     GetAllChildrenNumber { path: String },
     /// The identities of the connection.
     WhoAmI,
+    /// Change the members of the ensemble: `joining` and `leaving` (with commas between them) or,
+    /// if it is not empty, `new_members` as a whole; if the present configuration is
+    /// `cur_config_id`, -1 is any.
+    Reconfig { joining: String, leaving: String, new_members: String, cur_config_id: i64 },
     /// End the session.
     CloseSession,
     /// An operation that this crate cannot decode; answer `Unimplemented`.
@@ -109,6 +113,7 @@ impl Request {
             Request::GetEphemerals { .. } => opcode::GET_EPHEMERALS,
             Request::GetAllChildrenNumber { .. } => opcode::GET_ALL_CHILDREN_NUMBER,
             Request::WhoAmI => opcode::WHO_AM_I,
+            Request::Reconfig { .. } => opcode::RECONFIG,
             Request::CloseSession => opcode::CLOSE_SESSION,
             Request::Unknown { opcode } | Request::Unreadable { opcode } => *opcode,
         }
@@ -218,6 +223,12 @@ pub(crate) fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request,
         }
         opcode::GET_ALL_CHILDREN_NUMBER => Request::GetAllChildrenNumber { path: path(reader)? },
         opcode::WHO_AM_I => Request::WhoAmI,
+        opcode::RECONFIG => Request::Reconfig {
+            joining: reader.string_or_null("joiningServers")?,
+            leaving: reader.string_or_null("leavingServers")?,
+            new_members: reader.string_or_null("newMembers")?,
+            cur_config_id: reader.long("curConfigId")?,
+        },
         opcode::CLOSE_SESSION => Request::CloseSession,
         opcode => Request::Unknown { opcode },
     })
@@ -299,6 +310,10 @@ pub(crate) fn write_body(writer: &mut Writer<'_>, request: &Request) {
             [data, exist, child, persistent, persistent_recursive]
                 .into_iter()
                 .for_each(|paths| writer.strings(paths));
+        }
+        Request::Reconfig { joining, leaving, new_members, cur_config_id } => {
+            [joining, leaving, new_members].into_iter().for_each(|text| writer.string(text));
+            writer.long(*cur_config_id);
         }
         Request::Ping
         | Request::WhoAmI

@@ -93,7 +93,7 @@ fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Option<Response>, E
             Response::Create2 { path: reader.string("path")?, stat: Stat::read(reader)? }
         }
         opcode::EXISTS => Response::Exists { stat: Stat::read(reader)? },
-        opcode::GET_DATA => {
+        opcode::GET_DATA | opcode::RECONFIG => {
             Response::GetData { data: reader.data("data")?, stat: Stat::read(reader)? }
         }
         opcode::SET_DATA => Response::SetData { stat: Stat::read(reader)? },

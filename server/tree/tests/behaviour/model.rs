@@ -116,7 +116,7 @@ impl Model {
     ) -> Result<Option<String>, ErrorCode> {
         match op {
             WriteOp::Error { code } => Err(*code),
-            WriteOp::SetAcl { .. } => panic!("not generated"),
+            WriteOp::SetAcl { .. } | WriteOp::Reconfig { .. } => panic!("not generated"),
             WriteOp::Multi { ops } => Ok(Some(self.multi(zxid, session, time, ops))),
             WriteOp::Check { path, version } => {
                 if path.contains("//") || path == "/b/" {

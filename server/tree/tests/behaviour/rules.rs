@@ -72,6 +72,21 @@ fn the_configuration_is_read_only() {
 }
 
 #[test]
+fn a_reconfiguration_is_applied_even_if_its_session_is_gone() {
+    let mut bench = Bench::new();
+    let members = "server.1=h:1:2:participant".to_owned();
+    let op = WriteOp::Reconfig { members: members.clone() };
+    let gone = 0x77;
+    let applied = bench.write_as(gone, &[], op);
+    let (data, stat) = bench.tree.get_data("/zookeeper/config").expect("exists");
+    let text = format!("{members}\nversion={:x}", bench.tree.last_zxid());
+    assert_eq!(data.as_deref(), Some(text.as_bytes()));
+    assert_eq!((stat.version, stat.mzxid.cast_unsigned()), (-1, bench.tree.last_zxid()));
+    assert_eq!(applied.reply, Ok(Reply::Reconfig { data, stat }));
+    assert_eq!(applied.fired.len(), 1);
+}
+
+#[test]
 fn a_new_znode_has_the_transaction_in_its_stat() {
     let mut bench = Bench::new();
     let applied = bench.write(ALICE, create("/a", Persistent));
