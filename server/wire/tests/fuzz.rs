@@ -134,6 +134,8 @@ fn all_requests() -> Vec<Request> {
         Request::SetData { path: path(), data: data.clone(), version: 2 },
     ];
     let check = Request::Check { path: path(), version: 2 };
+    let (joining, leaving, new_members) = ("server.1=h:1:2;3".into(), "2".into(), "".into());
+    let reconfig = Request::Reconfig { joining, leaving, new_members, cur_config_id: -1 };
     let reads = vec![
         Request::GetData { path: path(), watch: true },
         Request::GetChildren { path: path(), watch: false },
@@ -163,6 +165,7 @@ fn all_requests() -> Vec<Request> {
         Request::GetEphemerals { prefix: path() },
         Request::GetAllChildrenNumber { path: path() },
         Request::WhoAmI,
+        reconfig,
         Request::CloseSession,
         Request::Unknown { opcode: 999 },
     ];
@@ -188,6 +191,7 @@ fn all_responses() -> Vec<(i32, Response)> {
         (opcode::CREATE2, Response::Create2 { path: path(), stat }),
         (opcode::EXISTS, Response::Exists { stat }),
         (opcode::GET_DATA, Response::GetData { data: Some([1, 2].into()), stat }),
+        (opcode::RECONFIG, Response::GetData { data: Some([1, 2].into()), stat }),
         (opcode::SET_DATA, Response::SetData { stat }),
         (opcode::GET_ACL, Response::GetAcl { acl: Acl::open(), stat }),
         (opcode::SET_ACL, Response::SetAcl { stat }),
