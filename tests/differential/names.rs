@@ -209,6 +209,7 @@ fn each_path(request: &mut Request, change: &impl Fn(&mut String)) {
         Request::Ping
         | Request::Auth { .. }
         | Request::WhoAmI
+        | Request::Reconfig { .. }
         | Request::CloseSession
         | Request::Unknown { .. }
         | Request::Unreadable { .. } => {}
