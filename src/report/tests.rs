@@ -288,6 +288,9 @@ fn operations_in_words() {
     assert_eq!(refused, "cas v6 31 → BadVersion");
     let lost = labels(Kind::Info, f::WRITE, json!(31), json!(31), Some("Timeout"));
     assert_eq!(lost, "write 31 → ? Timeout");
+    let create = json!({"ask": "create", "path": "/z0/a", "value": 31});
+    let exists = labels(Kind::Fail, "create", create, null(), Some("NodeExists"));
+    assert_eq!(exists, "create /z0/a = 31 → NodeExists");
     let open = fake::event(0, Process::Client(1), Kind::Invoke, f::WRITE, json!(31));
     assert_eq!(words::label(&Timeline::of(&[open]).ops[0]), "write 31 → ? no answer");
 }

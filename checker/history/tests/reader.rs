@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use history::znode::{Change, Told};
 use history::{Action, History, Phase, Problem, ReadError, Status};
 
 const INVOKE: &str =
@@ -168,4 +169,35 @@ fn problems_can_be_matched_on() {
     let error = read(&lines(&[OK])).expect_err("a gap");
     let ReadError::Line { line, problem, .. } = error else { panic!("{error}") };
     assert_eq!((line, problem), (1, Problem::Gap { expected: 0, found: 1 }));
+}
+
+#[test]
+fn requests_on_a_tree_are_typed_with_what_was_told() {
+    let create = r#"{"index":0,"time":5,"process":3,"type":"invoke","f":"create","value":{"ask":"create","path":"/z0/s-","value":7,"sequential":true}}"#;
+    let made = r#"{"index":1,"time":9,"process":3,"type":"ok","f":"create","value":{"told":"created","path":"/z0/s-0000000004"},"zxid":"0x5"}"#;
+    let event = r#"{"index":2,"time":9,"process":"watch","type":"info","f":"watch","node":"n1","value":{"client":3,"path":"/z0","change":"children"}}"#;
+    let digest = r#"{"index":3,"time":9,"process":"probe","type":"info","f":"digest","node":"n1","value":{"zxid":"0x5","digest":"0xff"}}"#;
+    let history = read(&lines(&[create, made, event, digest])).expect("well-formed");
+    let [op] = history.operations.as_slice() else { panic!("one operation") };
+    let ask = op.action.ask().expect("of the tree");
+    assert_eq!((ask.path(), ask.written(), ask.is_write()), (Some("/z0/s-"), Some(7), true));
+    assert_eq!(ask.to_string(), "create /z0/s-<n> = 7");
+    assert_eq!((op.action.key(), op.action.path()), (None, Some("/z0/s-")));
+    let told = Told::Created { path: "/z0/s-0000000004".into(), stat: None };
+    assert_eq!(op.told.as_deref(), Some(&told));
+    assert_eq!(
+        (history.watches[0].what.client, history.watches[0].what.change),
+        (3, Change::Children)
+    );
+    assert_eq!(history.digests[0].what.digest.0, 0xff);
+
+    refused_for(
+        &[&create.replace("\"path\":\"/z0/s-\",", "")],
+        "expected what is asked of the tree",
+    );
+    refused_for(
+        &[&create.replace("\"f\":\"create\"", "\"f\":\"delete\"")],
+        "of a delete: it asks to create",
+    );
+    refused_for(&[create, &made.replace("created", "painted")], "what was told of the tree");
 }

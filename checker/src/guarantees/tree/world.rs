@@ -1,6 +1,6 @@
 //! What a history says of each znode: what was done to it, what may have been, and what was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::znode::{Ask, Told, ZnodeStat};
 use history::{Hex, History, Operation, Status};
@@ -130,29 +130,37 @@ impl<'a> World<'a> {
         self.sights.entry(path.to_owned()).or_default().push(sight);
     }
 
-    /// A list of children shows of each znode below that parent whether it is there.
+    /// A list of children shows that they are there, and that those are missing which should be.
     fn list_children(&mut self, history: &'a History) {
-        let mut families: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for path in self.done.keys() {
-            if let Some((parent, name)) = path.rsplit_once('/') {
-                families.entry(parent.to_owned()).or_default().push(name.to_owned());
-            }
-        }
+        let mut lists: BTreeMap<&str, Vec<(u64, &'a [String], &'a Operation)>> = BTreeMap::new();
         for op in history.operations.iter().filter(|op| op.is_ok()) {
-            let (Some(Told::Children { names, .. }), Some(zxid)) = (op.told.as_deref(), op.zxid)
-            else {
-                continue;
-            };
-            let parent = op.action.path().unwrap_or_default();
-            let known = families.get(parent).into_iter().flatten();
-            let absent: Vec<_> = known.filter(|name| !names.contains(name)).cloned().collect();
-            for (names, exists) in [(names, true), (&absent, false)] {
-                for name in names {
-                    let sight = Sight { zxid: zxid.0, op, exists, stat: None, value: None };
-                    self.put(&format!("{parent}/{name}"), sight);
-                }
+            if let (Some(Told::Children { names, .. }), Some(zxid)) = (op.told.as_deref(), op.zxid)
+            {
+                let parent = op.action.path().unwrap_or_default();
+                lists.entry(parent).or_default().push((zxid.0, names, op));
             }
         }
+        let mut births = self.births();
+        for (parent, mut lists) in lists {
+            lists.sort_by_key(|(zxid, ..)| *zxid);
+            let births = births.remove(parent).unwrap_or_default();
+            for (name, sight) in shown_by(&lists, births) {
+                self.put(&format!("{parent}/{name}"), sight);
+            }
+        }
+    }
+
+    /// Under each parent: at which zxid a child is known to be there, or not any more; in order.
+    fn births(&self) -> BTreeMap<String, Vec<(u64, String, bool)>> {
+        let mut births: BTreeMap<String, Vec<(u64, String, bool)>> = BTreeMap::new();
+        for (path, done) in &self.done {
+            let Some((parent, name)) = path.rsplit_once('/') else { continue };
+            let of_parent = births.entry(parent.to_owned()).or_default();
+            let change = |done: &Done<'_>| (done.zxid, name.to_owned(), done.deed != Deed::Deleted);
+            of_parent.extend(done.iter().map(change));
+        }
+        births.values_mut().for_each(|births| births.sort_by_key(|(zxid, ..)| *zxid));
+        births
     }
 
     /// The last acknowledged change of a znode up to `zxid`.
@@ -203,6 +211,31 @@ impl<'a> World<'a> {
             Some(None) => false,
         }
     }
+}
+
+/// What lists of one parent's children show, name by name. Both are in order of their zxids.
+fn shown_by<'a>(
+    lists: &[(u64, &'a [String], &'a Operation)],
+    births: Vec<(u64, String, bool)>,
+) -> Vec<(String, Sight<'a>)> {
+    let mut births = births.into_iter().peekable();
+    let mut expected = BTreeSet::new();
+    let mut shown = Vec::new();
+    for &(zxid, names, op) in lists {
+        while let Some((_, name, there)) = births.next_if(|(at, ..)| *at <= zxid) {
+            if there {
+                expected.insert(name)
+            } else {
+                expected.remove(&name)
+            };
+        }
+        let sight = |exists| Sight { zxid, op, exists, stat: None, value: None };
+        let listed: BTreeSet<&String> = names.iter().collect();
+        let missing = expected.iter().filter(|name| !listed.contains(name));
+        shown.extend(missing.map(|name| (name.clone(), sight(false))));
+        shown.extend(names.iter().map(|name| (name.clone(), sight(true))));
+    }
+    shown
 }
 
 /// Is the request about this znode? The number of a sequential one is not known.
