@@ -172,8 +172,8 @@ where
         self.remove_other_generations()
     }
 
-    /// Writes a snapshot of the state after `zxid`: all of [`begin_snapshot`](Store::begin_snapshot),
-    /// [`Unwritten::write`] and [`end_snapshot`](Store::end_snapshot).
+    /// Writes a snapshot of the state after `zxid`: `begin_snapshot`, `Unwritten::write` and
+    /// `end_snapshot` in one.
     ///
     /// # Errors
     /// When the disk refuses.
