@@ -47,6 +47,12 @@ pub(super) struct Sight<'a> {
     pub(super) value: Option<i64>,
 }
 
+/// A parent's children, as a reply with this zxid lists them.
+type List<'a> = (u64, &'a [String], &'a Operation);
+
+/// At this zxid a child is known to be there, or not any more.
+type Birth = (u64, String, bool);
+
 impl<'a> World<'a> {
     pub(super) fn of(history: &'a History) -> World<'a> {
         let mut world = World::default();
@@ -132,7 +138,7 @@ impl<'a> World<'a> {
 
     /// A list of children shows that they are there, and that those are missing which should be.
     fn list_children(&mut self, history: &'a History) {
-        let mut lists: BTreeMap<&str, Vec<(u64, &'a [String], &'a Operation)>> = BTreeMap::new();
+        let mut lists: BTreeMap<&str, Vec<List<'a>>> = BTreeMap::new();
         for op in history.operations.iter().filter(|op| op.is_ok()) {
             if let (Some(Told::Children { names, .. }), Some(zxid)) = (op.told.as_deref(), op.zxid)
             {
@@ -151,8 +157,8 @@ impl<'a> World<'a> {
     }
 
     /// Under each parent: at which zxid a child is known to be there, or not any more; in order.
-    fn births(&self) -> BTreeMap<String, Vec<(u64, String, bool)>> {
-        let mut births: BTreeMap<String, Vec<(u64, String, bool)>> = BTreeMap::new();
+    fn births(&self) -> BTreeMap<String, Vec<Birth>> {
+        let mut births: BTreeMap<String, Vec<Birth>> = BTreeMap::new();
         for (path, done) in &self.done {
             let Some((parent, name)) = path.rsplit_once('/') else { continue };
             let of_parent = births.entry(parent.to_owned()).or_default();
@@ -214,10 +220,7 @@ impl<'a> World<'a> {
 }
 
 /// What lists of one parent's children show, name by name. Both are in order of their zxids.
-fn shown_by<'a>(
-    lists: &[(u64, &'a [String], &'a Operation)],
-    births: Vec<(u64, String, bool)>,
-) -> Vec<(String, Sight<'a>)> {
+fn shown_by<'a>(lists: &[List<'a>], births: Vec<Birth>) -> Vec<(String, Sight<'a>)> {
     let mut births = births.into_iter().peekable();
     let mut expected = BTreeSet::new();
     let mut shown = Vec::new();
