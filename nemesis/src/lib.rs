@@ -40,6 +40,8 @@
 //! }
 //! ```
 //!
+//! `examples/break_tcp.rs` is such a program for any TCP service.
+//!
 //! It knows nothing of what the servers do: no protocol, no client, no history.
 
 mod clock;

@@ -1,10 +1,12 @@
 //! `zoobreak bench`: what checking costs, and what the servers achieve.
 
 mod checker;
+mod nemesis;
 mod server;
 
 use checker::Checker;
 use clap::{Args, Subcommand};
+use nemesis::NemesisBench;
 use server::Server;
 
 use super::Failure;
@@ -21,6 +23,7 @@ pub(super) struct Bench {
 enum Task {
     Checker(Checker),
     Server(Server),
+    Nemesis(NemesisBench),
 }
 
 impl Bench {
@@ -28,6 +31,7 @@ impl Bench {
         match &self.task {
             Task::Checker(checker) => checker.run(),
             Task::Server(server) => server.run(),
+            Task::Nemesis(nemesis) => nemesis.run(),
         }
     }
 }
