@@ -175,6 +175,24 @@ fn an_address_has_only_so_many_connections() {
 }
 
 #[test]
+fn a_slow_sync_of_the_log_and_keys_that_are_ignored_are_logged() {
+    let _alone = alone();
+    let ensemble =
+        Ensemble::started(1, "fsync.warningthresholdms=0\nflushDelay=1\npreAllocSize=64\n");
+    let slow = || -> Option<()> {
+        // Some disks sync within a millisecond.
+        ensemble.write_znodes(&format!("n{}-", rand::random::<u32>()), 1);
+        let said = four_letters(ensemble.addr(1), "mntr").expect("it answers");
+        let count = said.lines().find_map(|l| l.strip_prefix("zk_fsync_threshold_exceed_count\t"));
+        (count.expect("it is serving") != "0").then_some(())
+    };
+    until("a sync takes a millisecond", seconds(20), slow);
+    let log = ensemble.log(1);
+    assert!(log.contains("writing the log takes long"), "{log}");
+    assert!(log.contains("preAllocSize is ignored: log files grow as they are written"), "{log}");
+}
+
+#[test]
 fn requests_past_the_limit_of_all_clients_wait_and_none_is_lost() {
     let _alone = alone();
     let mut ensemble = Ensemble::new(3, "globalOutstandingLimit=5\n");

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use wire::{Request, Response};
+use wire::{Acl, Request, Response};
 
 use support::certificates::{Authority, Holder, dial_tls, holder};
 use support::client::{Client, exchange};
@@ -40,7 +40,10 @@ impl Secure {
     }
 
     /// A session by TLS; the certificate in `key_store` is shown.
-    fn client(&self, key_store: Option<&Path>) -> std::io::Result<Client<impl Read + Write>> {
+    fn client(
+        &self,
+        key_store: Option<&Path>,
+    ) -> std::io::Result<Client<impl Read + Write + use<>>> {
         Client::open(dial_tls(self.addr, &self.authority.certificate(), key_store)?)
     }
 
@@ -81,6 +84,23 @@ fn a_client_with_a_certificate_is_served_and_known_by_it() {
     let mut said = [0; 4];
     words.read_exact(&mut said).expect("it answers");
     assert_eq!(&said, b"imok");
+}
+
+#[test]
+fn the_holder_of_the_right_certificate_is_a_superuser() {
+    let _alone = alone();
+    let root = "OU=operators,CN=root";
+    let secure = Secure::started(&format!("X509AuthenticationProvider.superUser={root}\n"));
+    let mut owner = secure.client(Some(&secure.authority.sign(holder("owner")))).expect("signed");
+    let acl = vec![Acl { perms: 31, scheme: "auth".to_owned(), id: String::new() }];
+    let (path, data, flags) = ("/private".to_owned(), Some(b"secret"[..].into()), 0);
+    let create = Request::Create { path, data, acl, flags };
+    assert!(owner.call(&create).expect("it serves").result.is_ok());
+    let mut other = secure.client(Some(&secure.authority.sign(holder("other")))).expect("signed");
+    assert!(other.get("/private").is_err(), "it is another's");
+    assert_eq!(owner.get("/private").expect("its own"), b"secret");
+    let mut root = secure.client(Some(&secure.authority.sign(holder("root")))).expect("signed");
+    assert_eq!(root.get("/private").expect("it may do everything"), b"secret");
 }
 
 #[test]

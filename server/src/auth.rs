@@ -12,9 +12,13 @@ pub(crate) fn address(from: IpAddr) -> Identity {
     Identity::new("ip", from.to_canonical().to_string())
 }
 
-/// What a connection is known as by the certificate, in DER, that it has shown.
-pub(crate) fn certificate(der: &[u8]) -> Option<Identity> {
-    tls::subject(der).map(|subject| Identity::new("x509", subject))
+/// What a connection is known as by the certificate, in DER, that it has shown. The one with the
+/// subject `super_user` is a superuser besides.
+pub(crate) fn certificate(der: &[u8], super_user: Option<&str>) -> Vec<Identity> {
+    let Some(subject) = tls::subject(der) else { return Vec::new() };
+    let is_super = super_user == Some(subject.as_str());
+    let superuser = is_super.then(|| Identity::new("super", ""));
+    superuser.into_iter().chain([Identity::new("x509", subject)]).collect()
 }
 
 /// The identities that these credentials prove to a connection that is known as `who`; `None` if

@@ -38,7 +38,7 @@ mod trace;
 
 pub use clients::BreakerSettings;
 pub use config::{
-    ClientCertificates, Config, ConfigError, PemFile, QuorumTls, SecurePort, ServerAddress,
+    ClientCertificates, Config, ConfigError, Ignored, PemFile, QuorumTls, SecurePort, ServerAddress,
 };
 pub use inspect::{Health, InspectError, inspect};
 pub use mutant::Mutant;

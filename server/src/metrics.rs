@@ -28,6 +28,8 @@ pub(crate) struct Metrics {
     pub(crate) diffs: u64,
     pub(crate) snaps: u64,
     pub(crate) expired: u64,
+    /// Past `fsync.warningthresholdms`.
+    pub(crate) slow_fsyncs: u64,
     /// Writes of this server's clients past a hard limit of a quota.
     pub(crate) quota_refused: u64,
     /// The same past a limit that is soft, or not enforced.

@@ -18,10 +18,10 @@ use crate::links::{accept_channels, accept_votes};
 use crate::pid_file::PidFile;
 use crate::proposal::{State, Txn};
 use crate::recheck::recheck;
-use crate::storage::{Diverged, StorageError, Store, Worker};
+use crate::storage::{Diverged, Grouping, StorageError, Store, Worker};
 use crate::tls::{self, Door};
 use crate::trace::Trace;
-use crate::{Config, ConfigError, Mutant};
+use crate::{Config, ConfigError, Ignored, Mutant};
 
 /// Why a server does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -131,8 +131,9 @@ pub fn run_from_file(path: &Path, mutant: Option<Mutant>) -> Result<(), ServerEr
         return Err(ServerError::Mutant { path: path.to_owned(), found });
     }
     let _pid_file = PidFile::take(&config.data_dir)?;
-    for (line, key) in &config.ignored {
-        warn!("{}:{line}: {key} means nothing to this server and is ignored", path.display());
+    for Ignored { line, key, reason } in &config.ignored {
+        let reason = reason.unwrap_or("it means nothing to this server");
+        warn!("{}:{line}: {key} is ignored: {reason}", path.display());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(config, mutant))
@@ -146,7 +147,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let interrupt = signal(SignalKind::interrupt())?;
     let door = Door::new(config.quorum_tls.as_ref())?;
     let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
-    let (store, recovered) = Store::<Txn, State>::open(&config.data_dir)?;
+    let (mut store, recovered) = Store::<Txn, State>::open(&config.data_dir)?;
     for note in &recovered.notes {
         warn!("{note}");
     }
@@ -156,7 +157,10 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let (links, link_events) = unbounded_channel();
     let (clients, client_events) = unbounded_channel();
     let (storage, storage_events) = unbounded_channel();
-    let worker = Worker::start(store, move |report| {
+    store.keep_snapshots(config.snapshots_kept);
+    let grouping =
+        Grouping { max: config.max_batch, delay: Duration::from_millis(config.flush_delay_ms) };
+    let worker = Worker::start(store, grouping, move |report| {
         let _stopping = storage.send(report);
     })?;
     if let Some(address) = config.servers.get(&config.id) {

@@ -59,6 +59,7 @@ impl Authority {
     /// Signs a certificate. The file, with the private key: a key store.
     pub(crate) fn sign(&self, holder: Holder<'_>) -> PathBuf {
         let mut params = CertificateParams::new([holder.host.to_owned()]).expect("a host");
+        params.distinguished_name.push(DnType::OrganizationalUnitName, "operators");
         params.distinguished_name.push(DnType::CommonName, holder.name);
         if holder.expired {
             params.not_after = date_time_ymd(2020, 1, 1);

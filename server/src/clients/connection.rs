@@ -178,7 +178,8 @@ async fn serve_tls(
     visit.stats.secured();
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let mut who = vec![auth::address(visit.stats.from.ip())];
-    who.extend(shown.and_then(|certificate| auth::certificate(certificate)));
+    let super_user = front.desk.config.x509_super_user.as_deref();
+    who.extend(shown.into_iter().flat_map(|shown| auth::certificate(shown, super_user)));
     greet(split(stream), visit, who, front).await
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::ConfigError;
+use super::{ConfigError, Ignored, unmet};
 
 /// The `key=value` lines of a file.
 pub(super) struct Lines<'a> {
@@ -99,12 +99,16 @@ impl<'a> Lines<'a> {
     }
 
     /// Line and key of what nobody has asked for; so this comes last.
-    pub(super) fn ignored(&self) -> Vec<(usize, String)> {
+    pub(super) fn ignored(&self) -> Vec<Ignored> {
         let asked = self.asked.borrow();
         self.entries
             .iter()
             .filter(|(key, _)| !asked.contains(**key))
-            .map(|(key, (line, _))| (*line, (*key).to_owned()))
+            .map(|(key, (line, _))| Ignored {
+                line: *line,
+                key: (*key).to_owned(),
+                reason: unmet::reason(key),
+            })
             .collect()
     }
 

@@ -9,6 +9,7 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unmet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -66,6 +67,15 @@ pub struct Config {
     pub snap_count: u64,
     /// `commitLogCount`: committed transactions kept in memory for learners that lag.
     pub commit_log_count: usize,
+    /// `autopurge.snapRetainCount`: snapshots kept, and the log since the oldest of them; 3, which
+    /// is also the least.
+    pub snapshots_kept: usize,
+    /// `maxBatchSize`: writes that share one sync of the log at most; 1000.
+    pub max_batch: usize,
+    /// `flushDelay`: how long a sync waits for more writes to share it, milliseconds; 0.
+    pub flush_delay_ms: u64,
+    /// `fsync.warningthresholdms`: a sync that takes longer is logged; 1000.
+    pub fsync_warning_ms: u64,
     /// `jute.maxbuffer`: the largest request, bytes.
     pub max_buffer: usize,
     /// `maxClientCnxns`: connections from one address; 60, and 0 is no limit.
@@ -95,6 +105,11 @@ pub struct Config {
     /// `znode.container.checkIntervalMs`: between two looks for containers and times to live that
     /// have run out, milliseconds.
     pub container_check_ms: u64,
+    /// `znode.container.maxPerMinute`: how many of them one look deletes at most; 10000.
+    pub container_max: usize,
+    /// `X509AuthenticationProvider.superUser`: the subject of a certificate whose holder is a
+    /// superuser; none when absent.
+    pub x509_super_user: Option<String>,
     /// `DigestAuthenticationProvider.superDigest`: the superuser, as `user:hash`; none when absent.
     pub super_digest: Option<String>,
     /// The file as it was read.
@@ -103,8 +118,19 @@ pub struct Config {
     pub trace: bool,
     /// `mutant`: a planted defect; refused unless the command line names it too.
     pub mutant: Option<Mutant>,
-    /// Keys that mean something to ZooKeeper but nothing here, with their lines.
-    pub ignored: Vec<(usize, String)>,
+    /// What means something to ZooKeeper but nothing here.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A key that nothing is done with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// The line, from 1.
+    pub line: usize,
+    /// The key.
+    pub key: String,
+    /// What stands for it here, if something does.
+    pub reason: Option<&'static str>,
 }
 
 /// Why a configuration cannot be used.
@@ -194,6 +220,7 @@ impl Config {
     /// Reads the text of a `zoo.cfg`; the id is 1 until `myid` is read.
     fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let lines = Lines::split(path, text)?;
+        lines.refuse_what_must_not_be_ignored()?;
         lines.peer_type()?;
         let tick_ms = lines.number("tickTime", 3000, 1..=600_000)?;
         let config = Config {
@@ -214,6 +241,10 @@ impl Config {
             max_session_ms: lines.number("maxSessionTimeout", tick_ms * 20, 1..=86_400_000)?,
             snap_count: lines.number("snapCount", 100_000, 2..=1 << 40)?,
             commit_log_count: lines.number("commitLogCount", 500, 1..=1 << 30)? as usize,
+            snapshots_kept: lines.number("autopurge.snapRetainCount", 3, 3..=1 << 30)? as usize,
+            max_batch: lines.number("maxBatchSize", 1000, 1..=1 << 20)? as usize,
+            flush_delay_ms: lines.number("flushDelay", 0, 0..=10_000)?,
+            fsync_warning_ms: lines.number("fsync.warningthresholdms", 1000, 0..=1 << 40)?,
             max_buffer: lines.number("jute.maxbuffer", 0xf_ffff, 1024..=1 << 30)? as usize,
             max_client_cnxns: lines.number("maxClientCnxns", 60, 0..=1 << 30)? as usize,
             max_cnxns: lines.number("maxCnxns", 0, 0..=1 << 30)? as usize,
@@ -230,6 +261,9 @@ impl Config {
                 60_000,
                 1..=1 << 40,
             )?,
+            container_max: lines.number("znode.container.maxPerMinute", 10_000, 1..=1 << 30)?
+                as usize,
+            x509_super_user: lines.get("X509AuthenticationProvider.superUser").map(str::to_owned),
             super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
             text: text.to_owned(),
             trace: lines.flag("trace")?,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wire::frame::FourLetter;
 
-use super::Config;
+use super::{Config, Ignored};
 
 const THREE: &str = "tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=/tmp/zk\nclientPort=2181\n\
     server.1=10.0.0.1:2888:3888\nserver.2=10.0.0.2:2888:3888:participant\n\
@@ -72,8 +72,33 @@ fn wrong_values_name_line_and_key() {
 
 #[test]
 fn keys_of_zookeeper_that_mean_nothing_here_are_listed() {
-    let config = parse("dataDir=/d\nautopurge.purgeInterval=1\n").unwrap();
-    assert_eq!(config.ignored, [(2, "autopurge.purgeInterval".to_owned())]);
+    let config = parse("dataDir=/d\nautopurge.purgeInterval=1\ncnxTimeout=5\n").unwrap();
+    let ignored = |line, key: &str, reason| Ignored { line, key: key.to_owned(), reason };
+    let purge = Some("old snapshots and logs go with each new snapshot");
+    let expected = [ignored(2, "autopurge.purgeInterval", purge), ignored(3, "cnxTimeout", None)];
+    assert_eq!(config.ignored, expected);
+}
+
+#[test]
+fn keys_without_which_a_server_is_less_safe_are_refused() {
+    let error = parse("dataDir=/d\nquorum.auth.enableSasl=true\n").unwrap_err();
+    assert!(error.contains("zoo.cfg:2: quorum.auth.enableSasl: this server cannot do that"));
+    parse("dataDir=/d\nquorum.auth.enableSasl=false\n").unwrap();
+}
+
+#[test]
+fn what_tunes_a_server_is_read() {
+    let defaults = parse("dataDir=/d\n").unwrap();
+    assert_eq!(
+        (defaults.snapshots_kept, defaults.max_batch, defaults.flush_delay_ms),
+        (3, 1000, 0)
+    );
+    let text = "dataDir=/d\nautopurge.snapRetainCount=5\nmaxBatchSize=7\nflushDelay=2\n\
+        fsync.warningthresholdms=20\nmaxCnxns=9\nznode.container.maxPerMinute=4\n";
+    let config = parse(text).unwrap();
+    assert_eq!((config.snapshots_kept, config.max_batch, config.flush_delay_ms), (5, 7, 2));
+    assert_eq!((config.fsync_warning_ms, config.max_cnxns, config.container_max), (20, 9, 4));
+    assert_eq!(config.ignored, []);
 }
 
 #[test]

@@ -48,23 +48,12 @@ pub struct QuorumTls {
     pub verify_host: bool,
 }
 
-/// Keys that would make TLS stricter if they were honoured.
-const NOT_HONOURED: [&str; 6] = [
-    "ssl.crl",
-    "ssl.ocsp",
-    "ssl.quorum.crl",
-    "ssl.quorum.ocsp",
-    "ssl.fips-mode",
-    "ssl.clientHostnameVerification",
-];
-
 impl Lines<'_> {
     pub(super) fn secure_port(&self) -> Result<Option<SecurePort>, ConfigError> {
         let address = self.get("secureClientPortAddress").map(str::to_owned);
         if self.get("secureClientPort").is_none() {
             return Ok(None);
         }
-        self.refuse_what_would_be_stricter()?;
         let port = self.number("secureClientPort", 0, 1..=65_535)? as u16;
         let key_store = self.store("ssl.keyStore.location")?;
         Ok(Some(SecurePort { address, port, key_store, clients: self.client_certificates()? }))
@@ -91,7 +80,6 @@ impl Lines<'_> {
         if !self.flag("sslQuorum")? {
             return Ok(None);
         }
-        self.refuse_what_would_be_stricter()?;
         Ok(Some(QuorumTls {
             key_store: self.store("ssl.quorum.keyStore.location")?,
             trust_store: self.store("ssl.quorum.trustStore.location")?,
@@ -105,15 +93,5 @@ impl Lines<'_> {
             return Err(self.wrong(format!("{key} is empty")));
         }
         Ok(PemFile { key, path: path.into() })
-    }
-
-    /// A key that is ignored is a warning; one that promises more safety than there is, an error.
-    fn refuse_what_would_be_stricter(&self) -> Result<(), ConfigError> {
-        for key in NOT_HONOURED {
-            if let Some((line, "true")) = self.entry(key) {
-                return Err(self.at(line, format!("{key}: this server cannot do that")));
-            }
-        }
-        Ok(())
     }
 }

@@ -107,6 +107,7 @@ fn protocol(facts: &Facts) -> Vec<(&'static str, Variable)> {
         ("quota_exceeded_count", Variable::Counter(metrics.quota_exceeded)),
         ("stale_sessions_expired", Variable::Counter(metrics.expired)),
         ("digest_mismatches_count", Variable::Counter(metrics.mismatches)),
+        ("fsync_threshold_exceed_count", Variable::Counter(metrics.slow_fsyncs)),
         ("fsynctime", summary(&metrics.fsync)),
         ("snapshottime", summary(&metrics.snapshot)),
         ("election_time", summary(&metrics.election)),

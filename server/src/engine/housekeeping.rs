@@ -7,10 +7,6 @@ use super::Engine;
 use super::requests::wall_clock_ms;
 use crate::links::Frame;
 
-/// Most containers and znodes with a time to live that one check deletes (`znode.container.maxPerMinute`
-/// is ZooKeeper's bound, with this default).
-const REAPED_AT_ONCE: usize = 10_000;
-
 impl Engine {
     pub(super) fn housekeeping(&mut self) {
         if matches!(self.role, zab::Role::Leading { serving: true, .. }) {
@@ -40,7 +36,7 @@ impl Engine {
         }
         self.reap_at = now + self.config.container_check_ms;
         let time_ms = wall_clock_ms();
-        for path in self.tree.reapable(time_ms, REAPED_AT_ONCE) {
+        for path in self.tree.reapable(time_ms, self.config.container_max) {
             let origin = self.next_origin();
             self.submit(origin, tree::Txn::Reap { path, time_ms });
         }

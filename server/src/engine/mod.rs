@@ -31,6 +31,7 @@ use crate::links::{self, Caller, Channel, Frame, LinkEvent, Voters};
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, State, Txn};
+use crate::seldom::Seldom;
 use crate::sessions::{Millis, Sessions};
 use crate::storage::{Recovered, Report, Worker};
 use crate::summary::Summary;
@@ -49,6 +50,8 @@ const SETTLE_MS: u64 = 20;
 const TURN: usize = 64;
 /// Between two repetitions of a vote.
 const RESEND_MS: u64 = 150;
+
+static SLOW_FSYNCS: Seldom = Seldom::new();
 
 /// Everything one server knows.
 pub(crate) struct Engine {
@@ -280,7 +283,7 @@ impl Engine {
     fn report(&mut self, report: Report) {
         match report {
             Report::Stored { ops, fsync } => {
-                fsync.into_iter().for_each(|took| self.metrics.fsync.add(took));
+                fsync.into_iter().for_each(|took| self.synced(took));
                 self.input(Input::Stored { ops });
             }
             Report::Snapshot { zxid, took } => {
@@ -288,6 +291,17 @@ impl Engine {
                 self.snapshot_done(zxid);
             }
             Report::Failed(error) => self.failed = Some(error.into()),
+        }
+    }
+
+    fn synced(&mut self, took: Duration) {
+        self.metrics.fsync.add(took);
+        if took.as_millis() > u128::from(self.config.fsync_warning_ms) {
+            self.metrics.slow_fsyncs += 1;
+            if SLOW_FSYNCS.may() {
+                let ms = took.as_millis() as u64;
+                warn!(ms, "writing the log takes long: the disk is slow, or others use it too");
+            }
         }
     }
 

@@ -27,7 +27,7 @@ mod worker;
 pub use diverged::Diverged;
 pub use inspect::{Damage, Inspection, SegmentFile, SnapshotFile};
 pub use store::{Recovered, Store};
-pub use worker::{Report, Worker};
+pub use worker::{Grouping, Report, Worker};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,8 @@ use super::log::Segment;
 use super::snapshot;
 use super::state::State;
 
-/// Snapshots kept, as ZooKeeper's `autopurge.snapRetainCount`.
+/// Snapshots kept unless [told](Store::keep_snapshots) otherwise, as in ZooKeeper
+/// (`autopurge.snapRetainCount`).
 const SNAPSHOTS_KEPT: usize = 3;
 
 /// The files of one server: entries `T`, states `S`. Appends are durable after [`sync`](Store::sync); everything else when
@@ -26,6 +27,7 @@ pub struct Store<T, S> {
     segments: Vec<Segment>,
     /// Start a new segment with the next append.
     roll: bool,
+    snapshots_kept: usize,
     holds: PhantomData<fn(T, S)>,
 }
 
@@ -59,7 +61,14 @@ where
         let root = data_dir.join("zoobreak");
         fs::create_dir_all(&root).map_err(|error| StorageError::io(&root, error))?;
         let state = read_state(&root)?;
-        let mut store = Store { root, state, segments: Vec::new(), roll: true, holds: PhantomData };
+        let mut store = Store {
+            root,
+            state,
+            segments: Vec::new(),
+            roll: true,
+            snapshots_kept: SNAPSHOTS_KEPT,
+            holds: PhantomData,
+        };
         let directory = store.directory();
         fs::create_dir_all(&directory).map_err(|error| StorageError::io(&directory, error))?;
         sync_parent(&directory)?;
@@ -68,6 +77,11 @@ where
         remove_unfinished(&directory)?;
         let recovered = store.recover()?;
         Ok((store, recovered))
+    }
+
+    /// How many snapshots to keep when the next one is written, with the log since the oldest.
+    pub fn keep_snapshots(&mut self, n: usize) {
+        self.snapshots_kept = n;
     }
 
     /// Adds an entry to the log; durable after the next [`sync`](Store::sync).
@@ -198,7 +212,7 @@ where
     /// A snapshot is written: deletes what only older ones would need.
     pub(super) fn end_snapshot(&mut self) -> Result<(), StorageError> {
         let names = listed(&self.directory(), "snapshot.")?;
-        let Some(surplus) = names.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
+        let Some(surplus) = names.len().checked_sub(self.snapshots_kept) else { return Ok(()) };
         let oldest = names[surplus].0;
         for (_, path) in &names[..surplus] {
             remove(path)?;

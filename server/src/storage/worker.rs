@@ -13,8 +13,15 @@ use zab::Zxid;
 use super::store::Unwritten;
 use super::{StorageError, Store};
 
-/// At most this many operations share one fdatasync (ZooKeeper's `maxBatchSize`).
-const BATCH: usize = 1000;
+/// Which operations share one fdatasync.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouping {
+    /// So many at most.
+    pub max: usize,
+    /// Those that come within this time after the first; longer than nothing, each write is as
+    /// much slower as the disk is relieved.
+    pub delay: Duration,
+}
 
 /// What the thread says.
 #[derive(Debug)]
@@ -71,10 +78,11 @@ where
     /// When no thread can be started.
     pub fn start(
         store: Store<T, S>,
+        grouping: Grouping,
         report: impl FnMut(Report) + Send + 'static,
     ) -> std::io::Result<Worker<T, S>> {
         let (jobs, inbox) = channel();
-        let thread = Thread { store, report, writing: None };
+        let thread = Thread { store, grouping, report, writing: None };
         thread::Builder::new().name("storage".to_owned()).spawn(move || thread.run(&inbox))?;
         Ok(Worker { jobs })
     }
@@ -105,6 +113,7 @@ where
 
 struct Thread<T, S, R> {
     store: Store<T, S>,
+    grouping: Grouping,
     report: R,
     writing: Option<Writing>,
 }
@@ -124,7 +133,9 @@ where
 {
     fn run(mut self, inbox: &Receiver<Job<T, S>>) {
         while let Ok(first) = inbox.recv() {
-            let batch = std::iter::once(first).chain(inbox.try_iter().take(BATCH - 1));
+            let (since, Grouping { max, delay }) = (Instant::now(), self.grouping);
+            let more = std::iter::from_fn(|| next(inbox, delay, since));
+            let batch = std::iter::once(first).chain(more).take(max);
             if let Err(error) = self.batch(batch) {
                 (self.report)(Report::Failed(error));
                 return;
@@ -215,6 +226,14 @@ fn write<T, S: Serialize>(
     written
 }
 
+/// What has come, or comes in time to share a sync with what came at `since`.
+fn next<J>(inbox: &Receiver<J>, delay: Duration, since: Instant) -> Option<J> {
+    match delay.checked_sub(since.elapsed()) {
+        Some(left) if !left.is_zero() => inbox.recv_timeout(left).ok(),
+        _ => inbox.try_recv().ok(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +242,8 @@ mod tests {
     use zab::Entry;
 
     const SOON: Duration = Duration::from_secs(20);
+
+    const GROUPING: Grouping = Grouping { max: 1000, delay: Duration::ZERO };
 
     fn append(counter: u32) -> zab::Store<u64, Held> {
         zab::Store::Append(Entry { zxid: Zxid::new(1, counter), txn: 0 })
@@ -257,7 +278,8 @@ mod tests {
     fn start(dir: &std::path::Path) -> (Worker<u64, Held>, Receiver<Report>) {
         let (store, _) = Store::open(dir).unwrap();
         let (sender, reports) = channel();
-        let worker = Worker::start(store, move |report| sender.send(report).unwrap()).unwrap();
+        let worker =
+            Worker::start(store, GROUPING, move |report| sender.send(report).unwrap()).unwrap();
         (worker, reports)
     }
 
@@ -326,5 +348,29 @@ mod tests {
         assert!(worker.load(Zxid::new(3, 7)).is_some());
         assert!(worker.load(Zxid::new(1, 1)).is_none(), "it went with its generation");
         assert!(matches!(reports.recv_timeout(SOON).unwrap(), Report::Failed(_)));
+    }
+
+    #[test]
+    fn writes_that_come_in_time_share_a_sync_and_only_so_many() {
+        let stored = |max, delay| {
+            let dir = tempfile::tempdir().unwrap();
+            let (sender, reports) = channel();
+            let (store, _) = Store::open(dir.path()).unwrap();
+            let report = move |report| sender.send(report).unwrap();
+            let worker = Worker::start(store, Grouping { max, delay }, report).unwrap();
+            (1..=4).for_each(|counter| worker.store(append(counter)));
+            let mut groups = Vec::new();
+            while groups.iter().sum::<usize>() < 4 {
+                match reports.recv_timeout(SOON).unwrap() {
+                    Report::Stored { ops, .. } => groups.push(ops),
+                    other => panic!("{other:?}"),
+                }
+            }
+            groups
+        };
+        assert_eq!(stored(1, Duration::ZERO), [1, 1, 1, 1]);
+        // Longer than any pause between the four: the limit ends the waiting.
+        assert_eq!(stored(4, SOON * 2), [4]);
+        assert_eq!(stored(2, SOON * 2), [2, 2]);
     }
 }

@@ -1,8 +1,8 @@
 //! Access control lists ("ZooKeeper access control using ACLs", Programmer's Guide).
 //!
 //! A list allows: whoever matches no entry with the permission is refused. Schemes are `world`
-//! (everybody), `digest` (a user and the hash of the password), `ip` (an IPv4 address, or a range
-//! as address/bits). `auth` is a shorthand in a list that is set: it stands for the proved
+//! (everybody), `digest` (a user and the hash of the password), `x509` (the subject of a client's
+//! certificate, as in RFC 2253), `ip` (an IPv4 address, or a range as address/bits). `auth` is a shorthand in a list that is set: it stands for the proved
 //! identities of whoever sets it. The identity `super` may do everything.
 
 use wire::{Acl, ErrorCode, Identity};
@@ -25,6 +25,7 @@ pub(crate) fn to_store(list: &[Acl], who: &[Identity]) -> Result<Vec<Acl>, Error
             "world" if is_anyone(acl) => stored.push(acl.clone()),
             "auth" => stored.append(&mut expanded(acl.perms, who)?),
             "digest" if is_digest(&acl.id) => stored.push(acl.clone()),
+            "x509" if is_subject(&acl.id) => stored.push(acl.clone()),
             "ip" if range(&acl.id).is_some() => stored.push(acl.clone()),
             _ => return Err(ErrorCode::InvalidACL),
         }
@@ -48,7 +49,7 @@ fn is_anyone(acl: &Acl) -> bool {
 
 /// An address is no proof of who somebody is: `auth` does not stand for it.
 fn expanded(perms: i32, who: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
-    let proved = who.iter().filter(|identity| identity.scheme == "digest");
+    let proved = who.iter().filter(|who| ["digest", "x509"].contains(&who.scheme.as_str()));
     let list: Vec<Acl> = proved
         .map(|Identity { scheme, id }| Acl { perms, scheme: scheme.clone(), id: id.clone() })
         .collect();
@@ -58,7 +59,7 @@ fn expanded(perms: i32, who: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
 fn matches(acl: &Acl, identity: &Identity) -> bool {
     acl.scheme == identity.scheme
         && match acl.scheme.as_str() {
-            "digest" => acl.id == identity.id,
+            "digest" | "x509" => acl.id == identity.id,
             "ip" => in_range(&acl.id, &identity.id),
             _ => false,
         }
@@ -68,6 +69,11 @@ fn matches(acl: &Acl, identity: &Identity) -> bool {
 fn is_digest(id: &str) -> bool {
     let parts = id.trim_end_matches(':').split(':').count();
     parts == 2 && !id.is_empty()
+}
+
+/// `keyword=value` parts. ZooKeeper parses them; a subject that no certificate has is nobody's.
+fn is_subject(id: &str) -> bool {
+    id.split_once('=').is_some_and(|(keyword, _)| !keyword.is_empty())
 }
 
 fn in_range(expression: &str, address: &str) -> bool {
@@ -100,6 +106,18 @@ mod tests {
 
     fn acl(scheme: &str, id: &str) -> Acl {
         Acl { perms: 1, scheme: scheme.into(), id: id.into() }
+    }
+
+    #[test]
+    fn the_subject_of_a_certificate_is_an_identity() {
+        let owner = [Identity::new("ip", "10.0.0.1"), Identity::new("x509", "CN=a,O=b")];
+        let list = to_store(&[acl("auth", "")], &owner).unwrap();
+        assert_eq!(list, [acl("x509", "CN=a,O=b")]);
+        assert!(allows(&list, 1, &owner) && !allows(&list, 1, &owner[..1]));
+        assert!(!allows(&list, 1, &[Identity::new("x509", "CN=a")]));
+        assert!(!allows(&list, 1, &[Identity::new("digest", "CN=a,O=b")]));
+        assert_eq!(to_store(&[acl("x509", "CN=a")], &[]).unwrap(), [acl("x509", "CN=a")]);
+        assert!(to_store(&[acl("x509", "nobody")], &[]).is_err());
     }
 
     #[test]
