@@ -10,6 +10,7 @@ use crate::counterexample::{Counterexample, Replay, replay};
 use crate::paxos::{self, Paxos};
 use crate::protocol::{self, Protocol};
 use crate::search::{Budget, Outcome, Progress, explore, search};
+use crate::sessions::{self, Sessions};
 use crate::zab::{Prepared, Zab};
 
 /// How much may happen in a model. Each counts events; what a model does not know, it ignores.
@@ -47,11 +48,12 @@ pub struct Named {
 enum Kind {
     Zab(Prepared),
     Protocol(protocol::Prepared),
+    Sessions,
     Paxos,
 }
 
 /// Every model.
-pub const MODELS: [Named; 14] = [
+pub const MODELS: [Named; 15] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
@@ -125,6 +127,12 @@ pub const MODELS: [Named; 14] = [
         kind: Kind::Protocol(protocol::Prepared::StaleLeader),
     },
     Named {
+        name: "sessions",
+        about: "a client's session: heard from, moved, expired, across changes of the leader",
+        bounds: Bounds { txns: 2, cuts: 1, elections: 1, ..three() },
+        kind: Kind::Sessions,
+    },
+    Named {
         name: "paxos",
         about: "single-decree Paxos: agreement, validity, a linearizable register",
         bounds: Bounds { txns: 2, elections: 1, ..three() },
@@ -155,6 +163,7 @@ impl Named {
         match self.kind {
             Kind::Zab(_) => vec!["X1", "X8", "X9", "X11", "X17"],
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
+            Kind::Sessions => sessions::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Paxos => paxos::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
         }
     }
@@ -173,6 +182,7 @@ impl Named {
         Ok(match self.build(bounds, mutant)? {
             Built::Zab(model) => search(model, budget, report),
             Built::Protocol(model) => search(model, budget, report),
+            Built::Sessions(model) => search(model, budget, report),
             Built::Paxos(model) => search(model, budget, report),
         })
     }
@@ -190,6 +200,7 @@ impl Named {
         match self.build(bounds, mutant)? {
             Built::Zab(model) => explore(model, address),
             Built::Protocol(model) => explore(model, address),
+            Built::Sessions(model) => explore(model, address),
             Built::Paxos(model) => explore(model, address),
         }
         Ok(())
@@ -206,6 +217,9 @@ impl Named {
             Kind::Protocol(prepared) => {
                 let flaw = mutant.and_then(protocol::Flaw::named);
                 Built::Protocol(Protocol::new(prepared, bounds, flaw))
+            }
+            Kind::Sessions => {
+                Built::Sessions(Sessions::new(bounds, mutant.and_then(sessions::Flaw::named)))
             }
             Kind::Paxos => Built::Paxos(Paxos::new(bounds, mutant.and_then(paxos::Flaw::named))),
         })
@@ -224,6 +238,7 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
     match model.build(stored.bounds, stored.mutant.as_deref())? {
         Built::Zab(model) => replay(&model, &stored.chapter),
         Built::Protocol(model) => replay(&model, &stored.chapter),
+        Built::Sessions(model) => replay(&model, &stored.chapter),
         Built::Paxos(model) => replay(&model, &stored.chapter),
     }
 }
@@ -231,6 +246,7 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
 enum Built {
     Zab(Zab),
     Protocol(Protocol),
+    Sessions(Sessions),
     Paxos(Paxos),
 }
 

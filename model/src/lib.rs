@@ -11,6 +11,7 @@ mod counterexample;
 pub mod paxos;
 pub mod protocol;
 pub mod search;
+pub mod sessions;
 pub mod trace;
 pub mod zab;
 
