@@ -50,7 +50,7 @@ pub(crate) enum State {
 pub(crate) type Ticket = u64;
 
 /// The breaker of one server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Breaker {
     settings: BreakerSettings,
     state: State,
@@ -188,6 +188,9 @@ impl Breaker {
         self.pending.clear();
     }
 }
+
+#[cfg(test)]
+mod search;
 
 #[cfg(test)]
 mod tests {
