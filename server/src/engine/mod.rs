@@ -6,6 +6,7 @@ mod deliver;
 mod facts;
 mod farewell;
 mod housekeeping;
+mod neighbours;
 mod quotas;
 mod read_only;
 mod reads;
@@ -27,7 +28,7 @@ use zab::{Role, ServerId, Zxid};
 
 use crate::clients::{ClientEvent, ConnId};
 use crate::comparison::Comparison;
-use crate::links::{self, Caller, Channel, Frame, LinkEvent, Voters};
+use crate::links::{Caller, Channel, Frame, LinkEvent, Voters};
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::proposal::{Input, Origin, Output, Peer, State, Txn};
@@ -38,7 +39,7 @@ use crate::summary::Summary;
 use crate::timers::Timers;
 use crate::tls::{Door, Stream};
 use crate::trace::{Step, Trace};
-use crate::{Config, Mutant, ServerAddress, ServerError};
+use crate::{Config, Mutant, ServerError};
 
 use requests::{Client, Waiting};
 
@@ -427,45 +428,6 @@ impl Engine {
     fn send(&mut self, to: ServerId, frame: Frame) {
         if let Some(channel) = self.channels.get(&to) {
             channel.send(frame);
-        }
-    }
-
-    fn connect(&mut self, to: ServerId) {
-        self.disconnect(to);
-        let address = self.voters.as_ref().and_then(|voters| voters.address(to)).cloned();
-        let (Some(caller), Some(address)) = (self.caller.clone(), address) else {
-            // Where it is, is not known: as good as unreachable.
-            return self.input(Input::Disconnected { peer: to });
-        };
-        let dial = links::dial(caller, to, address, self.door.clone(), self.links.clone());
-        self.dialling = Some((to, tokio::spawn(dial).abort_handle()));
-    }
-
-    /// Whom to speak to is news.
-    fn meet(&mut self, members: &zab::Members) {
-        self.contacts = members.0.keys().copied().collect();
-        self.members_changed();
-        let Some(voters) = &mut self.voters else { return };
-        for (peer, address) in membership::addresses(members) {
-            voters.meet(peer, address);
-        }
-    }
-
-    /// A server called that may be no member. Where a member is, the configuration says.
-    fn met(&mut self, peer: ServerId, address: ServerAddress) {
-        if let Some(voters) = &mut self.voters
-            && !self.contacts.contains(&peer)
-        {
-            voters.meet(peer, address);
-        }
-    }
-
-    fn disconnect(&mut self, peer: ServerId) {
-        self.channels.remove(&peer);
-        if self.dials(peer)
-            && let Some((_, task)) = self.dialling.take()
-        {
-            task.abort();
         }
     }
 

@@ -29,6 +29,7 @@ mod follower;
 mod leader;
 mod log;
 mod members;
+mod mutant;
 mod peer;
 mod record;
 mod takeover;
@@ -36,6 +37,7 @@ mod types;
 
 pub use disk::Epochs;
 pub use members::{Configuration, Member, Members, Transaction};
+pub use mutant::Mutant;
 pub use peer::Peer;
 pub use record::{Digest, Mapping, Record};
 pub use types::*;

@@ -1,0 +1,24 @@
+//! Planted defects.
+
+use serde::{Deserialize, Serialize};
+
+/// A planted defect of the protocol (numbers of the project's mutant catalogue).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Mutant {
+    /// A follower acknowledges a proposal before it is durable.
+    X1,
+    /// Leaders are chosen, and believed, by server id alone: epoch and zxid are not compared.
+    X8,
+    /// A quorum is ⌊n/2⌋ servers.
+    X9,
+    /// A learner ignores TRUNC and keeps its divergent tail.
+    X11,
+    /// `sync` is answered by whoever is asked, without asking the leader or a quorum.
+    X17,
+    /// Observers count as participants do.
+    X43,
+    /// A reconfiguration under way counts alone: the one before it has no say.
+    X44,
+    /// A reconfiguration under way does not count before it is committed.
+    X45,
+}
