@@ -74,7 +74,7 @@ pub fn generate(
 /// Slots of the first round, in which each kind occurs once.
 fn n_first_slots(kinds: &[Kind]) -> usize {
     let is_scenario = |kind: &&Kind| matches!(kind.foremost(), FaultSpec::Scenario { .. });
-    kinds.len() + kinds.iter().filter(is_scenario).count() * SCENARIO_SLOTS
+    kinds.len() + kinds.iter().filter(is_scenario).count() * (SCENARIO_SLOTS as usize - 1)
 }
 
 /// The interval, or less if the first round and the quiet end would not fit.
@@ -107,15 +107,15 @@ fn entry(
     Scheduled { id, at_ms, hold_ms, spec, seed: rng.random() }
 }
 
-/// A scenario has several steps and waits for things to happen.
-const SCENARIO_MS: u64 = 9_000;
-/// What is kept free for it in the first round of a run of half a minute or more.
-const SCENARIO_SLOTS: usize = 4;
+/// A scenario has several steps and waits for things to happen, and a Java machine starts slowly.
+const SCENARIO_MS: u64 = 15_000;
+/// The most that it takes, so that other kinds have their turn in a short run.
+const SCENARIO_SLOTS: u64 = 8;
 
 /// How many slots a fault takes for itself.
 fn n_slots(spec: FaultSpec, slot_ms: u64) -> u64 {
     match spec {
-        FaultSpec::Scenario { .. } => (SCENARIO_MS / slot_ms).max(1),
+        FaultSpec::Scenario { .. } => (SCENARIO_MS / slot_ms).clamp(1, SCENARIO_SLOTS),
         _ => 1,
     }
 }
