@@ -51,7 +51,8 @@ pub(super) fn path(directory: &Path, zxid: Zxid) -> PathBuf {
 /// The state's bytes in a file; `None` if it is damaged.
 fn body<'a>(path: &Path, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, StorageError> {
     let Some((content, crc)) = bytes.split_last_chunk::<4>() else { return Ok(None) };
-    if crc32fast::hash(content) != u32::from_le_bytes(*crc) {
+    // The checksum of nothing is zero: four zeros are no snapshot of another version.
+    if content.is_empty() || crc32fast::hash(content) != u32::from_le_bytes(*crc) {
         return Ok(None);
     }
     match content.strip_prefix(HEADER) {
@@ -137,6 +138,8 @@ mod tests {
             assert_eq!(read::<Vec<u64>>(&path).unwrap(), None, "bit in byte {at}");
             fs::write(&path, &whole[..at]).unwrap();
             assert_eq!(read::<Vec<u64>>(&path).unwrap(), None, "cut at {at}");
+            fs::write(&path, vec![0; at]).unwrap();
+            assert_eq!(read::<Vec<u64>>(&path).unwrap(), None, "{at} zeros");
         }
     }
 
