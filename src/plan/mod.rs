@@ -87,7 +87,7 @@ pub struct Plan {
     /// The servers' syncLimit, in ticks [default: 4]
     #[arg(long, value_name = "TICKS")]
     pub sync_limit: Option<Whole<1, 1_000>>,
-    /// Session timeout [default: 30s; 5s with the workload znodes]
+    /// Session timeout; with the workload znodes 5s [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub session_timeout: Option<Time<100, 3_600_000>>,
     /// An operation without an answer for so long has an unknown outcome [default: 2s]
