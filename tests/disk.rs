@@ -162,8 +162,10 @@ fn a_server_without_room_on_its_disk_stops_and_says_so_and_the_others_serve() {
             return skip("a_server_without_room_on_its_disk_stops_and_says_so", &why);
         }
     };
+    // It follows: while the others elect a leader again, they would serve nobody either.
     ensemble.start(1);
     ensemble.start(2);
+    ensemble.settle();
     ensemble.start_in(3, &small);
     ensemble.settle();
     let mut client = ensemble.client(1);

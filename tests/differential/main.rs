@@ -32,9 +32,11 @@ const SHOWN: usize = 5;
 const THEIR_OPTIONS: &str = "tickTime=200\nmaxSessionTimeout=60000\nmaxClientCnxns=0\n";
 const OUR_OPTIONS: &str = "extendedTypesEnabled=true\nznode.container.checkIntervalMs=3600000\n\
     maxClientCnxns=0\nDigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=\n";
-const THEIR_PROPERTIES: [&str; 4] = [
+const THEIR_PROPERTIES: [&str; 5] = [
     "-Dzookeeper.forceSync=no",
     "-Dzookeeper.extendedTypesEnabled=true",
+    // Otherwise only a server with TLS knows this scheme.
+    "-Dzookeeper.authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
     "-Dznode.container.checkIntervalMs=3600000",
     "-Dzookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
 ];
