@@ -41,8 +41,10 @@ fn apache_zookeeper_runs_to_a_verdict() {
         assert!(fact(&verdict, &format!("verified faults of kind {kind}")) >= 1, "{kind}");
     }
     for check in verdict["checks"].as_array().expect("a list of checks") {
-        // ZooKeeper's sync is no quorum operation: what rests on it is reported, not required.
-        let promised = check["id"] != "linearizable" && check["id"] != "C9";
+        // ZooKeeper's sync is no quorum operation, and its servers only log that their digests
+        // differ: what rests on these is reported, not required.
+        let promised =
+            !["linearizable", "C9", "C22"].contains(&check["id"].as_str().expect("an id"));
         assert_eq!(check["binding"], promised, "{}", check["id"]);
     }
     let manifest = json(&run, "manifest.json");
