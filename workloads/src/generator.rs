@@ -1,8 +1,8 @@
 //! What clients do: an endless stream of operations for each, a function of (seed, client) alone.
 
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::draws::Draws;
 
 /// What one client is to do next. As JSON: `{"f":"write","key":"/r3","value":2000017}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,14 +46,10 @@ pub enum Op {
 /// seen must be caught before anything brings it up to date. Lower keys are more popular.
 #[derive(Clone, Debug)]
 pub struct Register {
-    rng: ChaCha8Rng,
+    draws: Draws,
     keys: Vec<String>,
-    next_value: i64,
     moved: bool,
 }
-
-/// Values of client `c` are `c * VALUES_PER_CLIENT + 1, + 2, …`, so a value names its writer.
-pub const VALUES_PER_CLIENT: i64 = 1_000_000;
 
 impl Register {
     /// The stream of `client` under `seed`, over `keys`.
@@ -63,11 +59,7 @@ impl Register {
     #[must_use]
     pub fn new(seed: u64, client: u64, keys: &[String]) -> Register {
         assert!(!keys.is_empty(), "a register workload needs a key");
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(client);
-        let block = i64::try_from(client).ok().and_then(|c| c.checked_mul(VALUES_PER_CLIENT));
-        let next_value = block.expect("fewer than 9e12 clients") + 1;
-        Register { rng, keys: keys.to_vec(), next_value, moved: false }
+        Register { draws: Draws::new(seed, client), keys: keys.to_vec(), moved: false }
     }
 
     fn op(&mut self) -> Op {
@@ -75,7 +67,7 @@ impl Register {
             return Op::LocalRead { key: self.key() };
         }
         // Out of 97 draws 3 are moves, each of which brings a local read with it.
-        match self.below(97) {
+        match self.draws.below(97) {
             0..35 => Op::Read { key: self.key() },
             35..52 => Op::LocalRead { key: self.key() },
             52..77 => Op::Write { key: self.key(), value: self.value() },
@@ -86,27 +78,15 @@ impl Register {
 
     fn travel(&mut self) -> Op {
         self.moved = true;
-        Op::Move { to: self.rng.next_u32() }
+        Op::Move { to: self.draws.any() }
     }
 
-    /// The lower of two draws: of 10 keys, the first gets 19 % and the last 1 %.
     fn key(&mut self) -> String {
-        let n = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
-        let idx = self.below(n).min(self.below(n));
-        self.keys[idx as usize].clone()
+        self.draws.popular(&self.keys)
     }
 
     fn value(&mut self) -> i64 {
-        let value = self.next_value;
-        self.next_value += 1;
-        value
-    }
-
-    /// A number below `n`, one draw each, by multiplication: `rand`'s own ranges may change
-    /// between its versions, and streams must not.
-    fn below(&mut self, n: u32) -> u32 {
-        let scaled = (u64::from(self.rng.next_u32()) * u64::from(n)) >> 32;
-        u32::try_from(scaled).expect("below n")
+        self.draws.value()
     }
 }
 
@@ -124,6 +104,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::VALUES_PER_CLIENT;
 
     fn keys(n: usize) -> Vec<String> {
         (0..n).map(|i| format!("/r{i}")).collect()

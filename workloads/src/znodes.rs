@@ -1,11 +1,9 @@
 //! What clients do to a small tree, as a pure function of seed and client.
 
 use history::znode::Ask;
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::generator::VALUES_PER_CLIENT;
+use crate::draws::Draws;
 
 /// A version in a stream that stands for the one that the client last saw of that znode.
 pub const LAST_SEEN: i32 = -2;
@@ -35,9 +33,8 @@ pub enum Step {
 /// ones. A multi in four fails: it checks a znode that never exists.
 #[derive(Clone, Debug)]
 pub struct Znodes {
-    rng: ChaCha8Rng,
+    draws: Draws,
     parents: Vec<String>,
-    next_value: i64,
 }
 
 const PERSISTENT: [&str; 4] = ["a", "b", "c", "d"];
@@ -53,11 +50,7 @@ impl Znodes {
     #[must_use]
     pub fn new(seed: u64, client: u64, parents: &[String]) -> Znodes {
         assert!(!parents.is_empty(), "a znodes workload needs a parent");
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(client);
-        let block = i64::try_from(client).ok().and_then(|c| c.checked_mul(VALUES_PER_CLIENT));
-        let next_value = block.expect("fewer than 9e12 clients") + 1;
-        Znodes { rng, parents: parents.to_vec(), next_value }
+        Znodes { draws: Draws::new(seed, client), parents: parents.to_vec() }
     }
 
     fn step(&mut self) -> Step {
@@ -73,7 +66,7 @@ impl Znodes {
             154..166 => Ask::Exists { path: self.path(), watch: self.chance(60) },
             166..182 => Ask::Children { path: self.parent(), watch: self.chance(50), sync: false },
             182..195 => self.multi(),
-            195..199 => return Step::Move { to: self.rng.next_u32() },
+            195..199 => return Step::Move { to: self.draws.any() },
             _ => Ask::Close,
         };
         Step::Ask { request }
@@ -131,9 +124,7 @@ impl Znodes {
     }
 
     fn parent(&mut self) -> String {
-        let n = u32::try_from(self.parents.len()).unwrap_or(u32::MAX);
-        let idx = self.below(n).min(self.below(n));
-        self.parents[idx as usize].clone()
+        self.draws.popular(&self.parents)
     }
 
     /// Two of three are persistent ones.
@@ -155,16 +146,11 @@ impl Znodes {
     }
 
     fn value(&mut self) -> i64 {
-        let value = self.next_value;
-        self.next_value += 1;
-        value
+        self.draws.value()
     }
 
-    /// A number below `n`, one draw each, by multiplication: `rand`'s own ranges may change
-    /// between its versions, and streams must not.
     fn below(&mut self, n: u32) -> u32 {
-        let scaled = (u64::from(self.rng.next_u32()) * u64::from(n)) >> 32;
-        u32::try_from(scaled).expect("below n")
+        self.draws.below(n)
     }
 }
 
