@@ -3,51 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use history::{FORMAT, Machine, Manifest, RunDir, RunDirError, Settings, Target};
+use history::{FORMAT, RunDir, RunDirError};
 use serde_json::{Value, json};
 
-fn manifest() -> Manifest {
-    Manifest {
-        format: FORMAT,
-        zoobreak: "0.1.0".into(),
-        started: "2026-11-20T21:16:58Z".into(),
-        argv: vec!["zoobreak".into(), "test".into()],
-        settings: settings(),
-        schedule: json!([]),
-        machine: Machine {
-            kernel: "6.1".into(),
-            cores: 2,
-            partitions_by: "switch".into(),
-            disks_by: None,
-            root: false,
-            target_version: None,
-        },
-    }
-}
+mod sample;
 
-fn settings() -> Settings {
-    Settings {
-        target: Target::Zoobreak,
-        nodes: 3,
-        clients: 2,
-        time_s: 1.0,
-        rate: 100.0,
-        workload: "register".into(),
-        faults: vec!["kill".into(), "partition:leader".into()],
-        interval_s: 1.0,
-        heal: history::Heal::Fast,
-        pcap: false,
-        scenario: None,
-        seed: 7,
-        keys: 2,
-        tick_ms: 100,
-        init_limit: 10,
-        sync_limit: 5,
-        session_ms: 4000,
-        op_timeout_ms: 1000,
-        mutant: None,
-    }
-}
+use sample::manifest;
 
 fn rewrite(run: &RunDir, change: impl FnOnce(&mut Value)) {
     let path = run.path().join("manifest.json");
