@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::{ConfigError, Ignored, unmet};
@@ -59,14 +60,49 @@ impl<'a> Lines<'a> {
         self.get(key).ok_or_else(|| self.wrong(format!("{key} is missing")))
     }
 
+    /// A decimal number.
     pub(super) fn number(
         &self,
         key: &str,
         default: u64,
-        allowed: std::ops::RangeInclusive<u64>,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        self.parsed(key, default, allowed, |value| value.parse().ok())
+    }
+
+    /// A number that ZooKeeper reads from a system property of Java: octal after `0`, hexadecimal
+    /// after `0x` or `#` (`Integer.decode`).
+    pub(super) fn property(
+        &self,
+        key: &str,
+        default: u64,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        self.parsed(key, default, allowed, decode)
+    }
+
+    /// The same as [`Lines::number`], where -1 is the default too.
+    pub(super) fn number_or_minus_one(
+        &self,
+        key: &str,
+        default: u64,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        match self.get(key) {
+            Some("-1") => Ok(default),
+            _ => self.number(key, default, allowed),
+        }
+    }
+
+    fn parsed(
+        &self,
+        key: &str,
+        default: u64,
+        allowed: RangeInclusive<u64>,
+        parse: fn(&str) -> Option<u64>,
     ) -> Result<u64, ConfigError> {
         let Some((line, value)) = self.entry(key) else { return Ok(default) };
-        value.parse().ok().filter(|number| allowed.contains(number)).ok_or_else(|| {
+        parse(value).filter(|number| allowed.contains(number)).ok_or_else(|| {
             let (low, high) = (allowed.start(), allowed.end());
             self.at(line, format!("{key}: expected a number from {low} to {high}, found {value:?}"))
         })
@@ -83,15 +119,15 @@ impl<'a> Lines<'a> {
         Ok((ratio * 1000.0).round() as u32)
     }
 
-    /// `true` or `false`; false when absent.
+    /// `true` or `false`, in letters of any case; false when absent.
     pub(super) fn flag(&self, key: &str) -> Result<bool, ConfigError> {
         self.flag_or(key, false)
     }
 
-    /// `true` or `false`.
+    /// `true` or `false`, in letters of any case.
     pub(super) fn flag_or(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
         let Some((line, value)) = self.entry(key) else { return Ok(default) };
-        match value {
+        match value.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),
             _ => Err(self.at(line, format!("{key}: expected true or false, found {value:?}"))),
@@ -119,4 +155,18 @@ impl<'a> Lines<'a> {
     pub(super) fn wrong(&self, what: impl Into<String>) -> ConfigError {
         ConfigError::File { path: self.path.to_owned(), what: what.into() }
     }
+}
+
+/// As `Integer.decode` of Java reads what is not negative.
+fn decode(text: &str) -> Option<u64> {
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
+    let hexadecimal = ["0x", "0X", "#"].iter().find_map(|prefix| unsigned.strip_prefix(prefix));
+    let (digits, radix) = match (hexadecimal, unsigned.strip_prefix('0')) {
+        (Some(digits), _) => (digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+        (None, _) => (unsigned, 10),
+    };
+    // A second sign would be taken for a part of the number.
+    let is_number = digits.starts_with(|first: char| first.is_ascii_hexdigit());
+    u64::from_str_radix(digits, radix).ok().filter(|_| is_number)
 }

@@ -31,7 +31,7 @@ impl Lines<'_> {
     }
 
     pub(super) fn admin(&self) -> Result<Option<(String, u16)>, ConfigError> {
-        let port = self.number("admin.serverPort", 8080, 1..=65_535)? as u16;
+        let port = self.property("admin.serverPort", 8080, 1..=65_535)? as u16;
         let host = self.get("admin.serverAddress").unwrap_or("0.0.0.0");
         Ok(self.flag("admin.enableServer")?.then(|| (host.to_owned(), port)))
     }

@@ -83,6 +83,7 @@ fn keys_of_zookeeper_that_mean_nothing_here_are_listed() {
 fn keys_without_which_a_server_is_less_safe_are_refused() {
     let error = parse("dataDir=/d\nquorum.auth.enableSasl=true\n").unwrap_err();
     assert!(error.contains("zoo.cfg:2: quorum.auth.enableSasl: this server cannot do that"));
+    assert!(parse("dataDir=/d\nssl.crl=True\n").unwrap_err().contains("ssl.crl: this server"));
     parse("dataDir=/d\nquorum.auth.enableSasl=false\n").unwrap();
 }
 
@@ -99,6 +100,47 @@ fn what_tunes_a_server_is_read() {
     assert_eq!((config.snapshots_kept, config.max_batch, config.flush_delay_ms), (5, 7, 2));
     assert_eq!((config.fsync_warning_ms, config.max_cnxns, config.container_max), (20, 9, 4));
     assert_eq!(config.ignored, []);
+}
+
+#[test]
+fn numbers_and_flags_are_written_as_for_java() {
+    let buffer =
+        |value: &str| Ok(parse(&format!("dataDir=/d\njute.maxbuffer={value}\n"))?.max_buffer);
+    for (value, bytes) in [
+        ("0xfffff", 1_048_575),
+        ("0XFFFFF", 1_048_575),
+        ("#100000", 1 << 20),
+        ("010000", 1 << 12),
+        ("+4096", 4096),
+        ("4096", 4096),
+    ] {
+        assert_eq!(buffer(value), Ok::<_, String>(bytes), "{value}");
+    }
+    for value in [
+        "0x",
+        "0xg",
+        "0x+fffff",
+        "++4096",
+        "-4096",
+        "09999",
+        "4096L",
+        "1e4",
+        "",
+        "0x1ffffffffffffffff",
+    ] {
+        let error = buffer(value).unwrap_err();
+        assert!(error.contains("jute.maxbuffer: expected a number from 1024"), "{value}: {error}");
+    }
+    // Not a system property: decimal.
+    assert_eq!(parse("dataDir=/d\ntickTime=0100\n").unwrap().tick_ms, 100);
+    parse("dataDir=/d\ntickTime=0x100\n").unwrap_err();
+
+    let text = "dataDir=/d\ntickTime=100\nminSessionTimeout=-1\nmaxSessionTimeout=-1\n\
+        reconfigEnabled=True\nstandaloneEnabled=FALSE\n";
+    let config = parse(text).unwrap();
+    assert_eq!((config.min_session_ms, config.max_session_ms), (200, 2000));
+    assert!(config.reconfig_enabled && !config.standalone_enabled);
+    parse("dataDir=/d\nstandaloneEnabled=no\n").unwrap_err();
 }
 
 #[test]

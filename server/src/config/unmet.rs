@@ -21,7 +21,7 @@ const REFUSED: [&str; 11] = [
 ];
 
 /// What stands for a key here.
-const REASONS: [(&str, &str); 17] = [
+const REASONS: [(&str, &str); 16] = [
     ("autopurge.purgeInterval", "old snapshots and logs go with each new snapshot"),
     ("authProvider.1", "there are the schemes digest, ip and x509"),
     ("dataLogDir", "the log is kept in dataDir"),
@@ -37,7 +37,6 @@ const REASONS: [(&str, &str); 17] = [
     ("snapshot.trust.empty", "a log without its snapshot is never trusted"),
     ("ssl.keyStore.password", "keys in PEM files are not encrypted"),
     ("ssl.trustStore.password", "certificates in PEM files are not encrypted"),
-    ("standaloneEnabled", "a single server.N line makes an ensemble of one"),
     ("syncEnabled", "observers keep logs and snapshots"),
 ];
 
@@ -49,7 +48,9 @@ pub(super) fn reason(key: &str) -> Option<&'static str> {
 impl Lines<'_> {
     pub(super) fn refuse_what_must_not_be_ignored(&self) -> Result<(), ConfigError> {
         for key in REFUSED {
-            if let Some((line, "true")) = self.entry(key) {
+            if let Some((line, value)) = self.entry(key)
+                && value.eq_ignore_ascii_case("true")
+            {
                 let what = format!(
                     "{key}: this server cannot do that; it would be less safe than it seems"
                 );
