@@ -150,6 +150,53 @@ fn missing_and_garbled_files_are_named_and_what_is_left_is_left() {
     ensemble.assert_serves_znodes(1, "a", 150);
 }
 
+/// An epoch is a promise: an older one than the log shows was put back by somebody; a newer one is kept.
+#[test]
+fn an_older_epoch_is_refused_and_a_newer_one_is_kept() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::started(3, "");
+    let follower = ensemble.a_follower();
+    let state = ensemble.home(follower).join("zoobreak/state");
+    let first = fs::read_to_string(&state).expect("it has run");
+    let leader = ensemble.settle();
+    ensemble.kill(leader);
+    ensemble.settle();
+    ensemble.write_znodes("a", 3);
+    ensemble.start(leader);
+    ensemble.wait_until_level();
+    ensemble.kill(follower);
+    let second = fs::read_to_string(&state).expect("it has run");
+    assert_ne!(first, second, "another leader is another epoch");
+
+    fs::write(&state, first).expect("it is there");
+    let said = ensemble.refused(follower);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("is older than the history's"), "{}", said.stderr);
+
+    // It follows nobody of an older epoch. The others' next leader needs it, and begins a newer one.
+    fs::write(&state, with_accepted_epoch(&second, 70)).expect("it is there");
+    let leader = ensemble.settle();
+    ensemble.kill(leader);
+    ensemble.start(follower);
+    ensemble.settle();
+    let mut client = ensemble.client(follower);
+    let zxid = client.create("/newer", b"").expect("it serves").zxid;
+    assert_eq!(zxid >> 32, 71);
+    ensemble.start(leader);
+    ensemble.wait_until_level();
+    (1..=3).for_each(|id| ensemble.assert_serves_znodes(id, "a", 3));
+}
+
+/// A state file with another promise, and the checksum for it.
+fn with_accepted_epoch(text: &str, epoch: u32) -> String {
+    let line = |line: &str| match line.strip_prefix("acceptedEpoch=") {
+        Some(_) => format!("acceptedEpoch={epoch}\n"),
+        None => format!("{line}\n"),
+    };
+    let body: String = text.lines().filter(|line| !line.starts_with("crc=")).map(line).collect();
+    format!("{body}crc={:08x}\n", crc32fast::hash(body.as_bytes()))
+}
+
 #[test]
 fn a_server_without_room_on_its_disk_stops_and_says_so_and_the_others_serve() {
     let _alone = alone();
