@@ -178,7 +178,10 @@ impl Walk {
                     server.snapshot = server.snapshot.max(covered);
                 }
             }
-            Input::Timer(_) | Input::Submit { .. } | Input::Unreachable { .. } => {}
+            Input::Timer(_)
+            | Input::Submit { .. }
+            | Input::Unreachable { .. }
+            | Input::Forget { .. } => {}
         }
         Ok(())
     }

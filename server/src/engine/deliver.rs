@@ -13,7 +13,33 @@ use crate::{Mutant, ServerError};
 /// What an entry of the log's window takes besides its bytes.
 const ENTRY_BYTES: usize = 64;
 /// Bytes that the log's window may take however small the data is.
-const WINDOW_MIN: u64 = 16 << 20;
+const WINDOW_MIN: u64 = 2 << 20;
+/// Larger data gives it this part of its own size: a learner that lacks less is sent the log
+/// instead of a snapshot.
+const WINDOW_SHARE: u64 = 8;
+/// Bytes of log that need no snapshot however small the data is: a restart reads them quickly.
+const UNSAVED_MIN: u64 = 64 << 20;
+
+/// The newest part of the log, which is kept in memory: when it is full, its older half goes.
+#[derive(Default)]
+pub(super) struct Window {
+    /// What the newer half takes.
+    bytes: u64,
+    /// Where it begins.
+    middle: Zxid,
+}
+
+impl Window {
+    /// Another entry; returns up to where the window is to go now.
+    fn add(&mut self, zxid: Zxid, bytes: u64, data_size: u64) -> Option<Zxid> {
+        self.bytes += bytes;
+        if self.bytes < WINDOW_MIN.max(data_size / WINDOW_SHARE) / 2 {
+            return None;
+        }
+        self.bytes = 0;
+        Some(std::mem::replace(&mut self.middle, zxid))
+    }
+}
 
 impl Engine {
     pub(super) fn deliver(&mut self, entry: &Entry<Txn>) {
@@ -45,10 +71,17 @@ impl Engine {
         if let Some(session) = closed {
             self.close_session_here(session);
         }
+        self.count(entry.zxid, (entry.txn.len() + ENTRY_BYTES) as u64);
+    }
+
+    fn count(&mut self, zxid: Zxid, bytes: u64) {
         self.since_snapshot += 1;
-        self.window_bytes += (entry.txn.len() + ENTRY_BYTES) as u64;
+        self.log_bytes += bytes;
         if self.is_snapshot_due() {
-            self.take_snapshot(entry.zxid);
+            self.take_snapshot(zxid);
+        }
+        if let Some(upto) = self.window.add(zxid, bytes, self.tree.data_size()) {
+            self.input(zab::Input::Forget { upto });
         }
     }
 
@@ -81,17 +114,17 @@ impl Engine {
         }
     }
 
-    /// A snapshot is what empties the log's window. It is written when so many transactions have come
-    /// as the operator says, or sooner: when they take more memory than the data.
+    /// A snapshot is written when so many transactions have come as the operator says, or sooner:
+    /// when reading them at a restart would take longer than reading the data.
     fn is_snapshot_due(&self) -> bool {
-        let window_max = self.tree.data_size().max(WINDOW_MIN);
+        let log_max = self.tree.data_size().max(UNSAVED_MIN);
         self.snapshotting.is_none()
-            && (self.since_snapshot >= self.config.snap_count || self.window_bytes >= window_max)
+            && (self.since_snapshot >= self.config.snap_count || self.log_bytes >= log_max)
     }
 
     fn take_snapshot(&mut self, zxid: Zxid) {
         self.snapshotting = Some(zxid);
-        (self.since_snapshot, self.window_bytes) = (0, 0);
+        (self.since_snapshot, self.log_bytes) = (0, 0);
         self.worker.snapshot(zxid, State(self.tree.clone()));
     }
 
@@ -119,6 +152,6 @@ impl Engine {
         let Some(State(tree)) = state else { return };
         info!(%zxid, "state replaced");
         self.tree = tree;
-        (self.since_snapshot, self.window_bytes) = (0, 0);
+        (self.since_snapshot, self.log_bytes) = (0, 0);
     }
 }

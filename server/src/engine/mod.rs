@@ -41,6 +41,7 @@ use crate::tls::{Door, Stream};
 use crate::trace::{Step, Trace};
 use crate::{Config, Mutant, ServerError};
 
+use deliver::Window;
 use requests::{Client, Waiting};
 
 /// Silence that ends an election once a quorum agrees, if a server that could still vote says
@@ -66,8 +67,9 @@ pub(crate) struct Engine {
     tree: Tree,
     /// Transactions since the last snapshot was begun.
     since_snapshot: u64,
-    /// What they take in the log's window in memory.
-    window_bytes: u64,
+    /// What they take in the log.
+    log_bytes: u64,
+    window: Window,
     /// The snapshot being written.
     snapshotting: Option<Zxid>,
     worker: Worker<Txn, State>,
@@ -195,7 +197,8 @@ impl Engine {
             timers: Timers::default(),
             tree,
             since_snapshot: 0,
-            window_bytes: 0,
+            log_bytes: 0,
+            window: Window::default(),
             snapshotting: None,
             worker,
             caller,

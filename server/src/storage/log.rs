@@ -14,7 +14,7 @@ use super::file::sync_parent;
 /// The last byte is the version of what follows.
 const HEADER: &[u8; 8] = b"ZBLOG\0\0\x03";
 /// Room for appends that is kept after a sync.
-const PENDING_KEPT: usize = 1 << 20;
+const PENDING_KEPT: usize = 256 << 10;
 /// Length (u32) and CRC-32 of length and payload (u32), little-endian.
 const FRAME: usize = 8;
 
@@ -26,8 +26,8 @@ pub(super) struct Segment {
     /// Bytes in the file and in `pending` together.
     length: u64,
     pending: Vec<u8>,
-    /// Where each entry ends, in order.
-    ends: Vec<(Zxid, u64)>,
+    /// The first and the last entry.
+    entries: Option<(Zxid, Zxid)>,
 }
 
 /// What a segment holds on disk.
@@ -52,7 +52,7 @@ impl Segment {
             .map_err(|error| StorageError::io(&path, error))?;
         sync_parent(&path)?;
         let length = HEADER.len() as u64;
-        Ok(Segment { path, file, length, pending: Vec::new(), ends: Vec::new() })
+        Ok(Segment { path, file, length, pending: Vec::new(), entries: None })
     }
 
     /// Reads a segment. In the `newest` one, a tail that a crash may have torn is cut off;
@@ -78,14 +78,16 @@ impl Segment {
             .open(path)
             .and_then(|file| file.sync_all().map(|()| file))
             .map_err(|error| StorageError::io(path, error))?;
-        let ends = records.iter().map(|(entry, end)| (entry.zxid, *end as u64)).collect();
-        let entries = records.into_iter().map(|(entry, _)| entry).collect();
+        let entries: Vec<_> = records.into_iter().map(|(entry, _)| entry).collect();
         let segment = Segment {
             path: path.to_owned(),
             file,
             length: whole as u64,
             pending: Vec::new(),
-            ends,
+            entries: entries
+                .first()
+                .zip(entries.last())
+                .map(|(first, last)| (first.zxid, last.zxid)),
         };
         Ok(Contents { segment, entries, repaired })
     }
@@ -95,11 +97,11 @@ impl Segment {
     }
 
     pub(super) fn last(&self) -> Option<Zxid> {
-        self.ends.last().map(|(zxid, _)| *zxid)
+        self.entries.map(|(_, last)| last)
     }
 
     pub(super) fn first(&self) -> Option<Zxid> {
-        self.ends.first().map(|(zxid, _)| *zxid)
+        self.entries.map(|(first, _)| first)
     }
 
     /// Adds an entry, in memory.
@@ -112,7 +114,8 @@ impl Segment {
         frame[..4].copy_from_slice(&length.to_le_bytes());
         frame[4..].copy_from_slice(&checksum(length, payload).to_le_bytes());
         self.length += (FRAME + payload.len()) as u64;
-        self.ends.push((entry.zxid, self.length));
+        let first = self.first().unwrap_or(entry.zxid);
+        self.entries = Some((first, entry.zxid));
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -133,11 +136,22 @@ impl Segment {
         Ok(())
     }
 
-    /// Drops the entries after `after`, durably.
-    pub(super) fn truncate(&mut self, after: Zxid) -> Result<(), StorageError> {
+    /// Drops the entries after `after`, durably. Where they begin is read from the file: to know it
+    /// of every entry would take memory for what hardly ever happens.
+    pub(super) fn truncate<T: DeserializeOwned>(
+        &mut self,
+        after: Zxid,
+    ) -> Result<(), StorageError> {
         self.sync()?;
-        self.ends.retain(|(zxid, _)| *zxid <= after);
-        self.length = self.ends.last().map_or(HEADER.len() as u64, |(_, end)| *end);
+        let bytes = fs::read(&self.path).map_err(|error| StorageError::io(&self.path, error))?;
+        let (records, damage) = scan::<T>(&bytes);
+        if let Some(what) = damage {
+            let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
+            return Err(StorageError::damaged(&self.path, whole as u64, what));
+        }
+        let kept = records.iter().take_while(|(entry, _)| entry.zxid <= after).last();
+        self.length = kept.map_or(HEADER.len(), |(_, end)| *end) as u64;
+        self.entries = self.first().zip(kept.map(|(entry, _)| entry.zxid));
         self.file
             .set_len(self.length)
             .and_then(|()| self.file.sync_all())
@@ -363,7 +377,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), 5);
         let mut segment = Segment::open::<String>(&path, true).unwrap().segment;
-        segment.truncate(Zxid::new(1, 2)).unwrap();
+        segment.truncate::<u64>(Zxid::new(1, 2)).unwrap();
         let next = Entry { zxid: Zxid::new(2, 1), txn: "new".to_owned() };
         segment.append(&next);
         segment.sync().unwrap();

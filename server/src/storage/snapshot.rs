@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zab::Zxid;
@@ -14,7 +15,7 @@ use super::file::{beside, sync_parent};
 /// What every snapshot begins with, whatever its version.
 const NAME: &[u8; 7] = b"ZBSNAP\0";
 /// The last byte is the version of what follows.
-const HEADER: &[u8; 8] = b"ZBSNAP\0\x03";
+const HEADER: &[u8; 8] = b"ZBSNAP\0\x04";
 /// Written at once.
 const PIECE: usize = 256 << 10;
 /// Bytes after which the disk is waited for: the log, which shares it, must not wait for a large
@@ -70,13 +71,10 @@ fn write_to<S: Serialize>(path: &Path, state: &S) -> io::Result<()> {
         piece: Vec::with_capacity(PIECE + 1024),
         crc: crc32fast::Hasher::new(),
         unsynced: 0,
+        failed: None,
     };
-    sink.write_all(HEADER)?;
-    let mut sink = postcard::to_io(state, sink).map_err(io::Error::other)?;
-    sink.flush()?;
-    let crc = sink.crc.finalize();
-    sink.file.write_all(&crc.to_le_bytes())?;
-    sink.file.sync_all()
+    sink.piece.extend_from_slice(HEADER);
+    postcard::serialize_with_flavor(state, sink).map_err(io::Error::other)?
 }
 
 /// A file written in large pieces, with its checksum.
@@ -85,27 +83,58 @@ struct Sink {
     piece: Vec<u8>,
     crc: crc32fast::Hasher,
     unsynced: usize,
+    /// The first refusal: nothing is written after it.
+    failed: Option<io::Error>,
 }
 
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl Flavor for Sink {
+    type Output = io::Result<()>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.piece.push(byte);
+        self.flush_if_full();
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         self.piece.extend_from_slice(bytes);
+        self.flush_if_full();
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<io::Result<()>> {
+        Ok(self.finish())
+    }
+}
+
+impl Sink {
+    fn flush_if_full(&mut self) {
         if self.piece.len() >= PIECE {
-            self.flush()?;
+            if self.failed.is_none() {
+                self.failed = self.flush().err();
+            }
+            self.piece.clear();
         }
-        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.crc.update(&self.piece);
         self.file.write_all(&self.piece)?;
         self.unsynced += self.piece.len();
-        self.piece.clear();
         if self.unsynced >= SYNC_EVERY {
             self.unsynced = 0;
             self.file.sync_data()?;
         }
         Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.flush()?;
+        self.file.write_all(&self.crc.finalize().to_le_bytes())?;
+        self.file.sync_all()
     }
 }
 

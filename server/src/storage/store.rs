@@ -126,7 +126,7 @@ where
         }
         while let Some(segment) = self.segments.last_mut() {
             if segment.first().is_some_and(|first| first <= after) {
-                return segment.truncate(after);
+                return segment.truncate::<T>(after);
             }
             remove(segment.path())?;
             self.segments.pop();

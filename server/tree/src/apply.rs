@@ -120,11 +120,11 @@ impl Tree {
     /// has none and was not set for that long.
     fn check_reap(&self, path: &str, time_ms: i64) -> Result<(), ErrorCode> {
         let node = self.node(path)?;
-        if node.children > 0 {
+        if node.children() > 0 {
             return Err(ErrorCode::NotEmpty);
         }
-        let due = match node.owner {
-            Owner::Children => node.creates != 0,
+        let due = match node.owner() {
+            Owner::Children => node.creates() != 0,
             Owner::Ttl(ttl_ms) => time_ms.saturating_sub(node.mtime) > ttl_ms,
             Owner::Nobody | Owner::Session(_) => false,
         };

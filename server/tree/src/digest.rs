@@ -37,8 +37,8 @@ pub(crate) fn content(path: &str, node: &Node) -> u64 {
 pub(crate) fn metadata(path: &str, node: &Node) -> u64 {
     let mut hash = Hash::new(METADATA);
     hash.field(Some(path.as_bytes()));
-    hash.stat(&Stat { ephemeral_owner: node.owner.code(), ..node.stat() });
-    hash.int(node.creates);
+    hash.stat(&Stat { ephemeral_owner: node.owner().code(), ..node.stat() });
+    hash.int(node.creates());
     hash.finish()
 }
 

@@ -2,14 +2,15 @@
 //! side, so that no znode needs a list of their names.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::map::Map;
 
-/// A path in a [`Map`].
+/// A path in a [`Map`], whose pages are copied with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Path(Box<str>);
+pub(crate) struct Path(Arc<str>);
 
 impl Path {
     pub(crate) fn new(path: &str) -> Path {

@@ -6,7 +6,7 @@ use wire::{Acl, Data, ErrorCode, Identity, Stat, path, perms};
 use crate::access;
 use crate::digest;
 use crate::map::Map;
-use crate::node::Node;
+use crate::node::{Node, Rare};
 use crate::owner::Owner;
 use crate::paths::{Path, Paths, at, at_place};
 use crate::quota;
@@ -61,7 +61,7 @@ impl Tree {
         tree.put_in(ROOT, blank());
         for (path, node) in [(SYSTEM, blank()), (CONFIG, config()), (QUOTA, blank())] {
             tree.put_in(path, node);
-            tree.update_metadata(parent_of(path), |parent| parent.children += 1);
+            tree.update_parent(parent_of(path), |parent| parent.children += 1);
         }
         tree
     }
@@ -116,7 +116,7 @@ impl Tree {
         while let Some(parent) = parents.pop() {
             for (path, node) in self.children(parent) {
                 count += 1;
-                if node.children > 0 {
+                if node.children() > 0 {
                     parents.push(path.as_str());
                 }
             }
@@ -197,7 +197,7 @@ impl Tree {
 
     /// Adds a child to its parent, and to its session if it is ephemeral.
     pub(crate) fn attach(&mut self, path: &str, node: Node, zxid: u64) -> Undo {
-        let parent_pzxid = self.update_metadata(parent_of(path), |parent| {
+        let parent_pzxid = self.update_parent(parent_of(path), |parent| {
             parent.children += 1;
             parent.creates = parent.creates.wrapping_add(1);
             std::mem::replace(&mut parent.pzxid, zxid)
@@ -209,7 +209,7 @@ impl Tree {
     /// Takes a child without children out.
     pub(crate) fn detach(&mut self, path: &str, zxid: u64) -> Undo {
         let node = Box::new(self.take_out(path));
-        let parent_pzxid = self.update_metadata(parent_of(path), |parent| {
+        let parent_pzxid = self.update_parent(parent_of(path), |parent| {
             parent.children -= 1;
             std::mem::replace(&mut parent.pzxid, zxid)
         });
@@ -238,7 +238,7 @@ impl Tree {
 
     /// Adds a znode, but not to its parent.
     pub(crate) fn put_in(&mut self, path: &str, node: Node) {
-        match node.owner {
+        match node.owner() {
             Owner::Session(id) => {
                 if let Some(session) = self.sessions.get_mut(by_id(id)) {
                     session.ephemerals.insert(path);
@@ -261,13 +261,13 @@ impl Tree {
     /// Takes a znode out, but not from its parent.
     pub(crate) fn take_out(&mut self, path: &str) -> Node {
         let node = self.nodes.remove(at(path)).expect("the caller has looked it up");
-        debug_assert!(node.children == 0, "{path} has children");
+        debug_assert!(node.children() == 0, "{path} has children");
         if let Some(limited) = quota::limited_by(path) {
             self.quotas.remove(limited);
         }
         self.digest = self.digest.wrapping_sub(node_summand(path, &node));
         self.data_size -= size(path, &node);
-        match node.owner {
+        match node.owner() {
             Owner::Session(id) => {
                 if let Some(session) = self.sessions.get_mut(by_id(id)) {
                     session.ephemerals.remove(path);
@@ -294,14 +294,15 @@ impl Tree {
         Some(session)
     }
 
-    pub(crate) fn update_metadata<T>(
+    /// Changes what a parent knows of its children.
+    pub(crate) fn update_parent<T>(
         &mut self,
         path: &str,
-        change: impl FnOnce(&mut Node) -> T,
+        change: impl FnOnce(&mut Rare) -> T,
     ) -> T {
         let node = self.nodes.get_mut(at(path)).expect("a znode's parent exists");
         self.digest = self.digest.wrapping_sub(digest::metadata(path, node));
-        let result = change(node);
+        let result = node.change_rare(change);
         self.digest = self.digest.wrapping_add(digest::metadata(path, node));
         result
     }
@@ -319,7 +320,7 @@ fn blank() -> Node {
 fn config() -> Node {
     let read = Acl { perms: perms::READ, scheme: "world".into(), id: "anyone".into() };
     let mut node = Node::new(Some([].into()), vec![read], 0, 0, Owner::Nobody);
-    node.aversion = -1;
+    node.change_rare(|rare| rare.aversion = -1);
     node
 }
 

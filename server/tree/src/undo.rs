@@ -20,14 +20,14 @@ impl Tree {
         match undo {
             Undo::Attach { path, parent_pzxid } => {
                 self.take_out(&path);
-                self.update_metadata(parent_of(&path), |parent| {
+                self.update_parent(parent_of(&path), |parent| {
                     parent.children -= 1;
                     parent.creates = parent.creates.wrapping_sub(1);
                     parent.pzxid = parent_pzxid;
                 });
             }
             Undo::Detach { path, node, parent_pzxid } => {
-                self.update_metadata(parent_of(&path), |parent| {
+                self.update_parent(parent_of(&path), |parent| {
                     parent.children += 1;
                     parent.pzxid = parent_pzxid;
                 });

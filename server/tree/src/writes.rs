@@ -92,7 +92,7 @@ impl Tree {
         if self.node(&path).is_ok() {
             return Err(ErrorCode::NodeExists);
         }
-        if parent.owner.session().is_some() {
+        if parent.owner().session().is_some() {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
         if context.enforce_quota {
@@ -114,7 +114,7 @@ impl Tree {
         check_allowed(self.node(parent)?, perms::DELETE, context)?;
         let node = self.node(path)?;
         check_version(node.version, version)?;
-        if node.children > 0 {
+        if node.children() > 0 {
             return Err(ErrorCode::NotEmpty);
         }
         Ok(self.delete_empty(path, context.zxid))
@@ -181,10 +181,10 @@ impl Tree {
         path::validate(path).map_err(|_| ErrorCode::BadArguments)?;
         let acl = access::to_store(acl, context.who)?;
         let node = self.writable(context, path, perms::ADMIN)?;
-        check_version(node.aversion, version)?;
+        check_version(node.aversion(), version)?;
         let (stat, undo) = self.update(path, |node| {
             node.set_acl(acl);
-            node.aversion = next_version(node.aversion);
+            node.change_rare(|rare| rare.aversion = next_version(rare.aversion));
         });
         Ok(Effect { reply: Reply::SetAcl { stat }, fired: Vec::new(), undo: [Some(undo), None] })
     }
@@ -248,7 +248,7 @@ fn next_version(version: i32) -> i32 {
 
 /// Java's `%010d`: ten characters, a sign included.
 fn numbered(path: &str, mode: CreateMode, parent: &Node) -> String {
-    if mode.is_sequential() { format!("{path}{:010}", parent.creates) } else { path.to_owned() }
+    if mode.is_sequential() { format!("{path}{:010}", parent.creates()) } else { path.to_owned() }
 }
 
 #[cfg(test)]
@@ -267,7 +267,7 @@ mod tests {
     fn numbers_have_ten_characters_and_overflow_to_negative() {
         let number = |creates| {
             let mut parent = Node::new(None, Acl::open(), 1, 0, Owner::Nobody);
-            parent.creates = creates;
+            parent.change_rare(|rare| rare.creates = creates);
             numbered("/n", CreateMode::PersistentSequential, &parent)
         };
         assert_eq!(number(7), "/n0000000007");
@@ -281,7 +281,7 @@ mod tests {
         let mut tree = Tree::new();
         let open = Txn::CreateSession { id: 1, timeout_ms: 4000, password: [0; 16] };
         tree.apply(1, &open).reply.expect("a session");
-        tree.update(ROOT, |root| root.creates = i32::MAX);
+        tree.update(ROOT, |root| root.change_rare(|rare| rare.creates = i32::MAX));
         let mut create = |zxid| {
             let op = WriteOp::Create {
                 path: "/n".into(),

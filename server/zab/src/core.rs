@@ -210,6 +210,10 @@ impl<T> Core<T> {
         if after < self.snapshot || !self.log.knows(after) {
             return Err(Leave);
         }
+        // What was delivered is taken back by starting from the snapshot again.
+        if after < self.delivered && self.log.base() > self.snapshot {
+            return Err(Leave);
+        }
         self.log.truncate(after);
         self.configurations.truncated(after);
         self.new_contacts = true;
@@ -232,8 +236,13 @@ impl<T> Core<T> {
         // A snapshot that was overtaken by a reset is of no use here.
         if self.snapshot < upto && upto <= self.delivered {
             self.snapshot = upto;
-            self.log.compact(upto, self.config.log_kept);
+            self.forget(upto);
         }
+    }
+
+    /// Nothing that is still to be delivered leaves memory.
+    pub(crate) fn forget(&mut self, upto: Zxid) {
+        self.log.compact(upto.min(self.delivered), self.config.log_kept);
     }
 }
 

@@ -17,6 +17,10 @@ impl<T> Log<T> {
         Log { base, entries: entries.into_iter().collect() }
     }
 
+    pub(crate) fn base(&self) -> Zxid {
+        self.base
+    }
+
     pub(crate) fn last(&self) -> Zxid {
         self.entries.back().map_or(self.base, |entry| entry.zxid)
     }

@@ -55,6 +55,7 @@ where
     pub fn handle(&mut self, input: Input<T, S>, out: &mut Vec<Output<T, S>>) {
         match input {
             Input::Compact { upto } => return self.core.compact(upto),
+            Input::Forget { upto } => return self.core.forget(upto),
             Input::Stored { ops } => self.core.disk.stored(ops),
             Input::Received { from, .. } if from == self.core.config.id => return,
             Input::Received {

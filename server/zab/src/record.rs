@@ -109,6 +109,7 @@ impl<T, S> Input<T, S> {
             Input::Submit { txn } => Input::Submit { txn: (mapping.txn)(txn) },
             Input::Sync { token } => Input::Sync { token: *token },
             Input::Compact { upto } => Input::Compact { upto: *upto },
+            Input::Forget { upto } => Input::Forget { upto: *upto },
         }
     }
 }

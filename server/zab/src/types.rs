@@ -200,6 +200,12 @@ pub enum Input<T, S> {
         /// A delivered zxid.
         upto: Zxid,
     },
+    /// Entries up to `upto` take too much memory: those that are delivered are forgotten, whether
+    /// or not a snapshot holds them. They stay on disk.
+    Forget {
+        /// A zxid.
+        upto: Zxid,
+    },
 }
 
 /// What the driver must do, in the order given.

@@ -84,7 +84,7 @@ fn entry(zxid: Zxid) -> Entry<u8> {
 
 fn input(rng: &mut ChaCha8Rng) -> Inputs {
     let peer = rng.random_range(0..=5);
-    match rng.random_range(0..21) {
+    match rng.random_range(0..22) {
         0 => Input::Timer(timer(rng)),
         20 => Input::Unreachable { peer },
         1 => Input::Timer(Timer::Settle),
@@ -93,6 +93,7 @@ fn input(rng: &mut ChaCha8Rng) -> Inputs {
         4 => Input::Submit { txn: 7 },
         5 => Input::Sync { token: 7 },
         6 => Input::Compact { upto: zxid(rng) },
+        21 => Input::Forget { upto: zxid(rng) },
         _ => Input::Received { from: peer, message: message(rng, peer) },
     }
 }

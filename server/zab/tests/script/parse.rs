@@ -30,6 +30,7 @@ pub(crate) fn parse(line: &str) -> Event {
         ["timer", id, name] => input(id, Input::Timer(timer(name))),
         ["submit", id, txn] => input(id, Input::Submit { txn: number(txn) }),
         ["sync", id, token] => input(id, Input::Sync { token: number(token) }),
+        ["forget", id, upto] => input(id, Input::Forget { upto: zxid(upto) }),
         ["compact", id, upto] => input(id, Input::Compact { upto: zxid(upto) }),
         ["stored", id] => Event::Stored { id: number(id), ops: None },
         ["stored", id, n] => Event::Stored { id: number(id), ops: Some(number(n) as usize) },

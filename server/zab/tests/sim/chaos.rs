@@ -48,6 +48,10 @@ impl World {
         let (incarnation, app) = (self.nodes[&id].incarnation, self.nodes[&id].app);
         let delay = self.rng.random_range(1..=2 * self.habits.flush_us);
         self.after(delay, Event::Snapshot { id, incarnation, app });
+        // As a driver does that is short of memory.
+        if self.rng.random() {
+            self.step(id, Input::Forget { upto: app.zxid });
+        }
     }
 
     /// One fault, and when the next comes.
