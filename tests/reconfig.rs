@@ -97,7 +97,7 @@ fn reconfigurations_are_off_unless_allowed() {
 }
 
 fn reconfig(joining: &str, leaving: &str, cur_config_id: i64) -> Request {
-    let (joining, leaving, new_members) = (joining.into(), leaving.into(), String::new());
+    let (joining, leaving, new_members) = (joining.into(), leaving.into(), None);
     Request::Reconfig { joining, leaving, new_members, cur_config_id }
 }
 

@@ -159,7 +159,7 @@ fn quorum(
 #[test]
 fn servers_with_certificates_serve_and_survive_the_leader() {
     let _alone = alone();
-    let (mut ensemble, _files) =
+    let (mut ensemble, files) =
         quorum("", |id, authority, _| authority.sign(holder(&format!("server{id}"))));
     (1..=3).for_each(|id| ensemble.start(id));
     let leader = ensemble.settle();
@@ -170,6 +170,20 @@ fn servers_with_certificates_serve_and_survive_the_leader() {
         assert!(heard.is_empty() || heard.starts_with(&[21, 3]), "{heard:?}");
     }
     assert!(ensemble.log(leader).contains("corrupt message"), "{}", ensemble.log(leader));
+    let (authority, stranger) =
+        (files.path().join("authority.pem"), Authority::new("stranger", files.path()));
+    let foreign = stranger.sign(holder("client"));
+    for (shown, words) in [(None, "peer sent no certificates"), (Some(&*foreign), "UnknownIssuer")]
+    {
+        for addr in ensemble.peer_addrs(leader) {
+            let turned_away = || ensemble.log(leader).matches(words).count();
+            let before = turned_away();
+            let mut caller = dial_tls(addr, &authority, shown).expect("it listens");
+            let _refused = caller.write_all(&[7; 12]);
+            assert!(caller.read(&mut [0]).is_err(), "an alert of TLS");
+            until(words, seconds(10), || (turned_away() > before).then_some(()));
+        }
+    }
     ensemble.kill(leader);
     ensemble.settle();
     ensemble.write_znodes("b", 20);

@@ -29,8 +29,8 @@ pub(crate) struct Change {
     pub(crate) joining: String,
     /// Ids, with commas between them.
     pub(crate) leaving: String,
-    /// If not empty, all members, and the other two do not count.
-    pub(crate) new_members: String,
+    /// If present, all members, and the other two do not count.
+    pub(crate) new_members: Option<String>,
     /// The version that the present configuration must have; -1 is any.
     pub(crate) version: i64,
 }
@@ -39,17 +39,17 @@ impl Change {
     /// The members that it makes of the present ones, of which `participants_min` must vote.
     ///
     /// # Errors
-    /// `BadArguments`, as in ZooKeeper, for what makes no sense.
+    /// As in ZooKeeper: `MarshallingError` for leaving ids that are no numbers, `BadArguments` for
+    /// whatever else makes no sense.
     pub(crate) fn apply(
         &self,
         present: &Members,
         participants_min: usize,
     ) -> Result<Members, ErrorCode> {
-        let servers = match self.new_members.is_empty() {
-            true => self.step(membership::addresses(present)),
-            false => parse(&self.new_members),
+        let servers = match &self.new_members {
+            None => self.step(membership::addresses(present))?,
+            Some(all) => parse(all).ok_or(ErrorCode::BadArguments)?,
         };
-        let servers = servers.ok_or(ErrorCode::BadArguments)?;
         distinct_ports(&servers).map_err(|_| ErrorCode::BadArguments)?;
         let members = membership::of(&servers);
         match members.voters().count() >= participants_min {
@@ -61,17 +61,17 @@ impl Change {
     fn step(
         &self,
         mut servers: BTreeMap<ServerId, ServerAddress>,
-    ) -> Option<BTreeMap<ServerId, ServerAddress>> {
+    ) -> Result<BTreeMap<ServerId, ServerAddress>, ErrorCode> {
         for id in parts(&self.leaving) {
-            servers.remove(&id.parse().ok()?);
+            servers.remove(&id.parse().map_err(|_| ErrorCode::MarshallingError)?);
         }
-        let joining = parse(&self.joining)?;
+        let joining = parse(&self.joining).ok_or(ErrorCode::BadArguments)?;
         // Without it clients would not find the server.
         if joining.values().any(|address| address.client.is_none()) {
-            return None;
+            return Err(ErrorCode::BadArguments);
         }
         servers.extend(joining);
-        Some(servers)
+        Ok(servers)
     }
 }
 
@@ -92,10 +92,10 @@ mod tests {
 
     const PRESENT: &str = "server.1=a:1:2:participant\nserver.2=b:1:2:participant;0.0.0.0:3";
 
-    fn after(joining: &str, leaving: &str, new_members: &str) -> Result<String, ErrorCode> {
+    fn after(joining: &str, leaving: &str, all: Option<&str>) -> Result<String, ErrorCode> {
         let present = membership::of(&membership::parse(PRESENT.lines()).unwrap());
-        let [joining, leaving, new_members] =
-            [joining, leaving, new_members].map(ToOwned::to_owned);
+        let [joining, leaving] = [joining, leaving].map(ToOwned::to_owned);
+        let new_members = all.map(ToOwned::to_owned);
         let change = Change { joining, leaving, new_members, version: -1 };
         change.apply(&present, 2).map(|members| membership::lines(&members))
     }
@@ -103,31 +103,32 @@ mod tests {
     #[test]
     fn servers_join_leave_and_change() {
         let third = "server.3=c:1:2:observer;0.0.0.0:3";
-        assert_eq!(after(third, "", ""), Ok(format!("{PRESENT}\n{third}")));
+        assert_eq!(after(third, "", None), Ok(format!("{PRESENT}\n{third}")));
         let moved = "server.1=d:1:2:participant;d:3";
         let (_, second) = PRESENT.split_once('\n').unwrap();
-        assert_eq!(after(moved, "", ""), Ok(format!("{moved}\n{second}")));
+        assert_eq!(after(moved, "", None), Ok(format!("{moved}\n{second}")));
         let both = format!("server.3=c:1:2;3, {moved}");
         let expected = "server.1=d:1:2:participant;d:3\nserver.3=c:1:2:participant;0.0.0.0:3";
-        assert_eq!(after(&both, "2", ""), Ok(expected.to_owned()));
+        assert_eq!(after(&both, "2", None), Ok(expected.to_owned()));
         let whole = "server.7=g:1:2;3,server.8=h:1:2;3\nversion=100000000";
         let expected = "server.7=g:1:2:participant;0.0.0.0:3\nserver.8=h:1:2:participant;0.0.0.0:3";
-        assert_eq!(after("", "", whole), Ok(expected.to_owned()));
+        assert_eq!(after("", "", Some(whole)), Ok(expected.to_owned()));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for (joining, leaving, new_members) in [
-            ("some thing", "", ""),
-            ("server.3=c:1:2", "", ""),
-            ("server.3=b:1:9;3", "", ""),
-            ("", "x", ""),
-            ("", "2", ""),
-            ("server.2=b:1:2:observer;3", "", ""),
-            ("", "", "server.1=a:1:2"),
+        for (joining, leaving, all) in [
+            ("some thing", "", None),
+            ("server.3=c:1:2", "", None),
+            ("server.3=b:1:9;3", "", None),
+            ("", "2", None),
+            ("server.2=b:1:2:observer;3", "", None),
+            ("", "", Some("server.1=a:1:2")),
+            ("", "", Some("")),
         ] {
-            let after = after(joining, leaving, new_members);
-            assert_eq!(after, Err(ErrorCode::BadArguments), "{joining} {leaving} {new_members}");
+            let after = after(joining, leaving, all);
+            assert_eq!(after, Err(ErrorCode::BadArguments), "{joining} {leaving} {all:?}");
         }
+        assert_eq!(after("", "x", None), Err(ErrorCode::MarshallingError));
     }
 }

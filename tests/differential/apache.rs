@@ -1,12 +1,13 @@
-//! One Apache ZooKeeper server, as Debian's package has it.
+//! Apache ZooKeeper, as Debian's package has it: one server, or three.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support::ensemble::free_ports;
 use crate::support::{end, scratch};
 
 const JAR: &str = "/usr/share/java/zookeeper.jar";
@@ -23,46 +24,68 @@ pub(crate) fn missing() -> Option<String> {
 
 /// Ends with this value, and leaves nothing.
 pub(crate) struct Apache {
-    process: Child,
-    pub(crate) addr: SocketAddr,
+    processes: Vec<Child>,
+    pub(crate) addrs: Vec<SocketAddr>,
+    /// `server.N=…`, of an ensemble.
+    pub(crate) lines: Vec<String>,
     _directory: TempDir,
 }
 
 impl Apache {
-    /// `options` are lines of `zoo.cfg`, `properties` are Java's.
-    pub(crate) fn start(options: &str, properties: &[&str]) -> Apache {
-        let directory = scratch();
-        let addr = free_address();
-        let home = directory.path();
-        let config = format!(
-            "dataDir={}\nclientPortAddress={}\nclientPort={}\nadmin.enableServer=false\n{options}",
-            home.join("data").display(),
-            addr.ip(),
-            addr.port(),
-        );
-        fs::write(home.join("zoo.cfg"), config).expect("a scratch directory");
-        let process = Command::new("java")
-            .args(["-Xmx256m", "-XX:+UseSerialGC"])
-            .args(properties)
-            .args(["-cp", JAR])
-            .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
-            .arg(home.join("zoo.cfg"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("java has just run");
-        Apache { process, addr, _directory: directory }
+    /// One server alone. `options` are lines of `zoo.cfg`, `properties` are Java's.
+    pub(crate) fn alone(options: &str, properties: &[&str]) -> Apache {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_ports(1)[0]));
+        let own = format!("clientPortAddress={}\nclientPort={}\n", addr.ip(), addr.port());
+        Apache::start(vec![addr], Vec::new(), &format!("{own}{options}"), properties)
     }
+
+    /// Three servers.
+    pub(crate) fn ensemble(options: &str, properties: &[&str]) -> Apache {
+        let ports = free_ports(9);
+        let addr = |port: &[u16]| SocketAddr::from((Ipv4Addr::LOCALHOST, port[0]));
+        let addrs: Vec<SocketAddr> = ports.chunks(3).map(addr).collect();
+        let line = |(n, port): (usize, &[u16])| {
+            let (votes, learners) = (port[1], port[2]);
+            format!("server.{n}=127.0.0.1:{votes}:{learners}:participant;{}", addr(port))
+        };
+        let lines: Vec<String> = (1..).zip(ports.chunks(3)).map(line).collect();
+        let options = format!("initLimit=50\nsyncLimit=50\n{}\n{options}", lines.join("\n"));
+        Apache::start(addrs, lines, &options, properties)
+    }
+
+    fn start(
+        addrs: Vec<SocketAddr>,
+        lines: Vec<String>,
+        options: &str,
+        properties: &[&str],
+    ) -> Apache {
+        let directory = scratch();
+        let spawn = |id| server(id, &directory.path().join(format!("n{id}")), options, properties);
+        let processes = (1..=addrs.len()).map(spawn).collect();
+        Apache { processes, addrs, lines, _directory: directory }
+    }
+}
+
+fn server(id: usize, home: &Path, options: &str, properties: &[&str]) -> Child {
+    fs::create_dir(home).expect("a scratch directory");
+    fs::write(home.join("myid"), id.to_string()).expect("a scratch directory");
+    let config = format!("dataDir={}\nadmin.enableServer=false\n{options}", home.display());
+    fs::write(home.join("zoo.cfg"), config).expect("a scratch directory");
+    Command::new("java")
+        .args(["-Xmx256m", "-XX:+UseSerialGC"])
+        .args(properties)
+        .args(["-cp", JAR])
+        .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
+        .arg(home.join("zoo.cfg"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("java has just run")
 }
 
 impl Drop for Apache {
     fn drop(&mut self) {
-        end(&mut self.process);
+        self.processes.iter_mut().for_each(end);
     }
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
-    listener.local_addr().expect("it is bound")
 }

@@ -58,7 +58,11 @@ pub(crate) const EXPECTED: &[&str] = &[
 pub(crate) fn reached(steps: &[Step], record: &Record) -> Vec<String> {
     let mut reached = Vec::new();
     for (step, seen) in steps.iter().zip(&record[1..]) {
-        for seen in seen {
+        let is_reply = |what: &What| matches!(what, What::Reply { .. });
+        // The others are answers to what follows each step.
+        let first = seen.iter().find(|seen| is_reply(&seen.what));
+        let others = seen.iter().filter(|seen| !is_reply(&seen.what));
+        for seen in first.into_iter().chain(others) {
             reached.extend(match &seen.what {
                 What::Reply { xid, err: 0, .. } => (*xid != xid::PING).then(|| name(step)),
                 What::Reply { err, .. } => ErrorCode::from_i32(*err).map(|code| code.to_string()),

@@ -20,12 +20,14 @@ use wire::Response;
 
 use apache::Apache;
 use compare::{explain, first_difference, smallest};
-use play::{Player, Seen, What};
-use script::{Step, script};
+use play::{Player, Record, Seen, What};
+use script::{Step, script, script_for_three};
 use support::ensemble::Ensemble;
 use support::{alone, skip};
 
 const SEEDS: Range<u64> = 0..300;
+/// Of scripts for three servers.
+const SEEDS_FOR_THREE: Range<u64> = 0..60;
 /// Differences shown before the test gives up.
 const SHOWN: usize = 5;
 /// As `Ensemble` has them, and no limit.
@@ -47,13 +49,49 @@ fn scripts_are_answered_as_by_apache_zookeeper() {
     if let Some(why) = apache::missing() {
         return skip("scripts_are_answered_as_by_apache_zookeeper", &why);
     }
-    let apache = Apache::start(THEIR_OPTIONS, &THEIR_PROPERTIES);
+    let apache = Apache::alone(THEIR_OPTIONS, &THEIR_PROPERTIES);
     let ensemble = Ensemble::started(1, OUR_OPTIONS);
-    let (mut theirs, mut ours) = (Player::new(apache.addr), Player::new(ensemble.addr(1)));
+    let (theirs, ours) = (Player::new(&apache.addrs, &[]), Player::new(&[ensemble.addr(1)], &[]));
+    let reached = assert_alike(theirs, ours, seeds(SEEDS), script);
+    if seeds(SEEDS) == SEEDS {
+        assert_reached(&reached, coverage::EXPECTED);
+    }
+}
+
+#[test]
+fn three_servers_answer_as_three_of_apache_zookeeper() {
+    let _alone = alone();
+    if let Some(why) = apache::missing() {
+        return skip("three_servers_answer_as_three_of_apache_zookeeper", &why);
+    }
+    let theirs = format!("{THEIR_OPTIONS}reconfigEnabled=true\n");
+    let apache = Apache::ensemble(&theirs, &THEIR_PROPERTIES);
+    let ensemble = Ensemble::started(3, &format!("{OUR_OPTIONS}reconfigEnabled=true\n"));
+    let addrs: Vec<_> = (1..=3).map(|id| ensemble.addr(id)).collect();
+    let lines: Vec<_> = (1..=3).map(|id| ensemble.line(id)).collect();
+    let mut players = [Player::new(&apache.addrs, &apache.lines), Player::new(&addrs, &lines)];
+    players.iter_mut().for_each(Player::open_configuration);
+    let [theirs, ours] = players;
+    let reached = assert_alike(theirs, ours, seeds(SEEDS_FOR_THREE), script_for_three);
+    if seeds(SEEDS_FOR_THREE) == SEEDS_FOR_THREE {
+        assert_reached(
+            &reached,
+            &["Reconfig", "Multi", "AddWatch", "NodeDataChanged", "BadVersion"],
+        );
+    }
+}
+
+/// Plays the seeds' scripts on both sides; what was reached.
+fn assert_alike(
+    mut theirs: Player,
+    mut ours: Player,
+    seeds: Range<u64>,
+    script: fn(u64) -> Vec<Step>,
+) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut differ = |steps: &[Step]| {
         let (theirs, ours) = std::thread::scope(|scope| {
-            let theirs = scope.spawn(|| theirs.play(steps));
+            let theirs = scope.spawn(|| play_through(&mut theirs, steps));
             let ours = ours.play(steps);
             (theirs.join().expect("it plays"), ours)
         });
@@ -61,7 +99,7 @@ fn scripts_are_answered_as_by_apache_zookeeper() {
         first_difference(steps, &theirs, &ours)
     };
     let mut shown = Vec::new();
-    for seed in seeds() {
+    for seed in seeds {
         let steps = script(seed);
         if let Some(difference) = differ(&steps) {
             let (steps, difference) = smallest(steps, difference, &mut differ);
@@ -72,15 +110,30 @@ fn scripts_are_answered_as_by_apache_zookeeper() {
         }
     }
     assert!(shown.is_empty(), "{}", shown.join("\n"));
-    if seeds() == SEEDS {
-        let missed: Vec<_> =
-            coverage::EXPECTED.iter().filter(|what| !reached.contains(**what)).collect();
-        assert_eq!(missed, [] as [&&str; 0], "no script gets there");
-    }
+    reached
 }
 
-fn seeds() -> Range<u64> {
-    let Ok(asked) = std::env::var("ZOOBREAK_DIFF_SEEDS") else { return SEEDS };
+/// Three servers of Apache ZooKeeper 3.8.0 rarely leave a `sync` on a follower without an answer. That says
+/// nothing: the script is played again.
+fn play_through(theirs: &mut Player, steps: &[Step]) -> Record {
+    let mut record = theirs.play(steps);
+    for _ in 0..2 {
+        if !record.iter().flatten().any(|seen| seen.what == What::Silence) {
+            break;
+        }
+        record = theirs.play(steps);
+    }
+    record
+}
+
+fn assert_reached(reached: &BTreeSet<String>, expected: &[&str]) {
+    let missed: Vec<_> = expected.iter().filter(|what| !reached.contains(**what)).collect();
+    assert_eq!(missed, [] as [&&str; 0], "no script gets there");
+}
+
+/// Those asked for, or these.
+fn seeds(usual: Range<u64>) -> Range<u64> {
+    let Ok(asked) = std::env::var("ZOOBREAK_DIFF_SEEDS") else { return usual };
     let number = |text: &str| text.parse().expect("ZOOBREAK_DIFF_SEEDS is N or FROM..TO");
     match asked.split_once("..") {
         Some((from, to)) => number(from)..number(to),
@@ -92,7 +145,7 @@ fn seeds() -> Range<u64> {
 fn a_planted_difference_is_found_and_shown_in_a_few_steps() {
     let _alone = alone();
     let ensemble = Ensemble::started(1, OUR_OPTIONS);
-    let mut player = Player::new(ensemble.addr(1));
+    let mut player = Player::new(&[ensemble.addr(1)], &[]);
     let mut found = |plant: fn(&mut Seen) -> bool| {
         let mut differ = |steps: &[Step]| {
             let told = player.play(steps);
@@ -140,7 +193,7 @@ fn with(plant: fn(&mut Seen) -> bool, seen: &[Seen]) -> Vec<Seen> {
 fn what_is_deliberate_is_documented() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md");
     let page = std::fs::read_to_string(path).expect("it is in the repository");
-    for row in deliberate::ROWS {
-        assert!(page.contains(&format!("\n| {} |", row.cell)), "no row {:?} in {path}", row.cell);
+    for cell in deliberate::ROWS.iter().map(|row| row.cell).chain([deliberate::TOLD_TWICE]) {
+        assert!(page.contains(&format!("\n| {cell} |")), "no row {cell:?} in {path}");
     }
 }

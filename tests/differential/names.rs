@@ -1,6 +1,6 @@
 //! The script's terms for what each server calls differently: the root, zxids, times, sessions.
 
-use wire::{Identity, OpResult, Request, Response, Stat};
+use wire::{Data, Identity, OpResult, Request, Response, Stat};
 
 use crate::play::What;
 
@@ -13,8 +13,12 @@ const SLACK_MS: i64 = 2;
 /// Zxids count from 1, the creation of `/r`; what was before it is -2. Times are 1 if they are
 /// those of the step whose transaction they belong to, 2 if not, 3 if that was before the script.
 /// Sessions count from 1, as they were opened. Znodes have no order among their siblings.
+///
+/// Members are `{1}`, `{2}` and so on, in requests and in `/zookeeper/config`.
 pub(crate) struct Names {
     root: String,
+    /// `server.N=…`
+    members: Vec<String>,
     first_zxid: i64,
     sessions: Vec<i64>,
     /// Of the steps up to now, in order.
@@ -30,8 +34,9 @@ pub(crate) struct Window {
 }
 
 impl Names {
-    pub(crate) fn new(root: &str, first_zxid: i64) -> Names {
-        Names { root: root.to_owned(), first_zxid, sessions: Vec::new(), windows: Vec::new() }
+    pub(crate) fn new(root: &str, first_zxid: i64, members: &[String]) -> Names {
+        let (root, members) = (root.to_owned(), members.to_vec());
+        Names { root, members, first_zxid, sessions: Vec::new(), windows: Vec::new() }
     }
 
     /// Takes note of a session.
@@ -54,6 +59,10 @@ impl Names {
         | Request::SetWatches2 { relative_zxid, .. } = &mut real
         {
             *relative_zxid += self.first_zxid;
+        }
+        if let Request::Reconfig { joining, new_members, .. } = &mut real {
+            let texts = [joining].into_iter().chain(new_members);
+            texts.for_each(|text| *text = self.real_members(text));
         }
         real
     }
@@ -81,8 +90,11 @@ impl Names {
                 *path = self.path(path);
                 *stat = self.stat(stat);
             }
+            Response::GetData { data, stat } => {
+                *stat = self.stat(stat);
+                self.config(data, stat);
+            }
             Response::Exists { stat }
-            | Response::GetData { stat, .. }
             | Response::SetData { stat }
             | Response::GetAcl { stat, .. }
             | Response::SetAcl { stat } => *stat = self.stat(stat),
@@ -109,7 +121,11 @@ impl Names {
                 *path = self.path(path);
                 *stat = self.stat(stat);
             }
-            OpResult::SetData { stat } | OpResult::GetData { stat, .. } => *stat = self.stat(stat),
+            OpResult::SetData { stat } => *stat = self.stat(stat),
+            OpResult::GetData { data, stat } => {
+                *stat = self.stat(stat);
+                self.config(data, stat);
+            }
             OpResult::GetChildren { children } => self.children(children),
             OpResult::Delete | OpResult::Check | OpResult::Error { .. } => {}
         }
@@ -125,6 +141,26 @@ impl Names {
             ephemeral_owner: self.owner(stat.ephemeral_owner),
             ..*stat
         }
+    }
+
+    fn real_members(&self, text: &str) -> String {
+        let named = (1..).zip(&self.members);
+        named.fold(text.to_owned(), |text, (n, line)| text.replace(&format!("{{{n}}}"), line))
+    }
+
+    /// The members and the version in what `/zookeeper/config` says. Its length is that of the
+    /// addresses.
+    fn config(&self, data: &mut Data, stat: &mut Stat) {
+        let text = data.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let Some((members, version)) = text.and_then(|text| text.rsplit_once("\nversion=")) else {
+            return;
+        };
+        let Ok(version) = i64::from_str_radix(version, 16) else { return };
+        let named = (1..).zip(&self.members);
+        let members = named
+            .fold(members.to_owned(), |text, (n, line)| text.replace(line, &format!("{{{n}}}")));
+        *data = Some(format!("{members}\nversion={}", self.zxid(version)).into_bytes().into());
+        stat.data_length = -1;
     }
 
     fn zxid(&self, zxid: i64) -> i64 {

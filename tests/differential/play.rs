@@ -8,7 +8,7 @@ use wire::{Acl, ErrorCode, EventType, Request, Response, decode_notification, de
 
 use crate::connection::{Connection, Session};
 use crate::names::{Names, Window};
-use crate::script::{Action, SESSIONS, Step};
+use crate::script::{Action, CONFIG, SESSIONS, Step};
 use crate::support::{seconds, until};
 
 /// In the place of a session's number: one that is not among those of the script.
@@ -47,15 +47,18 @@ pub(crate) enum What {
 /// What was seen of each step; first, of the sessions' opening.
 pub(crate) type Record = Vec<Vec<Seen>>;
 
-/// A server, and a superuser's session that sweeps up after each script.
+/// A server or an ensemble, and a superuser's session that sweeps up after each script.
 pub(crate) struct Player {
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
+    /// `server.N=…`, of an ensemble.
+    members: Vec<String>,
     sweeper: Connection,
     plays: u32,
 }
 
 impl Player {
-    pub(crate) fn new(addr: SocketAddr) -> Player {
+    pub(crate) fn new(addrs: &[SocketAddr], members: &[String]) -> Player {
+        let addr = addrs[0];
         let mut sweeper = until("the server gives a session", seconds(60), || {
             let opened = Connection::open(addr, &Session::new(), LONG_MS).ok()?;
             opened.1.filter(|response| response.session_id != 0).map(|_| opened.0)
@@ -63,7 +66,22 @@ impl Player {
         let auth = Some(b"super:test".as_slice().into());
         let proof = Request::Auth { auth_type: 0, scheme: "digest".into(), auth };
         call(&mut sweeper, &proof).expect("the superuser is known").1.expect("no error");
-        Player { addr, sweeper, plays: 0 }
+        let (addrs, members) = (addrs.to_vec(), members.to_vec());
+        Player { addrs, members, sweeper, plays: 0 }
+    }
+
+    /// From here on everybody may reconfigure the ensemble, and has a configuration that is a
+    /// transaction's.
+    pub(crate) fn open_configuration(&mut self) {
+        let (path, acl, version) = (CONFIG.to_owned(), Acl::open(), -1);
+        let open = Request::SetAcl { path, acl, version };
+        call(&mut self.sweeper, &open).expect("an answer").1.expect("a superuser may");
+        let (joining, leaving, cur_config_id) = (String::new(), String::new(), -1);
+        let new_members = Some(self.members.join(","));
+        let same = Request::Reconfig { joining, leaving, new_members, cur_config_id };
+        until("all servers are there", seconds(60), || {
+            call(&mut self.sweeper, &same).expect("an answer").1.ok()
+        });
     }
 
     pub(crate) fn play(&mut self, steps: &[Step]) -> Record {
@@ -72,26 +90,33 @@ impl Player {
         let before_ms = now_ms();
         let (zxid, made) = call(&mut self.sweeper, &create(&root, 0)).expect("a root");
         made.expect("nobody else makes it");
-        let mut names = Names::new(&root, zxid);
+        let mut names = Names::new(&root, zxid, &self.members);
         names.windows.push(Window { upto: zxid, before_ms, after_ms: now_ms() });
-        let slots = std::array::from_fn(|_| Slot { connection: None, session: Session::new() });
-        let mut stage = Stage { addr: self.addr, sweeper: &mut self.sweeper, slots, names };
+        let slots = std::array::from_fn(|idx| Slot {
+            server: idx % self.addrs.len(),
+            connection: None,
+            session: Session::new(),
+        });
+        let mut stage = Stage { addrs: &self.addrs, sweeper: &mut self.sweeper, slots, names };
         let mut record = vec![stage.step(None)];
         record.extend(steps.iter().map(|step| stage.step(Some(step))));
         stage.end();
+        call(&mut self.sweeper, &sync()).expect("an answer").1.expect("it is brought up");
         delete_all(&mut self.sweeper, &root);
         record
     }
 }
 
 struct Stage<'a> {
-    addr: SocketAddr,
+    addrs: &'a [SocketAddr],
     sweeper: &'a mut Connection,
     slots: [Slot; SESSIONS],
     names: Names,
 }
 
 struct Slot {
+    /// Which server it is to be connected to.
+    server: usize,
     connection: Option<Connection>,
     session: Session,
 }
@@ -100,7 +125,8 @@ struct Slot {
 type Raw = (usize, What);
 
 impl Stage<'_> {
-    /// Does a step, then pings every session: events come before the answers to the pings.
+    /// Does a step, then pings every session: events come before the answers to the pings. Several
+    /// servers are asked to catch up instead, after which the next step finds them level.
     fn step(&mut self, step: Option<&Step>) -> Vec<Seen> {
         let before_ms = now_ms();
         let mut raw = Vec::new();
@@ -110,7 +136,8 @@ impl Stage<'_> {
         }
         let first = step.map_or(0, |step| step.session);
         for idx in (0..SESSIONS).map(|n| (first + n) % SESSIONS) {
-            self.ask(idx, &Request::Ping, &mut raw);
+            let last = if self.addrs.len() == 1 { Request::Ping } else { sync() };
+            self.ask(idx, &last, &mut raw);
         }
         let zxids = raw.iter().filter_map(|(_, what)| match what {
             What::Reply { zxid, .. } => Some(*zxid),
@@ -137,6 +164,7 @@ impl Stage<'_> {
             }
             Action::Reconnect { timeout_ms } => {
                 self.slots[idx].connection = None;
+                self.slots[idx].server = (self.slots[idx].server + 1) % self.addrs.len();
                 self.open(idx, *timeout_ms, raw);
             }
             Action::Intrude => self.intrude(idx, raw),
@@ -148,12 +176,15 @@ impl Stage<'_> {
     fn open(&mut self, idx: usize, timeout_ms: i32, raw: &mut Vec<Raw>) {
         for _ in 0..2 {
             let session = self.slots[idx].session.clone();
-            let (connection, seen) = self.connect(&session, timeout_ms);
+            let server = self.slots[idx].server;
+            let (connection, seen) = self.connect(server, &session, timeout_ms);
             let refused = seen == What::Refused;
             raw.push((idx, seen));
-            self.slots[idx] = match (connection, refused) {
-                (None, _) => Slot { connection: None, session: Session::new() },
-                (Some((connection, session)), _) => Slot { connection: Some(connection), session },
+            self.slots[idx] = match connection {
+                None => Slot { server, connection: None, session: Session::new() },
+                Some((connection, session)) => {
+                    Slot { server, connection: Some(connection), session }
+                }
             };
             if !refused {
                 return;
@@ -163,10 +194,11 @@ impl Stage<'_> {
 
     fn connect(
         &mut self,
+        server: usize,
         session: &Session,
         timeout_ms: i32,
     ) -> (Option<(Connection, Session)>, What) {
-        match Connection::open(self.addr, session, timeout_ms) {
+        match Connection::open(self.addrs[server], session, timeout_ms) {
             Err(_) => (None, What::Silence),
             Ok((_, None)) => (None, What::Closed),
             Ok((_, Some(response))) if response.session_id == 0 => (None, What::Refused),
@@ -187,14 +219,14 @@ impl Stage<'_> {
         let mut forged = self.slots[idx].session.clone();
         forged.password[0] ^= 1;
         if forged.id != 0 {
-            raw.push((STRANGER, self.connect(&forged, LONG_MS).1));
+            raw.push((STRANGER, self.connect(self.slots[idx].server, &forged, LONG_MS).1));
         }
     }
 
     /// A session with the shortest timeout makes an ephemeral and is not heard of again. A second
     /// ephemeral, out of the script's sight, tells when it is over.
     fn expire(&mut self, path: &str, raw: &mut Vec<Raw>) {
-        let (opened, seen) = self.connect(&Session::new(), 1);
+        let (opened, seen) = self.connect(0, &Session::new(), 1);
         raw.push((STRANGER, seen));
         let Some((mut connection, _)) = opened else { return };
         let sign = self.names.real_path("/r") + "-sign";
@@ -296,6 +328,10 @@ fn call(
         What::Reply { zxid, err, .. } => Ok((zxid, Err(err))),
         other => Err(io::Error::other(format!("{request:?}: {other:?}"))),
     }
+}
+
+fn sync() -> Request {
+    Request::Sync { path: "/".to_owned() }
 }
 
 fn create(path: &str, flags: i32) -> Request {

@@ -1,9 +1,9 @@
 //! Scripts of requests, drawn from a seed. Pure.
 //!
 //! Scripts live below `/r`, whatever the servers call that znode, and count zxids from the one
-//! that created it. What ends or spoils Apache ZooKeeper 3.8.0 is left out: a `check` outside of a
-//! multi, and a `createTTL` with a persistent znode's flags and a negative time to live. So is
-//! what gives a znode two kinds of watch of one session: there, the later replaces the earlier
+//! that created it. What ends Apache ZooKeeper 3.8.0 is left out: a `createTTL` with a persistent
+//! znode's flags and a negative time to live, and with several servers a `check` outside of a multi, which
+//! its followers do not understand. So is what gives a znode two kinds of watch of one session: there, the later replaces the earlier
 //! (ZOOKEEPER-4466).
 
 use std::collections::BTreeSet;
@@ -16,6 +16,8 @@ use wire::{Acl, Data, Request};
 /// Sessions that take part in a script.
 pub(crate) const SESSIONS: usize = 3;
 const STEPS: usize = 40;
+/// Says who the members are.
+pub(crate) const CONFIG: &str = "/zookeeper/config";
 
 /// One thing that happens before the next one does.
 #[derive(Clone, PartialEq)]
@@ -51,12 +53,16 @@ impl fmt::Debug for Step {
 
 /// The script of a seed.
 pub(crate) fn script(seed: u64) -> Vec<Step> {
-    let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
+    let mut draw = Draw { rng: ChaCha8Rng::seed_from_u64(seed), members: 0 };
     // Waiting for a session to expire takes a second.
     let expiry = draw.chance(3).then(|| draw.below(STEPS));
-    let mut kinds = Kinds::default();
-    let steps = (0..STEPS).map(|at| draw.step(expiry == Some(at)));
-    steps.filter(|step| kinds.are_kept_apart(step)).collect()
+    draw.steps(expiry)
+}
+
+/// The script of a seed for three servers: with reconfigurations that change no member, and without
+/// what takes its time.
+pub(crate) fn script_for_three(seed: u64) -> Vec<Step> {
+    Draw { rng: ChaCha8Rng::seed_from_u64(seed), members: 3 }.steps(None)
 }
 
 /// Which znodes each session has watched in which way: ordinary, persistent, recursive.
@@ -97,11 +103,21 @@ fn watched(request: &Request) -> [Vec<&String>; 3] {
     }
 }
 
-struct Draw(ChaCha8Rng);
+struct Draw {
+    rng: ChaCha8Rng,
+    /// 0: one server alone, which has no members.
+    members: usize,
+}
 
 impl Draw {
+    fn steps(&mut self, expiry: Option<usize>) -> Vec<Step> {
+        let mut kinds = Kinds::default();
+        let steps = (0..STEPS).map(|at| self.step(expiry == Some(at)));
+        steps.filter(|step| kinds.are_kept_apart(step)).collect()
+    }
+
     fn below(&mut self, n: usize) -> usize {
-        self.0.random_range(0..n)
+        self.rng.random_range(0..n)
     }
 
     fn chance(&mut self, percent: usize) -> bool {
@@ -116,6 +132,7 @@ impl Draw {
         let session = self.below(SESSIONS);
         let action = match self.below(100) {
             _ if expiry => Action::Expire { path: self.path() },
+            _ if self.members > 0 && self.chance(6) => Action::Call(self.reconfig()),
             0 => Action::Intrude,
             1 | 2 => Action::Reconnect { timeout_ms: self.one_of(&[30_000, 45_000, i32::MAX]) },
             3 => Action::Call(Request::CloseSession),
@@ -200,9 +217,36 @@ impl Draw {
         };
         match self.below(4) {
             0 => Request::WhoAmI,
+            1 if self.members == 0 && self.chance(20) => {
+                Request::Check { path: self.path(), version: self.version() }
+            }
             1 => Request::Unknown { opcode: self.one_of(&[999, 10, -1, 20, -10]) },
             _ => Request::MultiRead { ops: (0..self.below(4)).map(|_| op(self)).collect() },
         }
+    }
+
+    /// What changes no member: who leads would be a matter of time.
+    fn reconfig(&mut self) -> Request {
+        let (joining, leaving, new_members) = self.one_of(&[
+            ("", "", Some("{1},{2},{3}")),
+            ("", "", Some("{3},{2},{1}")),
+            ("some thing", "x", Some("{1},{2},{3}")),
+            ("{2}", "", None),
+            ("{1},{3}", "", None),
+            ("", "9", None),
+            ("{2}", "7,9", None),
+            ("", "x", None),
+            ("some thing", "", None),
+            ("", "", Some("some thing")),
+            ("", "", Some("")),
+            ("server.3=127.0.0.1:1:2", "", None),
+            ("", "1,2,3", None),
+            ("", "", None),
+        ]);
+        let (joining, leaving) = (joining.to_owned(), leaving.to_owned());
+        let new_members = new_members.map(str::to_owned);
+        let cur_config_id = self.one_of(&[-1, -1, -1, -1, -1, 0, 7, i64::MAX]);
+        Request::Reconfig { joining, leaving, new_members, cur_config_id }
     }
 
     fn watching(&mut self) -> Request {
@@ -301,6 +345,9 @@ impl Draw {
             "/r/none/",
             "/r/none//a",
         ];
+        if self.members > 0 && self.chance(2) {
+            return CONFIG.to_owned();
+        }
         let few = if self.chance(8) { ODD } else { USUAL };
         self.one_of(few).to_owned()
     }

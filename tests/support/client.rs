@@ -164,7 +164,8 @@ impl<S: Read + Write> Client<S> {
         self.receive()
     }
 
-    fn receive(&mut self) -> io::Result<Vec<u8>> {
+    /// The payload of the next frame.
+    pub(crate) fn receive(&mut self) -> io::Result<Vec<u8>> {
         let mut len = [0; 4];
         self.stream.read_exact(&mut len)?;
         let len = usize::try_from(i32::from_be_bytes(len)).map_err(io::Error::other)?;

@@ -42,7 +42,7 @@ impl Engine {
             }
             Request::GetAcl { path } => {
                 let (acl, stat) = self.tree.get_acl(&path, &who)?;
-                Response::GetAcl { acl, stat }
+                Response::GetAcl { acl, stat: self.shown(&path, stat) }
             }
             Request::MultiRead { ops } => {
                 let results = ops.into_iter().map(|op| self.read_one(&who, op)).collect();
@@ -93,16 +93,26 @@ impl Engine {
         Ok(Some(response))
     }
 
-    /// A znode's data. Before the first reconfiguration `/zookeeper/config` has none in the tree:
-    /// it shows the members that the servers were started with.
     fn data(&self, path: &str) -> Result<(Data, Stat), ErrorCode> {
-        let (data, mut stat) = self.tree.get_data(path)?;
-        if path != tree::CONFIG || data.as_ref().is_some_and(|data| !data.is_empty()) {
-            return Ok((data, stat));
-        }
-        let text = membership::data(self.peer.configuration());
-        stat.data_length = i32::try_from(text.len()).unwrap_or(i32::MAX);
-        Ok((Some(text.into_bytes().into()), stat))
+        let (data, stat) = self.tree.get_data(path)?;
+        let members = self.first_members(path, &stat).map(|text| text.into_bytes().into());
+        Ok((members.or(data), self.shown(path, stat)))
+    }
+
+    /// A stat, with the length of the data that are shown.
+    fn shown(&self, path: &str, stat: Stat) -> Stat {
+        let members = self.first_members(path, &stat);
+        let length =
+            members.map_or(stat.data_length, |text| text.len().try_into().unwrap_or(i32::MAX));
+        Stat { data_length: length, ..stat }
+    }
+
+    /// Before the first reconfiguration `/zookeeper/config` has no data in the tree: it shows the
+    /// members that the servers were started with, if there are more than one server alone.
+    fn first_members(&self, path: &str, stat: &Stat) -> Option<String> {
+        let is_empty = path == tree::CONFIG && stat.data_length == 0;
+        let shows = is_empty && !self.config.servers.is_empty();
+        shows.then(|| membership::data(self.peer.configuration()))
     }
 
     /// The watch is set even if the znode does not exist, but not if its stat is not for this
@@ -122,7 +132,7 @@ impl Engine {
             self.watches.watch_data(conn, path);
         }
         allowed?;
-        Ok(Response::Exists { stat: self.tree.exists(path)? })
+        Ok(Response::Exists { stat: self.shown(path, self.tree.exists(path)?) })
     }
 
     fn children(
@@ -133,11 +143,11 @@ impl Engine {
         watch: bool,
     ) -> Result<(Vec<String>, Stat), ErrorCode> {
         self.tree.authorize(path, perms::READ, who)?;
-        let found = self.tree.get_children(path)?;
+        let (children, stat) = self.tree.get_children(path)?;
         if watch {
             self.watches.watch_children(conn, path);
         }
-        Ok(found)
+        Ok((children, self.shown(path, stat)))
     }
 
     /// One operation of a multiRead. It leaves no watch, whatever it says, as in ZooKeeper.

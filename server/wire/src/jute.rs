@@ -115,9 +115,14 @@ impl<'a> Reader<'a> {
     /// The same, where null is allowed: it is read as empty. Some clients (kazoo) send it for
     /// an empty string.
     pub fn string_or_null(&mut self, field: &'static str) -> Result<String, Error> {
+        self.optional_string(field).map(Option::unwrap_or_default)
+    }
+
+    /// The same, where null is not the same as empty.
+    pub fn optional_string(&mut self, field: &'static str) -> Result<Option<String>, Error> {
         match self.clone().int(field)? {
-            -1 => self.int(field).map(|_| String::new()),
-            _ => self.string(field),
+            -1 => self.int(field).map(|_| None),
+            _ => self.string(field).map(Some),
         }
     }
 

@@ -71,9 +71,9 @@ pub enum Request {
     /// The identities of the connection.
     WhoAmI,
     /// Change the members of the ensemble: `joining` and `leaving` (with commas between them) or,
-    /// if it is not empty, `new_members` as a whole; if the present configuration is
+    /// if there are any, `new_members` as a whole; if the present configuration is
     /// `cur_config_id`, -1 is any.
-    Reconfig { joining: String, leaving: String, new_members: String, cur_config_id: i64 },
+    Reconfig { joining: String, leaving: String, new_members: Option<String>, cur_config_id: i64 },
     /// End the session.
     CloseSession,
     /// An operation that this crate cannot decode; answer `Unimplemented`.
@@ -226,7 +226,7 @@ pub(crate) fn read_body(reader: &mut Reader<'_>, opcode: i32) -> Result<Request,
         opcode::RECONFIG => Request::Reconfig {
             joining: reader.string_or_null("joiningServers")?,
             leaving: reader.string_or_null("leavingServers")?,
-            new_members: reader.string_or_null("newMembers")?,
+            new_members: reader.optional_string("newMembers")?,
             cur_config_id: reader.long("curConfigId")?,
         },
         opcode::CLOSE_SESSION => Request::CloseSession,
@@ -312,7 +312,8 @@ pub(crate) fn write_body(writer: &mut Writer<'_>, request: &Request) {
                 .for_each(|paths| writer.strings(paths));
         }
         Request::Reconfig { joining, leaving, new_members, cur_config_id } => {
-            [joining, leaving, new_members].into_iter().for_each(|text| writer.string(text));
+            [joining, leaving].into_iter().for_each(|text| writer.string(text));
+            writer.buffer(new_members.as_ref().map(String::as_bytes));
             writer.long(*cur_config_id);
         }
         Request::Ping

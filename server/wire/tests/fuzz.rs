@@ -134,7 +134,7 @@ fn all_requests() -> Vec<Request> {
         Request::SetData { path: path(), data: data.clone(), version: 2 },
     ];
     let check = Request::Check { path: path(), version: 2 };
-    let (joining, leaving, new_members) = ("server.1=h:1:2;3".into(), "2".into(), "".into());
+    let (joining, leaving, new_members) = ("server.1=h:1:2;3".into(), "2".into(), None);
     let reconfig = Request::Reconfig { joining, leaving, new_members, cur_config_id: -1 };
     let reads = vec![
         Request::GetData { path: path(), watch: true },

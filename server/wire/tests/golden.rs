@@ -219,18 +219,18 @@ fn an_unknown_opcode_is_a_request_whatever_follows() {
 
 #[test]
 fn a_reconfig_has_three_texts_and_a_version() {
-    let request = |joining: &str, leaving: &str, new_members: &str| Request::Reconfig {
+    let request = |joining: &str, leaving: &str, new_members: Option<&str>| Request::Reconfig {
         joining: joining.to_owned(),
         leaving: leaving.to_owned(),
-        new_members: new_members.to_owned(),
+        new_members: new_members.map(str::to_owned),
         cur_config_id: -1,
     };
     let bytes = "00000001 00000010 00000001 61 00000001 62 00000001 63 ffffffffffffffff";
-    assert_request(1, &request("a", "b", "c"), bytes);
+    assert_request(1, &request("a", "b", Some("c")), bytes);
     // Clients say null for what they do not ask.
     let bytes = "00000001 00000010 ffffffff 00000001 62 ffffffff ffffffffffffffff";
     let (_, decoded) = decode_request(&hex(bytes)).unwrap();
-    assert_eq!(decoded, request("", "b", ""));
+    assert_eq!(decoded, request("", "b", None));
     let body = Response::GetData { data: data("v"), stat: STAT };
     let bytes = format!("00000003 0000000000000009 00000000 00000001 76 {STAT_BYTES}");
     assert_reply(ReplyHeader::ok(3, 9), Some(&body), opcode::RECONFIG, &bytes);
