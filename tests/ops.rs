@@ -133,6 +133,7 @@ fn figures_of_the_leader_and_of_followers_are_served_over_http() {
         ("lsnp", "last_snapshot", "timestamp"),
         ("icfg", "initial_configuration", "initial_configuration"),
         ("obsr", "observers", "synced_observers"),
+        ("orst", "observer_connection_stat_reset", "error"),
         ("sysp", "system_properties", "os.name"),
         ("gtmk", "get_trace_mask", "tracemask"),
         ("set_trace_mask?traceMask=7", "set_trace_mask", "tracemask"),

@@ -8,11 +8,17 @@ const OTHERS: usize = 128;
 /// Raises the limit as far as it may be, and tells how many connections of clients there may be:
 /// a server that cannot open its log would have to stop. `asked`: `maxCnxns`.
 pub(crate) fn room_for_clients(asked: usize) -> usize {
-    let room = room(open_files_max());
+    let room = room(raised_open_files_max());
     if asked == 0 { room } else { asked.min(room) }
 }
 
-fn open_files_max() -> usize {
+/// How many the system lets this process have.
+pub(crate) fn open_files_max() -> Option<usize> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    usize::try_from(soft).ok()
+}
+
+fn raised_open_files_max() -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return usize::MAX };
     let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     usize::try_from(if raised.is_ok() { hard } else { soft }).unwrap_or(usize::MAX)

@@ -22,12 +22,15 @@ pub(crate) struct Metrics {
     pub(crate) quorum_ack: Summary,
     pub(crate) looking: u64,
     pub(crate) proposals: u64,
+    pub(crate) proposal_bytes: Sizes,
     pub(crate) commits: u64,
     pub(crate) learner_proposals: u64,
     pub(crate) learner_commits: u64,
     pub(crate) diffs: u64,
     pub(crate) snaps: u64,
     pub(crate) expired: u64,
+    /// Clients whose proof of who they are was refused.
+    pub(crate) auth_failed: u64,
     /// Past `fsync.warningthresholdms`.
     pub(crate) slow_fsyncs: u64,
     /// Writes of this server's clients past a hard limit of a quota.
@@ -44,6 +47,29 @@ pub(crate) struct Metrics {
     down_since: Option<Instant>,
     proposed: VecDeque<(Zxid, Instant)>,
     digests: VecDeque<(u64, u64)>,
+}
+
+/// Bytes of the last, of the smallest and of the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) last: i64,
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+}
+
+/// As in ZooKeeper where there was none yet.
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes { last: -1, min: -1, max: -1 }
+    }
+}
+
+impl Sizes {
+    fn add(&mut self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let min = if self.last < 0 { bytes } else { self.min.min(bytes) };
+        *self = Sizes { last: bytes, min, max: self.max.max(bytes) };
+    }
 }
 
 impl Metrics {
@@ -87,6 +113,7 @@ impl Metrics {
         match (output, role) {
             (Output::Store(Store::Append(entry)), Role::Leading { .. }) => {
                 self.proposals += 1;
+                self.proposal_bytes.add(entry.txn.len());
                 self.proposed.push_back((entry.zxid, Instant::now()));
             }
             (Output::Store(Store::Append(_)), _) => self.learner_proposals += 1,
@@ -175,6 +202,8 @@ mod tests {
         metrics.output(&Output::Deliver(entry(1)), LEADING);
         metrics.output(&Output::Deliver(entry(2)), LEADING);
         assert_eq!((metrics.proposals, metrics.commits), (3, 2));
+        let bytes = i64::try_from(entry(1).txn.len()).unwrap();
+        assert_eq!(metrics.proposal_bytes, Sizes { last: bytes, min: bytes, max: bytes });
         assert_eq!(metrics.quorum_ack.count(), 2);
         metrics.output(&Output::SendSnapshot { to: 2, zxid: Zxid::ZERO }, LEADING);
         for to in [2, 3] {
@@ -187,6 +216,13 @@ mod tests {
         assert_eq!((metrics.snaps, metrics.diffs, metrics.synced.len()), (1, 1, 2));
         metrics.role(LEADING, Role::Looking, Instant::now());
         assert!(metrics.synced.is_empty());
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_last_the_smallest_and_the_largest() {
+        let mut sizes = Sizes::default();
+        [7, 3, 9, 5].into_iter().for_each(|bytes| sizes.add(bytes));
+        assert_eq!(sizes, Sizes { last: 5, min: 3, max: 9 });
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::words::{
     since_1970,
 };
 use super::{Desk, Facts, Guest, Want, bytes_in, version};
+use crate::metrics::Sizes;
 
 /// Every command: its name, its other names, what it needs.
 const COMMANDS: &[(&str, &[&str])] = &[
@@ -27,6 +28,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("last_snapshot", &["lsnp"]),
     ("leader", &["lead"]),
     ("monitor", &["mntr"]),
+    ("observer_connection_stat_reset", &["orst"]),
     ("observers", &["obsr"]),
     ("ruok", &[]),
     ("server_stats", &["srvr"]),
@@ -113,6 +115,7 @@ impl Desk {
             "watches" => watches(facts),
             "watches_by_path" => watches_by_path(facts),
             "zabstate" => zab_state(self, facts),
+            // `ruok`; and nothing is counted of one observer's connection.
             _ => Map::new(),
         }
     }
@@ -173,7 +176,7 @@ impl Desk {
     fn server_stats(&self, facts: &Facts) -> Map<String, Value> {
         let latency = self.registry.latencies().all;
         let bytes = bytes_in(&self.config.data_dir);
-        object(json!({
+        let mut answer = object(json!({
             "version": version(),
             "read_only": facts.is_read_only(),
             "server_stats": {
@@ -190,9 +193,18 @@ impl Desk {
                 "min_latency": latency.min_ms(),
                 "num_alive_client_connections": facts.connections,
                 "uptime": facts.uptime.as_millis() as u64,
+                "fsync_threshold_exceed_count": facts.metrics.slow_fsyncs,
+                "auth_failed_count": facts.metrics.auth_failed,
             },
             "node_count": facts.node_count,
-        }))
+        }));
+        if facts.leading.is_some() {
+            let Sizes { last, min, max } = facts.metrics.proposal_bytes;
+            let sizes =
+                json!({"last_buffer_size": last, "min_buffer_size": min, "max_buffer_size": max});
+            answer.insert("proposal_stats".to_owned(), sizes);
+        }
+        answer
     }
 }
 
@@ -205,6 +217,7 @@ fn voting_view(facts: &Facts) -> Map<String, Value> {
         let view = json!({
             "server_addresses": [format!("{host}:{quorum}")],
             "election_addresses": [format!("{host}:{election}")],
+            "client_address": server.client.as_ref().map(|(host, port)| format!("{host}:{port}")),
             "learner_type": "PARTICIPANT",
         });
         (id.to_string(), view)

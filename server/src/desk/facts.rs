@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     /// `leader`, `follower`, `observer`, `standalone` or `read-only`; `None` while not serving.
     pub(crate) mode: Option<&'static str>,
     pub(crate) leader: Option<ServerId>,
+    /// `looking`, `leading`, `following` or `observing`.
+    pub(crate) role: &'static str,
     /// `election`, `discovery`, `synchronization` or `broadcast`.
     pub(crate) phase: &'static str,
     /// The members; empty when standalone.

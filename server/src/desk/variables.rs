@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Facts, version};
 use crate::clients::{BreakerState, Registry};
+use crate::files::open_files_max;
+use crate::metrics::Sizes;
 use crate::summary::Summary;
 
 /// A figure and its kind.
@@ -35,6 +37,7 @@ fn server(facts: &Facts, registry: &Registry) -> Vec<(&'static str, Variable)> {
     vec![
         ("version", Variable::Text(version())),
         ("server_state", Variable::Text(facts.mode.unwrap_or("looking").to_owned())),
+        ("peer_state", Variable::Text(format!("{} - {}", facts.role, facts.phase))),
         ("uptime", Variable::Gauge(facts.uptime.as_millis() as f64)),
         ("avg_latency", Variable::Gauge(latency.mean_ms())),
         ("max_latency", gauge(latency.max_ms())),
@@ -56,12 +59,16 @@ fn server(facts: &Facts, registry: &Registry) -> Vec<(&'static str, Variable)> {
 
 fn leader(facts: &Facts) -> Vec<(&'static str, Variable)> {
     let Some(leading) = &facts.leading else { return Vec::new() };
+    let Sizes { last, min, max } = facts.metrics.proposal_bytes;
     vec![
         ("quorum_size", gauge(leading.quorum_size as u64)),
         ("learners", gauge(leading.learners as u64)),
         ("synced_followers", gauge(leading.synced as u64)),
         ("synced_observers", gauge(leading.observers.len() as u64)),
         ("leader_uptime", Variable::Gauge(leading.uptime.as_millis() as f64)),
+        ("last_proposal_size", Variable::Gauge(last as f64)),
+        ("min_proposal_size", Variable::Gauge(min as f64)),
+        ("max_proposal_size", Variable::Gauge(max as f64)),
     ]
 }
 
@@ -105,6 +112,7 @@ fn protocol(facts: &Facts) -> Vec<(&'static str, Variable)> {
         ("snap_count", Variable::Counter(metrics.snaps)),
         ("quota_exceeded_error_count", Variable::Counter(metrics.quota_refused)),
         ("quota_exceeded_count", Variable::Counter(metrics.quota_exceeded)),
+        ("auth_failed_count", Variable::Counter(metrics.auth_failed)),
         ("stale_sessions_expired", Variable::Counter(metrics.expired)),
         ("digest_mismatches_count", Variable::Counter(metrics.mismatches)),
         ("fsync_threshold_exceed_count", Variable::Counter(metrics.slow_fsyncs)),
@@ -121,6 +129,9 @@ fn process() -> Vec<(&'static str, Variable)> {
     let mut list = vec![("process_id", gauge(std::process::id().into()))];
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         list.push(("open_file_descriptor_count", gauge(open.count() as u64)));
+    }
+    if let Some(most) = open_files_max() {
+        list.push(("max_file_descriptor_count", gauge(most as u64)));
     }
     if let Some(bytes) = resident_bytes() {
         list.push(("process_resident_memory_bytes", gauge(bytes)));

@@ -13,6 +13,7 @@ use super::variables::Variable;
 use super::{Facts, Guest, Want, version};
 use crate::Config;
 use crate::clients::Latencies;
+use crate::metrics::Sizes;
 
 /// Writes into a string, which takes everything.
 macro_rules! add {
@@ -61,7 +62,7 @@ pub(super) fn stat(facts: &Facts, latencies: &Latencies, guests: &[Guest]) -> St
 fn figures(facts: &Facts, latencies: &Latencies) -> String {
     let Facts { received, sent, connections, outstanding, zxid, node_count, .. } = facts;
     let all = &latencies.all;
-    format!(
+    let text = format!(
         "Latency min/avg/max: {}/{:.4}/{}\nReceived: {received}\nSent: {sent}\n\
          Connections: {connections}\nOutstanding: {outstanding}\nZxid: {zxid:#x}\nMode: {}\n\
          Node count: {node_count}\n",
@@ -69,7 +70,17 @@ fn figures(facts: &Facts, latencies: &Latencies) -> String {
         all.mean_ms(),
         all.max_ms(),
         facts.mode.unwrap_or_default(),
-    )
+    );
+    text + &proposal_sizes(facts)
+}
+
+/// A line of the leader's.
+fn proposal_sizes(facts: &Facts) -> String {
+    let Sizes { last, min, max } = facts.metrics.proposal_bytes;
+    match facts.leading {
+        Some(_) => format!("Proposal sizes last/min/max: {last}/{min}/{max}\n"),
+        None => String::new(),
+    }
 }
 
 pub(super) fn monitor(variables: &[(&'static str, Variable)]) -> String {

@@ -10,6 +10,7 @@ use super::Engine;
 use crate::clients::ConnId;
 use crate::desk::{ClientFacts, Facts, Leading, Question, SessionFacts};
 use crate::membership;
+use crate::metrics::Sizes;
 
 impl Engine {
     pub(super) fn ask(&mut self, question: Question) {
@@ -26,6 +27,7 @@ impl Engine {
         }
         if want.reset {
             (self.received, self.sent, self.latency) = Default::default();
+            self.metrics.proposal_bytes = Sizes::default();
         }
         let _gone = answer.send(Box::new(facts));
     }
@@ -34,6 +36,7 @@ impl Engine {
         Facts {
             mode: self.mode(),
             leader: self.leader(),
+            role: self.role_name(),
             phase: self.phase(),
             servers: membership::addresses(&self.peer.configuration().members),
             version: self.peer.configuration().version.0,
@@ -68,6 +71,15 @@ impl Engine {
             Role::Following { serving: true, .. } => Some("follower"),
             Role::Observing { serving: true, .. } => Some("observer"),
             _ => self.read_only.then_some("read-only"),
+        }
+    }
+
+    fn role_name(&self) -> &'static str {
+        match self.role {
+            Role::Looking => "looking",
+            Role::Leading { .. } => "leading",
+            Role::Following { .. } => "following",
+            Role::Observing { .. } => "observing",
         }
     }
 

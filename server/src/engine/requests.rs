@@ -158,6 +158,7 @@ impl Engine {
         client.outbox.reply(reply_frame(xid, 0, result));
         self.sent += 1;
         if !accepted {
+            self.metrics.auth_failed += 1;
             refuse(conn, "unknown scheme of authentication, or too many identities");
             self.drop_client(conn);
         }
