@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::fs;
+
 use support::alone;
 use support::client::{Client, srvr};
 use support::ensemble::Ensemble;
@@ -84,6 +86,95 @@ fn what_may_not_be_is_refused() {
     let mut client = superuser(&ensemble, leader);
     let answer = client.call(&reconfig(&both, "", -1)).expect("it serves");
     assert_eq!(answer.result.expect_err("no quorum"), ErrorCode::NewConfigNoQuorum);
+}
+
+#[test]
+fn all_members_can_be_given_as_a_list() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::growing(3, 1);
+    (1..=4).for_each(|id| ensemble.start(id));
+    let leader = until("three are there", seconds(20), || leader_among(&ensemble, &[1, 2, 3]));
+    // A server for another one, and an observer.
+    let (gone, watching) = (leader % 3 + 1, (leader + 1) % 3 + 1);
+    let observer = ensemble.line(watching).replace(":participant", ":observer");
+    let list = [ensemble.line(leader), observer, ensemble.line(4)];
+    let mut client = superuser(&ensemble, leader);
+    let mut whole = |new_members: String, cur_config_id: i64| {
+        let (joining, leaving) = ("not looked at".into(), "x".into());
+        let new_members = Some(new_members);
+        let request = Request::Reconfig { joining, leaving, new_members, cur_config_id };
+        client.call(&request).expect("it serves").result
+    };
+    assert_eq!(whole(list.join(","), 7), Err(ErrorCode::BadVersion));
+    for nonsense in [String::new(), "some thing".to_owned(), ensemble.line(leader)] {
+        assert_eq!(whole(nonsense.clone(), -1), Err(ErrorCode::BadArguments), "{nonsense}");
+    }
+    let done =
+        until("the fourth is brought up", seconds(20), || match whole(list.join("\n"), -1) {
+            Err(ErrorCode::NewConfigNoQuorum) => None,
+            other => Some(other.expect("it is allowed")),
+        });
+    let Some(Response::GetData { data: Some(data), .. }) = done else { panic!("{done:?}") };
+    let data = String::from_utf8(data.to_vec()).expect("it is text");
+    let mut lines: Vec<&str> = data.lines().collect();
+    assert!(lines.pop().is_some_and(|last| last.starts_with("version=")), "{data}");
+    let mut expected = list.to_vec();
+    expected.sort();
+    assert_eq!(lines, expected);
+    until("they are what the list says", seconds(20), || {
+        let mode = |id| srvr(ensemble.addr(id), "Mode");
+        let modes = [mode(leader), mode(watching), mode(4), mode(gone)];
+        (modes
+            == [Some("leader"), Some("observer"), Some("follower"), None]
+                .map(|m| m.map(str::to_owned)))
+        .then_some(())
+    });
+    // The observer counts for nothing: both participants are needed.
+    ensemble.kill(4);
+    until("one of two is no quorum", seconds(20), || ensemble.zxid(leader).is_none().then_some(()));
+}
+
+/// Servers and the clients' ports stand in a file of their own, which reconfigurations rewrite.
+#[test]
+fn members_are_read_from_a_file_of_their_own_and_written_there() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::new(
+        3,
+        "reconfigEnabled=true\n\
+        DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=\n",
+    );
+    let members =
+        |ids: &[usize]| -> String { ids.iter().map(|id| ensemble.line(*id) + "\n").collect() };
+    let (all, two) = (members(&[1, 2, 3]), members(&[1, 2]));
+    let file = |ensemble: &Ensemble, id| ensemble.home(id).join("zoo.cfg.dynamic");
+    for id in 1..=3 {
+        let text = fs::read_to_string(ensemble.config(id)).expect("just written");
+        let is_static =
+            |line: &&str| !line.starts_with("server.") && !line.starts_with("clientPort");
+        let lines: String =
+            text.lines().filter(is_static).map(|line| format!("{line}\n")).collect();
+        let dynamic = file(&ensemble, id);
+        let text = format!("{lines}dynamicConfigFile={}\n", dynamic.display());
+        fs::write(ensemble.config(id), text).expect("a scratch directory");
+        fs::write(dynamic, &all).expect("a scratch directory");
+    }
+    (1..=3).for_each(|id| ensemble.start(id));
+    ensemble.settle();
+    assert!(config(&mut ensemble.client(3)).starts_with(all.trim_end()), "from the files");
+
+    let data = reconfigure(&ensemble, &[1, 2], "", "3");
+    assert!(data.starts_with(two.trim_end()) && data.lines().count() == 3, "{data}");
+    for id in [1, 2] {
+        until("the file is rewritten", seconds(20), || {
+            let text = fs::read_to_string(file(&ensemble, id)).ok()?;
+            (text == data.clone() + "\n").then_some(())
+        });
+    }
+    // What was written is what a server starts from.
+    (1..=3).for_each(|id| ensemble.kill(id));
+    (1..=2).for_each(|id| ensemble.start(id));
+    until("the two find each other", seconds(20), || leader_among(&ensemble, &[1, 2]));
+    assert_eq!(config(&mut ensemble.client(1)), data);
 }
 
 #[test]
