@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use wire::{Acl, CreateMode, ErrorCode, Request};
+use wire::{Acl, CreateMode, Request};
 
 use support::client::{Client, exchange, four_letters};
 use support::ensemble::Ensemble;
@@ -197,7 +197,7 @@ fn a_slow_sync_of_the_log_and_keys_that_are_ignored_are_logged() {
 fn requests_past_the_limit_of_all_clients_wait_and_none_is_lost() {
     let _alone = alone();
     let mut ensemble = Ensemble::new(3, "globalOutstandingLimit=5\n");
-    (1..=3).for_each(|id| start_patient(&mut ensemble, id));
+    (1..=3).for_each(|id| ensemble.start_patient(id));
     let leader = ensemble.settle();
     let clients = [0, 1].map(|_| ensemble.client(leader));
     let mut watcher = ensemble.client(leader);
@@ -235,15 +235,6 @@ fn creates(client: usize, count: i32) -> Vec<u8> {
     bytes
 }
 
-/// Starts a server that stays with its leader, or its followers, for twenty seconds of silence.
-fn start_patient(ensemble: &mut Ensemble, id: usize) {
-    let path = ensemble.config(id);
-    let text = std::fs::read_to_string(&path).expect("it is there");
-    let patient = text.replace("syncLimit=4", "syncLimit=100");
-    std::fs::write(&path, patient).expect("a scratch directory");
-    ensemble.start(id);
-}
-
 #[test]
 fn a_client_that_does_not_read_takes_bounded_memory_and_has_its_answers_once_it_does() {
     let _alone = alone();
@@ -279,60 +270,6 @@ fn a_client_that_does_not_read_takes_bounded_memory_and_has_its_answers_once_it_
     for _ in 0..900 {
         assert!(greedy.receive().expect("it was not cut off").len() > 1_000_000);
     }
-}
-
-#[test]
-fn the_circuit_breaker_refuses_while_a_quorum_hangs_and_closes_afterwards() {
-    let _alone = alone();
-    let extra = "circuitBreaker.enabled=true\ncircuitBreaker.requestVolumeThreshold=10\n\
-        circuitBreaker.minimumResponseTime=300\ncircuitBreaker.sleepWindowSize=1\n";
-    let mut ensemble = Ensemble::new(3, extra);
-    (1..=3).for_each(|id| start_patient(&mut ensemble, id));
-    let leader = ensemble.settle();
-    let followers: Vec<usize> = (1..=3).filter(|id| *id != leader).collect();
-    let state = || -> f64 {
-        let said = four_letters(ensemble.addr(leader), "mntr").expect("it answers");
-        let line = said.lines().find_map(|line| line.strip_prefix("zk_circuit_breaker_state\t"));
-        line.expect("it is enabled").parse().expect("a number")
-    };
-    let [hung, mut client] = [0, 1].map(|_| ensemble.client(leader));
-    assert_eq!(state(), 0.0);
-
-    // Without a quorum no write is answered. Ten of them open the circuit.
-    followers.iter().for_each(|id| ensemble.signal(*id, Signal::SIGSTOP));
-    let mut writes = Vec::new();
-    for xid in 1..=10 {
-        let path = format!("/hung{xid}");
-        let flags = CreateMode::Persistent.flags();
-        let request = Request::Create { path, data: None, acl: Acl::open(), flags };
-        wire::encode_request(xid, &request, &mut writes);
-    }
-    let hung = hung.send_only(&writes);
-    until("the circuit is open", seconds(10), || (state() == 2.0).then_some(()));
-    let refused = client.create("/refused", b"").expect("it answers at once");
-    assert_eq!(refused.result, Err(ErrorCode::ThrottledOp));
-    assert!(client.call(&Request::Ping).expect("it answers").result.is_ok());
-
-    // Probes find that it has recovered.
-    followers.iter().for_each(|id| ensemble.signal(*id, Signal::SIGCONT));
-    until("the circuit is closed", seconds(20), || {
-        client
-            .call(&Request::Exists { path: "/hung1".to_owned(), watch: false })
-            .expect("it answers");
-        (state() == 0.0).then_some(())
-    });
-    let exists = |client: &mut Client, path: &str| {
-        let request = Request::Exists { path: path.to_owned(), watch: false };
-        client.call(&request).expect("it answers").result
-    };
-    assert_eq!(exists(&mut client, "/refused"), Err(ErrorCode::NoNode), "it had no effect");
-    assert!(exists(&mut client, "/hung10").is_ok(), "what was let through is done");
-    assert!(client.create("/refused", b"").expect("it serves").result.is_ok());
-    let said = ensemble.log(leader);
-    for step in ["from=Closed to=Open", "from=Open to=HalfOpen", "from=HalfOpen to=Closed"] {
-        assert!(said.contains(step), "{step} in {said}");
-    }
-    drop(hung);
 }
 
 #[test]

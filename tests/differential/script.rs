@@ -2,9 +2,9 @@
 //!
 //! Scripts live below `/r`, whatever the servers call that znode, and count zxids from the one
 //! that created it. What ends Apache ZooKeeper 3.8.0 is left out: a `createTTL` with a persistent
-//! znode's flags and a negative time to live, and with several servers a `check` outside of a multi, which
-//! its followers do not understand. So is what gives a znode two kinds of watch of one session: there, the later replaces the earlier
-//! (ZOOKEEPER-4466).
+//! znode's flags and a negative time to live, and, with several servers, a `check` outside of a
+//! multi, which its followers do not understand. So is what gives a znode two kinds of watch of one
+//! session: there, the later replaces the earlier (ZOOKEEPER-4466).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -218,7 +218,8 @@ impl Draw {
         match self.below(4) {
             0 => Request::WhoAmI,
             1 if self.members == 0 && self.chance(20) => {
-                Request::Check { path: self.path(), version: self.version() }
+                // Never the version. One that holds is never answered by Apache ZooKeeper.
+                Request::Check { path: self.path(), version: 7777 }
             }
             1 => Request::Unknown { opcode: self.one_of(&[999, 10, -1, 20, -10]) },
             _ => Request::MultiRead { ops: (0..self.below(4)).map(|_| op(self)).collect() },

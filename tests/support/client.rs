@@ -9,6 +9,8 @@ use wire::{
     decode_notification, decode_reply, encode_request, frame,
 };
 
+/// The timeout that a session is asked for, where nobody says otherwise.
+const TIMEOUT_MS: i32 = 20_000;
 /// How long any answer may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -40,14 +42,19 @@ impl Client {
         Client::open(dial(addr)?)
     }
 
+    /// Opens a session with this timeout.
+    pub(crate) fn connect_for(addr: SocketAddr, timeout_ms: i32) -> io::Result<Client> {
+        Ok(Client::greet(dial(addr)?, false, Session::default(), timeout_ms)?.0)
+    }
+
     /// Opens a session that can do with reads; and whether these are all that it gets.
     pub(crate) fn connect_read_only(addr: SocketAddr) -> io::Result<(Client, bool)> {
-        Client::greet(dial(addr)?, true, Session::default())
+        Client::greet(dial(addr)?, true, Session::default(), TIMEOUT_MS)
     }
 
     /// Goes on with a session on another connection. `None` if the servers say that it is over.
     pub(crate) fn resume(addr: SocketAddr, session: Session) -> io::Result<Option<Client>> {
-        match Client::greet(dial(addr)?, false, session) {
+        match Client::greet(dial(addr)?, false, session, TIMEOUT_MS) {
             Ok((client, _)) => Ok(Some(client)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
             Err(error) => Err(error),
@@ -63,17 +70,22 @@ impl Client {
 impl<S: Read + Write> Client<S> {
     /// Opens a session over a connection.
     pub(crate) fn open(stream: S) -> io::Result<Client<S>> {
-        Ok(Client::greet(stream, false, Session::default())?.0)
+        Ok(Client::greet(stream, false, Session::default(), TIMEOUT_MS)?.0)
     }
 
-    fn greet(stream: S, read_only: bool, session: Session) -> io::Result<(Client<S>, bool)> {
+    fn greet(
+        stream: S,
+        read_only: bool,
+        session: Session,
+        timeout_ms: i32,
+    ) -> io::Result<(Client<S>, bool)> {
         let mut client = Client { stream, xid: 0, session };
         let Session { id, mut password, zxid } = client.session.clone();
         password.resize(16, 0);
         let request = ConnectRequest {
             protocol_version: 0,
             last_zxid_seen: zxid,
-            timeout_ms: 20_000,
+            timeout_ms,
             session_id: id,
             password,
             read_only: Some(read_only),

@@ -107,6 +107,14 @@ impl Ensemble {
         self.spawn(id, &mut server);
     }
 
+    /// Starts a server that stays with its leader, or its followers, for twenty seconds of silence.
+    pub(crate) fn start_patient(&mut self, id: usize) {
+        let text = fs::read_to_string(self.config(id)).expect("written at first");
+        let patient = text.replace("syncLimit=4", "syncLimit=100");
+        fs::write(self.config(id), patient).expect("a scratch directory");
+        self.start(id);
+    }
+
     fn spawn(&mut self, id: usize, server: &mut Command) {
         let log = OpenOptions::new().create(true).append(true).open(self.home(id).join("log"));
         let process =

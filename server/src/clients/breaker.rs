@@ -63,7 +63,15 @@ pub(crate) struct Breaker {
     next: Ticket,
     probes: usize,
     in_time: usize,
+    pub(crate) tally: Tally,
+}
+
+/// How often it has changed, and what it has refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
     pub(crate) opened: u64,
+    pub(crate) half_opened: u64,
+    pub(crate) closed: u64,
     pub(crate) refused: u64,
 }
 
@@ -78,8 +86,7 @@ impl Breaker {
             next: 0,
             probes: 0,
             in_time: 0,
-            opened: 0,
-            refused: 0,
+            tally: Tally::default(),
         }
     }
 
@@ -101,7 +108,7 @@ impl Breaker {
             State::Closed => {}
             State::HalfOpen if self.probes < PROBES => self.probes += 1,
             State::HalfOpen | State::Open => {
-                self.refused += 1;
+                self.tally.refused += 1;
                 return None;
             }
         }
@@ -170,6 +177,7 @@ impl Breaker {
             self.close();
         } else if self.state == State::Open && since >= self.settings.sleep_ms {
             self.state = State::HalfOpen;
+            self.tally.half_opened += 1;
             (self.probes, self.in_time) = (0, 0);
         }
     }
@@ -178,12 +186,13 @@ impl Breaker {
     fn open(&mut self, now: Millis) {
         self.state = State::Open;
         self.opened_at = now;
-        self.opened += 1;
+        self.tally.opened += 1;
         self.pending.clear();
     }
 
     fn close(&mut self) {
         self.state = State::Closed;
+        self.tally.closed += 1;
         self.window.clear();
         self.pending.clear();
     }
@@ -233,7 +242,7 @@ mod tests {
         assert!(request(&mut breaker, 200, 1));
         assert_eq!(breaker.state(201), State::Open);
         assert_eq!(breaker.ask(202), None);
-        assert_eq!((breaker.opened, breaker.refused), (1, 1));
+        assert_eq!((breaker.tally.opened, breaker.tally.refused), (1, 1));
     }
 
     #[test]
@@ -254,6 +263,8 @@ mod tests {
         assert_eq!(breaker.ask(1104), None, "enough probes are on their way");
         probes.iter().for_each(|ticket| breaker.answered(*ticket, 1105));
         assert_eq!(breaker.state(1105), State::Closed);
+        let tally = Tally { opened: 1, half_opened: 1, closed: 1, refused: 2 };
+        assert_eq!(breaker.tally, tally);
         assert!(request(&mut breaker, 1106, 101), "it is measured anew");
         assert_eq!(breaker.state(1300), State::Closed);
     }
@@ -265,7 +276,7 @@ mod tests {
         breaker.gone(probes[0]);
         assert!(breaker.ask(1104).is_some());
         assert_eq!(breaker.state(1205), State::Open);
-        assert_eq!((breaker.ask(2204), breaker.opened), (None, 2));
+        assert_eq!((breaker.ask(2204), breaker.tally.opened), (None, 2));
         assert!(breaker.ask(2205).is_some());
     }
 

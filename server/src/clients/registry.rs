@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tracing::info;
 use wire::{RequestHeader, opcode};
 
-use super::breaker::{Breaker, BreakerSettings, Millis, State, Ticket};
+use super::breaker::{Breaker, BreakerSettings, Millis, State, Tally, Ticket};
 use super::connection::ConnId;
 use super::stats::Stats;
 use crate::summary::Summary;
@@ -140,9 +140,9 @@ impl Registry {
         });
     }
 
-    /// What the breaker does, how often it has opened, how many requests it has refused.
-    pub(crate) fn breaker(&self) -> Option<(State, u64, u64)> {
-        self.with_breaker(|breaker, now| (breaker.state(now), breaker.opened, breaker.refused))
+    /// What the breaker does, and what it has done.
+    pub(crate) fn breaker(&self) -> Option<(State, Tally)> {
+        self.with_breaker(|breaker, now| (breaker.state(now), breaker.tally))
     }
 
     /// Does something with the breaker, if there is one, and logs when it opens or closes by that.

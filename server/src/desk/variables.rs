@@ -86,7 +86,7 @@ fn clients(registry: &Registry) -> Vec<(&'static str, Variable)> {
 
 /// No names of ZooKeeper's, which has no circuit breaker, but for the requests it answers so.
 fn breaker(registry: &Registry) -> Vec<(&'static str, Variable)> {
-    let Some((state, opened, refused)) = registry.breaker() else { return Vec::new() };
+    let Some((state, tally)) = registry.breaker() else { return Vec::new() };
     let state = match state {
         BreakerState::Closed => 0,
         BreakerState::HalfOpen => 1,
@@ -94,8 +94,10 @@ fn breaker(registry: &Registry) -> Vec<(&'static str, Variable)> {
     };
     vec![
         ("circuit_breaker_state", gauge(state)),
-        ("circuit_breaker_opened_count", Variable::Counter(opened)),
-        ("throttled_ops", Variable::Counter(refused)),
+        ("circuit_breaker_opened_count", Variable::Counter(tally.opened)),
+        ("circuit_breaker_half_opened_count", Variable::Counter(tally.half_opened)),
+        ("circuit_breaker_closed_count", Variable::Counter(tally.closed)),
+        ("throttled_ops", Variable::Counter(tally.refused)),
     ]
 }
 
