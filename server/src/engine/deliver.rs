@@ -114,12 +114,15 @@ impl Engine {
         }
     }
 
-    /// A snapshot is written when so many transactions have come as the operator says, or sooner:
-    /// when reading them at a restart would take longer than reading the data.
+    /// A snapshot may be written when so many transactions have come as the operator says
+    /// (`snapCount`), and is when they are as much as half of the data: it costs no more than
+    /// twice what the log did. It must be written, however few they are, when reading them at a
+    /// restart would take longer than reading the data.
     fn is_snapshot_due(&self) -> bool {
-        let log_max = self.tree.data_size().max(UNSAVED_MIN);
-        self.snapshotting.is_none()
-            && (self.since_snapshot >= self.config.snap_count || self.log_bytes >= log_max)
+        let data_size = self.tree.data_size();
+        let may = self.since_snapshot >= self.config.snap_count;
+        let must = self.log_bytes >= data_size.max(UNSAVED_MIN);
+        self.snapshotting.is_none() && (may && self.log_bytes >= data_size / 2 || must)
     }
 
     fn take_snapshot(&mut self, zxid: Zxid) {

@@ -91,7 +91,7 @@ impl Paths {
     }
 
     pub(crate) fn insert(&mut self, path: &str) {
-        self.0.insert(Path::new(path), ());
+        self.0.insert(Path::new(path), (), at(path));
     }
 
     pub(crate) fn remove(&mut self, path: &str) {

@@ -254,7 +254,7 @@ impl Tree {
         }
         self.digest = self.digest.wrapping_add(node_summand(path, &node));
         self.data_size += size(path, &node);
-        let former = self.nodes.insert(Path::new(path), node);
+        let former = self.nodes.insert(Path::new(path), node, at(path));
         debug_assert!(former.is_none(), "{path} exists");
     }
 
@@ -283,7 +283,7 @@ impl Tree {
 
     pub(crate) fn open_session(&mut self, id: i64, session: Session) {
         self.digest = self.digest.wrapping_add(digest::session(id, &session));
-        if let Some(former) = self.sessions.insert(id, session) {
+        if let Some(former) = self.sessions.insert(id, session, by_id(id)) {
             self.digest = self.digest.wrapping_sub(digest::session(id, &former));
         }
     }

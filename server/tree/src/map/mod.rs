@@ -102,9 +102,9 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
         }
     }
 
-    /// Puts a value in; returns the former one.
-    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let (former, split) = insert(&mut self.root, key, value);
+    /// Puts a value in, where `order` (of a key to this one) says; returns the former one.
+    pub(crate) fn insert(&mut self, key: K, value: V, order: impl Fn(&K) -> Ordering) -> Option<V> {
+        let (former, split) = insert(&mut self.root, key, value, &order);
         if let Some((key, right)) = split {
             let left = std::mem::replace(&mut self.root, right.clone());
             // The key of the first page is never looked at; any will do.
@@ -141,13 +141,14 @@ fn branch<K, P>(pages: &[(K, P)], order: impl Fn(&K) -> Ordering) -> usize {
     pages[1..].partition_point(|(first, _)| order(first).is_le())
 }
 
-fn insert<K: Ord + Clone, V: Clone>(
+fn insert<K: Clone, V: Clone>(
     page: &mut Arc<Page<K, V>>,
     key: K,
     value: V,
+    order: &impl Fn(&K) -> Ordering,
 ) -> (Option<V>, Split<K, V>) {
     match Arc::make_mut(page) {
-        Page::Leaf(entries) => match entries.binary_search_by(|(other, _)| other.cmp(&key)) {
+        Page::Leaf(entries) => match entries.binary_search_by(|(other, _)| order(other)) {
             Ok(at) => (Some(std::mem::replace(&mut entries[at].1, value)), None),
             Err(at) => {
                 let split = put(entries, at, (key, value));
@@ -155,8 +156,8 @@ fn insert<K: Ord + Clone, V: Clone>(
             }
         },
         Page::Branch(pages) => {
-            let at = branch(pages, |first| first.cmp(&key));
-            let (former, split) = insert(&mut pages[at].1, key, value);
+            let at = branch(pages, order);
+            let (former, split) = insert(&mut pages[at].1, key, value, order);
             let split = split.and_then(|page| put(pages, at + 1, page));
             (former, split.map(|(key, right)| (key, Arc::new(Page::Branch(right)))))
         }

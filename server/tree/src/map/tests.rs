@@ -67,7 +67,7 @@ proptest! {
         for (n, step) in (0..).zip(steps) {
             match step {
                 Step::Put(from, count, by) => for key in keys(from, count, by) {
-                    prop_assert_eq!(map.insert(key, n), model.insert(key, n));
+                    prop_assert_eq!(map.insert(key, n, |other| other.cmp(&key)), model.insert(key, n));
                 },
                 Step::Take(from, count, by) => for key in keys(from, count, by) {
                     prop_assert_eq!(map.remove(at(key)), model.remove(&key));
@@ -90,7 +90,7 @@ proptest! {
         same(&read, &model)?;
         prop_assert_eq!(&read, &map);
         for key in keys(from, 400, 7) {
-            prop_assert_eq!(read.insert(key, 5), model.insert(key, 5));
+            prop_assert_eq!(read.insert(key, 5, |other| other.cmp(&key)), model.insert(key, 5));
         }
         same(&read, &model)?;
     }
@@ -99,7 +99,7 @@ proptest! {
 #[test]
 fn keys_inserted_in_order_fill_their_pages() {
     let mut map = Map::new();
-    (0..6400_u16).for_each(|key| assert!(map.insert(key, 0).is_none()));
+    (0..6400_u16).for_each(|key| assert!(map.insert(key, 0, |other| other.cmp(&key)).is_none()));
     let Page::Branch(pages) = &*map.root else { panic!("6400 entries in one page") };
     assert!(pages.iter().rev().skip(1).all(|(_, page)| page.len() == FULL));
 }
