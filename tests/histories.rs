@@ -3,6 +3,9 @@
 use std::fs;
 use std::process::{Command, Output};
 
+const TREE: &str = r#"{"index":0,"time":5,"process":3,"type":"invoke","f":"create","value":{"ask":"create","path":"/z0/a","value":7}}
+{"index":1,"time":9,"process":3,"type":"ok","f":"create","value":{"told":"created","path":"/z0/a"},"zxid":"0x5"}
+"#;
 const LOG: &str = "\
 INFO  jepsen.util - 0\t:invoke\t:write\t1
 INFO  jepsen.util - 0\t:ok\t:write\t1
@@ -45,7 +48,13 @@ fn what_cannot_be_is_refused_in_words() {
     let path = |name: &str| scratch.path().join(name).display().to_string();
     fs::write(path("a.log"), LOG).expect("a scratch directory");
     fs::write(path("bad.edn"), "{:process 0, :type :ok, :f :read, :value 1}\n").expect("scratch");
-    let cases: [(&[&str], i32, &str); 6] = [
+    fs::write(path("tree.jsonl"), TREE).expect("a scratch directory");
+    let cases: [(&[&str], i32, &str); 7] = [
+        (
+            &["history", "convert", &path("tree.jsonl"), &path("tree.edn")],
+            64,
+            "1 connections, reads without sync and operations on a tree",
+        ),
         (&["check", &path("a.log"), "--spec", "stack"], 64, "known are cas-register"),
         (&["check", &path("a.log"), "--spec", "queue"], 3, "line 1: field `f`"),
         (&["check", &path("bad.edn"), "--spec", "register"], 3, "bad.edn:1: field `type`"),
@@ -58,6 +67,7 @@ fn what_cannot_be_is_refused_in_words() {
         assert_eq!(output.status.code(), Some(exit), "{argv:?}: {}", told(&output));
         assert!(told(&output).contains(part), "{argv:?}: {}", told(&output));
     }
+    assert!(!scratch.path().join("tree.edn").exists(), "nothing is written");
 }
 
 #[test]

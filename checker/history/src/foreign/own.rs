@@ -6,14 +6,16 @@ use crate::operation::Status;
 
 /// Leaves what a register without versions can be asked about. A compare-and-set by version that
 /// succeeded, or may have, becomes a write: that allows more orders, never fewer. Reads without
-/// `sync` and connections promise nothing to such a register, and are left out.
+/// `sync`, connections and operations on a tree promise nothing to such a register, and are left out.
 pub(super) fn without_versions(mut foreign: Foreign) -> Foreign {
     let before = foreign.deeds.len();
     foreign.deeds.retain(|deed| matches!(deed.f.as_str(), f::READ | f::WRITE | f::CAS));
     let dropped = before - foreign.deeds.len();
     let weakened = foreign.deeds.iter_mut().filter(|deed| deed.f == f::CAS).map(weaken).count();
     if dropped > 0 {
-        foreign.left_out.push(format!("{dropped} connections and reads without sync"));
+        foreign
+            .left_out
+            .push(format!("{dropped} connections, reads without sync and operations on a tree"));
     }
     if weakened > 0 {
         foreign.left_out.push(format!("versions: {weakened} compare-and-sets became writes"));

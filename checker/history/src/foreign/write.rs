@@ -13,6 +13,11 @@ use crate::operation::Status;
 /// # Errors
 /// When it cannot: why, and which form can.
 pub fn writable(foreign: &Foreign, format: Format) -> Result<(), String> {
+    if foreign.deeds.is_empty() {
+        let left_out = foreign.left_out.join(", ");
+        let why = if left_out.is_empty() { String::new() } else { format!(" ({left_out})") };
+        return Err(format!("the history has nothing that another checker could judge{why}"));
+    }
     if format == Format::Log && foreign.deeds.iter().any(|deed| deed.key.is_some()) {
         return Err("the form log has one register and no keys; say --to edn or kv".to_owned());
     }
