@@ -16,6 +16,8 @@ pub(crate) const STRANGER: usize = SESSIONS;
 
 /// Timeout of the sessions of a script, which are not to expire.
 const LONG_MS: i32 = 30_000;
+/// Of the session that sweeps up, which must outlast answers that do not come.
+const SWEEPER_MS: i32 = 60_000;
 
 /// Something that a server said.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +62,7 @@ impl Player {
     pub(crate) fn new(addrs: &[SocketAddr], members: &[String]) -> Player {
         let addr = addrs[0];
         let mut sweeper = until("the server gives a session", seconds(60), || {
-            let opened = Connection::open(addr, &Session::new(), LONG_MS).ok()?;
+            let opened = Connection::open(addr, &Session::new(), SWEEPER_MS).ok()?;
             opened.1.filter(|response| response.session_id != 0).map(|_| opened.0)
         });
         let auth = Some(b"super:test".as_slice().into());
