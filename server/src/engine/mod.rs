@@ -51,7 +51,7 @@ const SETTLE_MS: u64 = 20;
 /// Rounds of events handled before everybody else has a turn.
 const TURN: usize = 64;
 /// Between two repetitions of a vote.
-const RESEND_MS: u64 = 150;
+const RESEND_MS: u64 = 50;
 
 static SLOW_FSYNCS: Seldom = Seldom::new();
 
