@@ -8,18 +8,30 @@ use std::str::FromStr;
 pub enum Mutant {
     /// A defect of the protocol.
     Protocol(zab::Mutant),
+    /// X2: the log is written, and never synced.
+    UnsyncedLog,
     /// X13: a follower that is brought up by log entries does not apply the first of them.
     SkipFirstOfDiff,
     /// X18: a session is resumed on a server that is behind what the client has seen.
     SkipLastZxidCheck,
     /// X30: a watch event is sent behind the reply to the write that sets it off.
     LateWatchEvents,
+    /// X36: checksums of the log are not looked at.
+    UncheckedLog,
+    /// X37: a write or fsync of the log that failed is taken for done.
+    IgnoredDiskErrors,
+    /// X38: a new file of the log is synced, its name is not.
+    UnsyncedNames,
 }
 
 impl Mutant {
     /// Those that a run can show, by number. X43 to X45, on members, only a simulation has.
-    pub const ALL: [Mutant; 8] = [
+    pub const ALL: [Mutant; 15] = [
         Mutant::Protocol(zab::Mutant::X1),
+        Mutant::UnsyncedLog,
+        Mutant::Protocol(zab::Mutant::X3),
+        Mutant::Protocol(zab::Mutant::X5),
+        Mutant::Protocol(zab::Mutant::X6),
         Mutant::Protocol(zab::Mutant::X8),
         Mutant::Protocol(zab::Mutant::X9),
         Mutant::Protocol(zab::Mutant::X11),
@@ -27,6 +39,9 @@ impl Mutant {
         Mutant::Protocol(zab::Mutant::X17),
         Mutant::SkipLastZxidCheck,
         Mutant::LateWatchEvents,
+        Mutant::UncheckedLog,
+        Mutant::IgnoredDiskErrors,
+        Mutant::UnsyncedNames,
     ];
 
     /// Its number in the catalogue: `X9`.
@@ -34,6 +49,9 @@ impl Mutant {
     pub fn name(self) -> &'static str {
         match self {
             Mutant::Protocol(zab::Mutant::X1) => "X1",
+            Mutant::Protocol(zab::Mutant::X3) => "X3",
+            Mutant::Protocol(zab::Mutant::X5) => "X5",
+            Mutant::Protocol(zab::Mutant::X6) => "X6",
             Mutant::Protocol(zab::Mutant::X8) => "X8",
             Mutant::Protocol(zab::Mutant::X9) => "X9",
             Mutant::Protocol(zab::Mutant::X11) => "X11",
@@ -41,9 +59,13 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X43) => "X43",
             Mutant::Protocol(zab::Mutant::X44) => "X44",
             Mutant::Protocol(zab::Mutant::X45) => "X45",
+            Mutant::UnsyncedLog => "X2",
             Mutant::SkipFirstOfDiff => "X13",
             Mutant::SkipLastZxidCheck => "X18",
             Mutant::LateWatchEvents => "X30",
+            Mutant::UncheckedLog => "X36",
+            Mutant::IgnoredDiskErrors => "X37",
+            Mutant::UnsyncedNames => "X38",
         }
     }
 
@@ -53,6 +75,15 @@ impl Mutant {
         match self {
             Mutant::Protocol(zab::Mutant::X1) => {
                 "a follower acknowledges a proposal before it is on disk"
+            }
+            Mutant::Protocol(zab::Mutant::X3) => {
+                "a leader counts its own entry before it is on its disk"
+            }
+            Mutant::Protocol(zab::Mutant::X5) => {
+                "a follower is of the new epoch on disk before it has that epoch's history there"
+            }
+            Mutant::Protocol(zab::Mutant::X6) => {
+                "the promise to follow nobody of an older epoch is not kept on disk"
             }
             Mutant::Protocol(zab::Mutant::X8) => {
                 "the leader is chosen by server id alone, however far behind it is"
@@ -71,6 +102,12 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X45) => {
                 "a reconfiguration under way does not count before it is committed"
             }
+            Mutant::UnsyncedLog => "the log is written, and never synced",
+            Mutant::UncheckedLog => "checksums of the log are not looked at",
+            Mutant::IgnoredDiskErrors => {
+                "a write or fsync of the log that failed is taken for done"
+            }
+            Mutant::UnsyncedNames => "a new file of the log is synced, its name is not",
             Mutant::SkipFirstOfDiff => {
                 "a follower that is brought up by log entries does not apply the first of them"
             }
@@ -86,7 +123,7 @@ impl Mutant {
     pub(crate) fn protocol(self) -> Option<zab::Mutant> {
         match self {
             Mutant::Protocol(mutant) => Some(mutant),
-            Mutant::SkipFirstOfDiff | Mutant::SkipLastZxidCheck | Mutant::LateWatchEvents => None,
+            _ => None,
         }
     }
 }

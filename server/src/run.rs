@@ -147,7 +147,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let interrupt = signal(SignalKind::interrupt())?;
     let door = Door::new(config.quorum_tls.as_ref())?;
     let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
-    let (mut store, recovered) = Store::<Txn, State>::open(&config.data_dir)?;
+    let (mut store, recovered) = Store::<Txn, State>::open_as(&config.data_dir, mutant)?;
     for note in &recovered.notes {
         warn!("{note}");
     }

@@ -18,7 +18,7 @@ use crate::samples::{CAUTIOUS, entries};
 fn log_files() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let mut segment =
-        Segment::create(scratch.path(), Zxid::new(3, 1)).expect("a scratch directory");
+        Segment::create(scratch.path(), Zxid::new(3, 1), None).expect("a scratch directory");
     entries().iter().for_each(|entry| segment.append(entry));
     segment.sync().expect("a scratch directory");
     let whole = fs::read(segment.path()).expect("it was just written");

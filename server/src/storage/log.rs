@@ -10,6 +10,7 @@ use zab::{Entry, Zxid};
 
 use super::StorageError;
 use super::file::sync_parent;
+use crate::Mutant;
 
 /// The last byte is the version of what follows.
 const HEADER: &[u8; 8] = b"ZBLOG\0\0\x03";
@@ -28,6 +29,7 @@ pub(super) struct Segment {
     pending: Vec<u8>,
     /// The first and the last entry.
     entries: Option<(Zxid, Zxid)>,
+    mutant: Option<Mutant>,
 }
 
 /// What a segment holds on disk.
@@ -40,7 +42,11 @@ pub(super) struct Contents<T> {
 
 impl Segment {
     /// Creates the file for entries from `first` on, durably named.
-    pub(super) fn create(directory: &Path, first: Zxid) -> Result<Segment, StorageError> {
+    pub(super) fn create(
+        directory: &Path,
+        first: Zxid,
+        mutant: Option<Mutant>,
+    ) -> Result<Segment, StorageError> {
         let path = directory.join(file_name(first));
         let mut file = File::options()
             .append(true)
@@ -50,9 +56,11 @@ impl Segment {
         file.write_all(HEADER)
             .and_then(|()| file.sync_all())
             .map_err(|error| StorageError::io(&path, error))?;
-        sync_parent(&path)?;
+        if mutant != Some(Mutant::UnsyncedNames) {
+            sync_parent(&path)?;
+        }
         let length = HEADER.len() as u64;
-        Ok(Segment { path, file, length, pending: Vec::new(), entries: None })
+        Ok(Segment { path, file, length, pending: Vec::new(), entries: None, mutant })
     }
 
     /// Reads a segment. In the `newest` one, a tail that a crash may have torn is cut off;
@@ -60,9 +68,10 @@ impl Segment {
     pub(super) fn open<T: DeserializeOwned>(
         path: &Path,
         newest: bool,
+        mutant: Option<Mutant>,
     ) -> Result<Contents<T>, StorageError> {
         let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-        let (records, damage) = scan::<T>(&bytes);
+        let (records, damage) = scan::<T>(&bytes, mutant != Some(Mutant::UncheckedLog));
         let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
         let repaired = match damage {
             None => None,
@@ -88,6 +97,7 @@ impl Segment {
                 .first()
                 .zip(entries.last())
                 .map(|(first, last)| (first.zxid, last.zxid)),
+            mutant,
         };
         Ok(Contents { segment, entries, repaired })
     }
@@ -127,13 +137,20 @@ impl Segment {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.file
-            .write_all(&self.pending)
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| StorageError::io(&self.path, error))?;
+        let written = self.file.write_all(&self.pending).and_then(|()| self.sync_data());
+        if self.mutant != Some(Mutant::IgnoredDiskErrors) {
+            written.map_err(|error| StorageError::io(&self.path, error))?;
+        }
         self.pending.clear();
         self.pending.shrink_to(PENDING_KEPT);
         Ok(())
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        match self.mutant {
+            Some(Mutant::UnsyncedLog) => Ok(()),
+            _ => self.file.sync_data(),
+        }
     }
 
     /// Drops the entries after `after`, durably. Where they begin is read from the file: to know it
@@ -144,7 +161,7 @@ impl Segment {
     ) -> Result<(), StorageError> {
         self.sync()?;
         let bytes = fs::read(&self.path).map_err(|error| StorageError::io(&self.path, error))?;
-        let (records, damage) = scan::<T>(&bytes);
+        let (records, damage) = scan::<T>(&bytes, self.mutant != Some(Mutant::UncheckedLog));
         if let Some(what) = damage {
             let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
             return Err(StorageError::damaged(&self.path, whole as u64, what));
@@ -176,7 +193,7 @@ type Damage = (usize, &'static str, bool);
 
 /// What a log file holds, and what is wrong after that.
 pub(super) fn examine<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<Record<T>>, Option<Damage>) {
-    let (found, damage) = scan::<T>(bytes);
+    let (found, damage) = scan::<T>(bytes, true);
     let mut start = HEADER.len();
     let record = |(entry, end)| Record { entry, start: std::mem::replace(&mut start, end), end };
     let records: Vec<Record<T>> = found.into_iter().map(record).collect();
@@ -192,8 +209,12 @@ fn checksum(length: u32, payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The valid records from the start, each with where it ends; and what is wrong after them.
-fn scan<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<(Entry<T>, usize)>, Option<&'static str>) {
+/// The valid records from the start, each with where it ends; and what is wrong after them. Only a
+/// planted defect does not have their checksums `checked`.
+fn scan<T: DeserializeOwned>(
+    bytes: &[u8],
+    checked: bool,
+) -> (Vec<(Entry<T>, usize)>, Option<&'static str>) {
     let mut records: Vec<(Entry<T>, usize)> = Vec::new();
     if is_of_another_version(bytes) {
         return (records, Some("written by another version of this program, which can read it"));
@@ -203,7 +224,7 @@ fn scan<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<(Entry<T>, usize)>, Option<&'
     }
     let mut at = HEADER.len();
     while at < bytes.len() {
-        match record::<T>(bytes, at) {
+        match record::<T>(bytes, at, checked) {
             Ok((entry, end)) => {
                 if records.last().is_some_and(|(last, _)| last.zxid >= entry.zxid) {
                     return (records, Some("zxids do not increase"));
@@ -217,14 +238,18 @@ fn scan<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<(Entry<T>, usize)>, Option<&'
     (records, None)
 }
 
-fn record<T: DeserializeOwned>(bytes: &[u8], at: usize) -> Result<(Entry<T>, usize), &'static str> {
+fn record<T: DeserializeOwned>(
+    bytes: &[u8],
+    at: usize,
+    checked: bool,
+) -> Result<(Entry<T>, usize), &'static str> {
     let word = |from: usize| {
         bytes.get(from..from + 4).map(|word| u32::from_le_bytes(word.try_into().expect("4 bytes")))
     };
     let (Some(length), Some(crc)) = (word(at), word(at + 4)) else { return Err("a cut record") };
     let end = at + FRAME + length as usize;
     let payload = bytes.get(at + FRAME..end).ok_or("a cut record")?;
-    if checksum(length, payload) != crc {
+    if checked && checksum(length, payload) != crc {
         return Err("a wrong checksum");
     }
     let entry = postcard::from_bytes(payload).map_err(|_| "an unreadable entry")?;
@@ -277,7 +302,8 @@ fn has_unwritten_sector(bytes: &[u8], at: usize) -> bool {
 /// the version.
 fn continues<T: DeserializeOwned>(bytes: &[u8], damaged: usize) -> bool {
     is_of_another_version(bytes)
-        || (damaged + 1..bytes.len().saturating_sub(FRAME)).any(|at| record::<T>(bytes, at).is_ok())
+        || (damaged + 1..bytes.len().saturating_sub(FRAME))
+            .any(|at| record::<T>(bytes, at, true).is_ok())
 }
 
 /// Cuts the file back to its first `whole` bytes; a file without its header gets one.
@@ -303,14 +329,14 @@ mod tests {
     }
 
     fn write(directory: &Path, count: u32) -> PathBuf {
-        let mut segment = Segment::create(directory, Zxid::new(1, 1)).unwrap();
+        let mut segment = Segment::create(directory, Zxid::new(1, 1), None).unwrap();
         (1..=count).for_each(|counter| segment.append(&entry(counter)));
         segment.sync().unwrap();
         segment.path().to_owned()
     }
 
     fn read(path: &Path) -> Result<(usize, Option<String>), String> {
-        Segment::open::<String>(path, true)
+        Segment::open::<String>(path, true, None)
             .map(|contents| (contents.entries.len(), contents.repaired))
             .map_err(|error| error.to_string())
     }
@@ -321,7 +347,7 @@ mod tests {
         let whole = fs::read(write(dir.path(), 3)).unwrap();
         let path = dir.path().join("cut");
         let two = {
-            let (records, _) = scan::<String>(&whole);
+            let (records, _) = scan::<String>(&whole, true);
             records[1].1
         };
         for length in two + 1..whole.len() {
@@ -352,7 +378,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut whole = fs::read(write(dir.path(), 3)).unwrap();
         let path = dir.path().join("zeros");
-        let two = scan::<String>(&whole).0[1].1;
+        let two = scan::<String>(&whole, true).0[1].1;
         whole[two..].fill(0);
         fs::write(&path, &whole).unwrap();
         assert!(read(&path).unwrap().1.is_some());
@@ -369,19 +395,19 @@ mod tests {
         let path = write(dir.path(), 3);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(Segment::open::<String>(&path, false).is_err());
+        assert!(Segment::open::<String>(&path, false, None).is_err());
     }
 
     #[test]
     fn truncation_keeps_what_it_should_and_appends_go_on() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), 5);
-        let mut segment = Segment::open::<String>(&path, true).unwrap().segment;
+        let mut segment = Segment::open::<String>(&path, true, None).unwrap().segment;
         segment.truncate::<u64>(Zxid::new(1, 2)).unwrap();
         let next = Entry { zxid: Zxid::new(2, 1), txn: "new".to_owned() };
         segment.append(&next);
         segment.sync().unwrap();
-        let contents = Segment::open::<String>(&path, true).unwrap();
+        let contents = Segment::open::<String>(&path, true, None).unwrap();
         assert_eq!(contents.entries, [entry(1), entry(2), next]);
     }
 }

@@ -13,6 +13,7 @@ use super::file::sync_parent;
 use super::log::Segment;
 use super::snapshot;
 use super::state::State;
+use crate::Mutant;
 
 /// Snapshots kept unless [told](Store::keep_snapshots) otherwise, as in ZooKeeper
 /// (`autopurge.snapRetainCount`).
@@ -28,6 +29,7 @@ pub struct Store<T, S> {
     /// Start a new segment with the next append.
     roll: bool,
     snapshots_kept: usize,
+    mutant: Option<Mutant>,
     holds: PhantomData<fn(T, S)>,
 }
 
@@ -58,6 +60,14 @@ where
     /// # Errors
     /// When a file cannot be read or is damaged where a crash cannot have damaged it.
     pub fn open(data_dir: &Path) -> Result<(Self, Recovered<T, S>), StorageError> {
+        Store::open_as(data_dir, None)
+    }
+
+    /// The same for a server that may have a defect of its log.
+    pub(crate) fn open_as(
+        data_dir: &Path,
+        mutant: Option<Mutant>,
+    ) -> Result<(Self, Recovered<T, S>), StorageError> {
         let root = data_dir.join("zoobreak");
         fs::create_dir_all(&root).map_err(|error| StorageError::io(&root, error))?;
         let state = read_state(&root)?;
@@ -67,6 +77,7 @@ where
             segments: Vec::new(),
             roll: true,
             snapshots_kept: SNAPSHOTS_KEPT,
+            mutant,
             holds: PhantomData,
         };
         let directory = store.directory();
@@ -91,7 +102,7 @@ where
     pub fn append(&mut self, entry: &Entry<T>) -> Result<(), StorageError> {
         if self.roll || self.segments.is_empty() {
             self.sync()?;
-            self.segments.push(Segment::create(&self.directory(), entry.zxid)?);
+            self.segments.push(Segment::create(&self.directory(), entry.zxid, self.mutant)?);
             self.roll = false;
         }
         if let Some(segment) = self.segments.last_mut() {
@@ -173,7 +184,7 @@ where
         snapshot::write(&directory, zxid, state_after)?;
         let mut segments = Vec::new();
         if let Some(first) = log.first() {
-            let mut segment = Segment::create(&directory, first.zxid)?;
+            let mut segment = Segment::create(&directory, first.zxid, self.mutant)?;
             log.iter().for_each(|entry| segment.append(entry));
             segment.sync()?;
             segments.push(segment);
@@ -243,7 +254,7 @@ where
         let mut log = Vec::new();
         let names = listed(&self.directory(), "log.")?;
         for (n, (_, path)) in names.iter().enumerate() {
-            let contents = Segment::open::<T>(path, n + 1 == names.len())?;
+            let contents = Segment::open::<T>(path, n + 1 == names.len(), self.mutant)?;
             notes.extend(contents.repaired);
             log.extend(contents.entries.into_iter().filter(|entry| entry.zxid > base));
             self.segments.push(contents.segment);

@@ -97,7 +97,10 @@ impl Leader {
         let learners = self.learners.iter().filter(|(id, learner)| learner.adopted() && counts(id));
         let mut durable: Vec<_> = learners.map(|(_, learner)| learner.acked).collect();
         if counts(&core.config.id) {
-            durable.push(core.disk.last);
+            durable.push(match core.config.mutant {
+                Some(Mutant::X3) => core.log.last(),
+                _ => core.disk.last,
+            });
         }
         durable.sort_unstable_by(|a, b| b.cmp(a));
         durable.get(core.config.quorum(members) - 1).copied().unwrap_or_default()

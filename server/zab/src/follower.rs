@@ -275,13 +275,16 @@ impl<T: Clone + Transaction, S: Clone> Follower<T, S> {
         }
     }
 
-    fn acknowledge_epoch(&mut self, core: &Core<T>, out: &mut Vec<Output<T, S>>) {
+    fn acknowledge_epoch(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
         if core.disk.epochs.accepted < self.epoch {
             return;
         }
         self.stage = Stage::Synchronising;
         let (current_epoch, last) = (core.epochs.current, core.log.last());
         self.send(Message::AckEpoch { current_epoch, last, snapshot: core.snapshot }, out);
+        if core.config.mutant == Some(Mutant::X5) {
+            core.adopt(self.epoch, out);
+        }
     }
 
     fn acknowledge_leader(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {

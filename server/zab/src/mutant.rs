@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 pub enum Mutant {
     /// A follower acknowledges a proposal before it is durable.
     X1,
+    /// A leader counts its own entries before they are durable.
+    X3,
+    /// A learner saves `currentEpoch` before it has the history that goes with it (ZOOKEEPER-4643).
+    X5,
+    /// `acceptedEpoch` is saved with `currentEpoch`, and not before the promise is told.
+    X6,
     /// Leaders are chosen, and believed, by server id alone: epoch and zxid are not compared.
     X8,
     /// A quorum is ⌊n/2⌋ servers.

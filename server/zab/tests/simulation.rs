@@ -78,6 +78,21 @@ fn finds_acknowledgement_before_durability() {
 }
 
 #[test]
+fn finds_a_leader_that_counts_itself_too_early() {
+    finds(Mutant::X3, &[Kind::Undurable, Kind::Loss]);
+}
+
+#[test]
+fn finds_an_epoch_without_its_history() {
+    finds(Mutant::X5, &[Kind::Undurable, Kind::Loss, Kind::Divergence]);
+}
+
+#[test]
+fn finds_promises_that_are_not_kept() {
+    finds(Mutant::X6, &[Kind::Undurable, Kind::TwoLeaders, Kind::Loss, Kind::Divergence]);
+}
+
+#[test]
 fn finds_leaders_chosen_by_id() {
     finds(Mutant::X8, &[Kind::Undurable, Kind::Loss, Kind::Divergence]);
 }
