@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nemesis::fault::{Ailment, Grudge, Motion};
+use nemesis::fault::{Ailment, Damage, Grudge, Motion};
 use nemesis::{Fault, FaultSpec, Host, Loss, NodeId};
 
 /// The first word of the kind: `kill`, `partition`, `link`, ….
@@ -18,7 +18,7 @@ pub(super) fn family(spec: &FaultSpec) -> &'static str {
         FaultSpec::Wipe => "wipe",
         FaultSpec::Clock { .. } => "clock",
         FaultSpec::Scenario { .. } => "scenario",
-        FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::BitFlip => "disk",
+        FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::Damage { .. } => "disk",
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn family_of(fault: &Fault) -> &'static str {
         Fault::CrashLoop { .. } => "crash-loop",
         Fault::Wipe { .. } => "wipe",
         Fault::Clock { .. } => "clock",
-        Fault::PowerCut { .. } | Fault::Disk { .. } | Fault::BitFlip { .. } => "disk",
+        Fault::PowerCut { .. } | Fault::Disk { .. } | Fault::Damage { .. } => "disk",
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn nodes(fault: &Fault) -> Vec<String> {
         | Fault::Clock { nodes, .. }
         | Fault::PowerCut { nodes, .. }
         | Fault::Disk { nodes, .. }
-        | Fault::BitFlip { nodes, .. }
+        | Fault::Damage { nodes, .. }
         | Fault::Wipe { nodes } => nodes.iter().map(ToString::to_string).collect(),
         Fault::Partition { grudge, .. } | Fault::Link { links: grudge, .. } => {
             let hosts: BTreeSet<Host> = grudge.iter().map(|link| link.dst).collect();
@@ -110,10 +110,18 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
                 Ailment::Eio => "every read, write and fsync fails".to_owned(),
                 Ailment::Full => format!("disk full but for {size} bytes"),
                 Ailment::Slow => format!("every fsync takes {size} ms"),
+                Ailment::SlowCreate => format!("every new file takes {size} ms"),
             };
             format!("{what}: {}", named(nodes))
         }
-        Fault::BitFlip { nodes, .. } => format!("kill -9 and a flipped bit: {}", named(nodes)),
+        Fault::Damage { nodes, damage, .. } => {
+            let what = match damage {
+                Damage::BitFlip => "a flipped bit",
+                Damage::MisdirectedWrite => "a misdirected write",
+                Damage::TruncatedTail => "a truncated tail",
+            };
+            format!("kill -9 and {what}: {}", named(nodes))
+        }
         Fault::Link { weather, links, .. } => format!("{weather} links: {}", bad(links)),
     }
 }

@@ -32,6 +32,7 @@ fn check(history: &History, _: &mut Budget) -> Finding {
         }
         broken = broken.or_else(|| lost_at_end(&at_end, &views));
         broken = broken.or_else(|| rolled_back(&mut views));
+        broken = broken.or_else(|| vanished(history, &key, &views));
     }
     Finding::new(examined, broken)
 }
@@ -53,6 +54,26 @@ fn rolled_back(views: &mut [View<'_>]) -> Option<Witness> {
         pair[0].mzxid() < pair[1].mzxid() && pair[0].stat.version >= pair[1].stat.version
     })?;
     Some(explain(&pair[0], &pair[1]))
+}
+
+/// Nobody deletes a znode of the register workload: who does not find it at a later zxid than one that
+/// had it, has lost it.
+fn vanished(history: &History, key: &str, views: &[View<'_>]) -> Option<Witness> {
+    let is_of = |op: &&Operation| op.action.path() == Some(key);
+    let missing = history.operations.iter().filter(is_of).find_map(|op| {
+        let zxid = op.zxid.filter(|_| op.error.as_deref() == Some("NoNode"))?.0;
+        let before = views.iter().filter(|view| view.zxid <= zxid);
+        Some((op, zxid, before.max_by_key(|view| (view.mzxid(), view.op.invoke))?))
+    });
+    let (op, zxid, had) = missing?;
+    let sentence = format!(
+        "client {} was told at zxid {zxid:#x} that there is no {key}: {} at zxid {:#x} is lost",
+        op.process,
+        noun(had.op),
+        had.mzxid(),
+    );
+    let witness = witness(sentence, &[had.op, op]);
+    Some(witness.contrast("the znode, which nobody deletes".into(), "no such znode".into()))
 }
 
 fn explain(lost: &View<'_>, by: &View<'_>) -> Witness {

@@ -328,6 +328,24 @@ fn c8_refuses_a_lost_write() {
 }
 
 #[test]
+fn c8_refuses_a_znode_that_is_gone() {
+    let mut story = Story::new();
+    story.missing(2, R, 5);
+    story.write(1, R, 12, at(7, 2));
+    story.missing(2, R, 6);
+    story.phase(Phase::FinalReads);
+    story.read(11, R, 12, at(7, 2));
+    valid(&story, "C8");
+    story.missing(10, R, 0x2_0000_0001);
+    invalid(
+        &story,
+        "C8",
+        "client 10 was told at zxid 0x200000001 that there is no /r0: client 1's write of 12 \
+         (version 2) at zxid 0x7 is lost",
+    );
+}
+
+#[test]
 fn c8_refuses_a_write_that_was_undone_and_overwritten() {
     let mut story = Story::new();
     story.write(1, R, 11, at(6, 1));

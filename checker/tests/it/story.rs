@@ -126,6 +126,13 @@ impl Story {
         event.zxid = Some(Hex(zxid));
     }
 
+    pub(crate) fn missing(&mut self, client: u64, key: &str, zxid: u64) {
+        self.invoke(client, f::READ, key, Value::Null);
+        let event = self.complete(client, Kind::Fail, f::READ, Value::Null);
+        event.error = Some("NoNode".into());
+        event.zxid = Some(Hex(zxid));
+    }
+
     pub(crate) fn refused_write(&mut self, client: u64, key: &str, value: i64) {
         self.invoke(client, f::WRITE, key, value);
         self.complete(client, Kind::Fail, f::WRITE, json!(value)).error = Some("refused".into());

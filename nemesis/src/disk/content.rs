@@ -9,11 +9,13 @@ use std::sync::Arc;
 use rand::Rng;
 
 use super::Loss;
+use crate::fault::Damage;
 
 /// Bytes of a page: what is shared, compared and paid for.
 pub(super) const PAGE: u64 = 4096;
 /// Disks write sectors of this size whole or not at all.
 const SECTOR: u64 = 512;
+const ZEROS: [u8; SECTOR as usize] = [0; SECTOR as usize];
 
 /// A file's bytes, twice. Unchanged pages are shared between the two, and holes cost nothing.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,18 @@ pub(super) struct Content {
     dirty: BTreeSet<u64>,
     /// Pages whose fsync failed: no later fsync writes them, as on Linux (fsync(2)).
     given_up: BTreeSet<u64>,
+}
+
+/// Offsets, in bytes, of what was damaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Place {
+    /// A bit of this byte was flipped.
+    Flipped(u64),
+    /// What was in the sector at `from` is in the one at `to`.
+    Moved { from: u64, to: u64 },
+    /// The file was of length `from`, and is of length `to`.
+    Cut { from: u64, to: u64 },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -137,8 +151,44 @@ impl Content {
         lost
     }
 
+    /// Damages what is durable; where, or `None` if there is too little of it.
+    pub(super) fn damage(&mut self, damage: Damage, rng: &mut impl Rng) -> Option<Place> {
+        match damage {
+            Damage::BitFlip => self.flip_bit(rng).map(Place::Flipped),
+            Damage::MisdirectedWrite => self.misdirect(rng),
+            Damage::TruncatedTail => self.cut_tail(rng),
+        }
+    }
+
+    /// A sector with something in it is found in the place of another one, which differs from it.
+    fn misdirect(&mut self, rng: &mut impl Rng) -> Option<Place> {
+        let sector = |n: u64| self.synced.sector(n);
+        let n_sectors = self.synced.len.min(self.now.len) / SECTOR;
+        let written: Vec<u64> = (0..n_sectors).filter(|n| sector(*n) != ZEROS).collect();
+        let from = *written.get(rng.random_range(0..written.len().max(1)))?;
+        let others: Vec<u64> = written.into_iter().filter(|n| sector(*n) != sector(from)).collect();
+        let to = *others.get(rng.random_range(0..others.len().max(1)))?;
+        for bytes in [&mut self.now, &mut self.synced] {
+            bytes.set_sector(to, bytes.sector(from));
+            bytes.set_sector(from, ZEROS);
+        }
+        Some(Place::Moved { from: from * SECTOR, to: to * SECTOR })
+    }
+
+    /// Up to a page is missing at the end.
+    fn cut_tail(&mut self, rng: &mut impl Rng) -> Option<Place> {
+        let from = self.synced.len.min(self.now.len);
+        if from == 0 {
+            return None;
+        }
+        let to = from - rng.random_range(1..=from.min(PAGE));
+        self.now.set_len(to);
+        self.synced.set_len(to);
+        Some(Place::Cut { from, to })
+    }
+
     /// Flips a bit of a byte that is durable and seen; where, or `None` if there is no such byte.
-    pub(super) fn flip_bit(&mut self, rng: &mut impl Rng) -> Option<u64> {
+    fn flip_bit(&mut self, rng: &mut impl Rng) -> Option<u64> {
         let clean: Vec<u64> = self.synced.pages.keys().copied().collect();
         let page = *clean.get(rng.random_range(0..clean.len().max(1)))?;
         let end = ((page + 1) * PAGE).min(self.synced.len);
@@ -192,6 +242,17 @@ impl Bytes {
             Some(bytes) => self.page_mut(page)[part.clone()].copy_from_slice(&bytes[part]),
             None => self.page_mut(page)[part].fill(0),
         }
+    }
+
+    fn sector(&self, sector: u64) -> [u8; SECTOR as usize] {
+        let at = (sector * SECTOR % PAGE) as usize;
+        let page = self.pages.get(&(sector * SECTOR / PAGE));
+        page.map_or(ZEROS, |page| *page[at..].first_chunk().expect("pages consist of sectors"))
+    }
+
+    fn set_sector(&mut self, sector: u64, bytes: [u8; SECTOR as usize]) {
+        let at = (sector * SECTOR % PAGE) as usize;
+        self.page_mut(sector * SECTOR / PAGE)[at..at + SECTOR as usize].copy_from_slice(&bytes);
     }
 
     fn set_len(&mut self, len: u64) {
@@ -337,6 +398,40 @@ mod tests {
         assert!((5000..5007).contains(&at));
         let different = (content.read(at, 1)[0] ^ b"durable"[at as usize - 5000]).count_ones();
         assert_eq!(different, 1);
+        assert_eq!(content.lose(Loss::Everything, &mut rng(1)), 0, "it is on the disk");
+    }
+
+    #[test]
+    fn a_misdirected_write_is_a_sector_in_the_place_of_another() {
+        let sectors = |content: &Content| -> Vec<String> {
+            let bytes = content.read(0, 1 << 20);
+            bytes.chunks(512).map(|part| String::from_utf8_lossy(&part[..1]).into()).collect()
+        };
+        let mut content = written(&[(0, &["a", "b", "c"].map(|c| c.repeat(512)).concat())]);
+        assert_eq!(content.damage(Damage::MisdirectedWrite, &mut rng(1)), None, "not durable");
+        content.sync();
+        let before = sectors(&content);
+        let place = content.damage(Damage::MisdirectedWrite, &mut rng(1));
+        let Some(Place::Moved { from, to }) = place else { panic!("{place:?}") };
+        let mut expected = before.clone();
+        expected[to as usize / 512] = before[from as usize / 512].clone();
+        expected[from as usize / 512] = "\0".to_owned();
+        assert_eq!(sectors(&content), expected);
+        assert_eq!(content.lose(Loss::Everything, &mut rng(1)), 0, "it is on the disk");
+
+        let mut alike = written(&[(0, &"a".repeat(1024))]);
+        alike.sync();
+        assert_eq!(alike.damage(Damage::MisdirectedWrite, &mut rng(1)), None, "nobody could tell");
+    }
+
+    #[test]
+    fn a_truncated_tail_is_missing_from_the_disk_too() {
+        let mut content = written(&[(0, "durable")]);
+        assert_eq!(content.damage(Damage::TruncatedTail, &mut rng(1)), None, "not durable");
+        content.sync();
+        let place = content.damage(Damage::TruncatedTail, &mut rng(1));
+        let Some(Place::Cut { from: 7, to }) = place else { panic!("{place:?}") };
+        assert_eq!(text(&content), "durable"[..to as usize]);
         assert_eq!(content.lose(Loss::Everything, &mut rng(1)), 0, "it is on the disk");
     }
 }

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 use super::content::{Content, PAGE};
 use super::image::{Body, Dir, Image, Ino, Node};
-use super::state::{Late, Shared, answer, finish};
+use super::state::{Late, Shared, State, answer, finish};
 use crate::fault::Ailment;
 
 /// The kernel asks again each time, for a power cut changes names, sizes and bytes behind its back.
@@ -30,10 +30,26 @@ impl Driver {
         Ok(attr(ino, self.0.powered()?.image.node(ino)?))
     }
 
-    fn create(&self, dir: Ino, name: &OsStr, mode: u32, body: Body) -> Result<FileAttr, Errno> {
-        let mut state = self.0.powered()?;
-        let ino = state.try_io(|image| image.create(dir, name, mode as u16, body))?;
-        Ok(attr(ino, state.image.node(ino)?))
+    /// Answers now, or leaves the answer to the clerk.
+    fn create_file(&self, dir: Ino, name: &OsStr, mode: u32, reply: ReplyCreate) {
+        let mut state = match self.0.powered() {
+            Ok(state) => state,
+            Err(errno) => return reply.error(answer(errno)),
+        };
+        let create = move |state: &mut State, name: &OsStr| {
+            create(state, dir, name, mode, Body::File(Content::default()))
+        };
+        match state.delay(Ailment::SlowCreate) {
+            Duration::ZERO => created(reply, create(&mut state, name)),
+            delay => {
+                let (due, name) = (Instant::now() + delay, name.to_owned());
+                let answer = move |state: Option<&mut State>| {
+                    let file = state.map_or(Err(Errno::EIO), |state| create(state, &name));
+                    created(reply, file);
+                };
+                self.0.answer_later(state, Late { due, answer: Box::new(answer) });
+            }
+        }
     }
 
     fn remove(&self, dir: Ino, name: &OsStr, is_dir: bool) -> Result<(), Errno> {
@@ -50,11 +66,15 @@ impl Driver {
             state.image.fail_sync(ino);
             return finish(reply, Err(Errno::EIO));
         }
-        match state.delay() {
+        match state.delay(Ailment::Slow) {
             Duration::ZERO if !state.stalled => finish(reply, state.image.sync(ino)),
             delay => {
                 let due = Instant::now() + delay;
-                self.0.sync_later(state, Late { due, ino, reply });
+                let answer = move |state: Option<&mut State>| {
+                    let synced = state.map_or(Err(Errno::EIO), |state| state.image.sync(ino));
+                    finish(reply, synced);
+                };
+                self.0.answer_later(state, Late { due, answer: Box::new(answer) });
             }
         }
     }
@@ -114,7 +134,11 @@ impl Filesystem for Driver {
     }
 
     fn mkdir(&self, _: &Request, dir: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
-        entry(reply, Driver::create(self, dir.0, name, mode, Body::Dir(Dir::default())));
+        let made = self
+            .0
+            .powered()
+            .and_then(|mut state| create(&mut state, dir.0, name, mode, Body::Dir(Dir::default())));
+        entry(reply, made);
     }
 
     fn create(
@@ -127,14 +151,7 @@ impl Filesystem for Driver {
         _: i32,
         reply: ReplyCreate,
     ) {
-        match Driver::create(self, parent.0, name, mode, Body::File(Content::default())) {
-            Ok(attr) => {
-                let (generation, handle, flags) =
-                    (Generation(0), FileHandle(0), FopenFlags::empty());
-                reply.created(&NEVER_REMEMBER, &attr, generation, handle, flags);
-            }
-            Err(errno) => reply.error(answer(errno)),
-        }
+        self.create_file(parent.0, name, mode, reply);
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -249,6 +266,27 @@ impl Filesystem for Driver {
         let free = state.image.room().unwrap_or(PLENTY) / PAGE;
         let (page, name_max, n_files) = (PAGE as u32, 255, 1 << 20);
         reply.statfs(used + free, free, free, n_files, n_files, page, name_max, page);
+    }
+}
+
+fn create(
+    state: &mut State,
+    dir: Ino,
+    name: &OsStr,
+    mode: u32,
+    body: Body,
+) -> Result<FileAttr, Errno> {
+    let ino = state.try_io(|image| image.create(dir, name, mode as u16, body))?;
+    Ok(attr(ino, state.image.node(ino)?))
+}
+
+fn created(reply: ReplyCreate, file: Result<FileAttr, Errno>) {
+    match file {
+        Ok(attr) => {
+            let (generation, handle, flags) = (Generation(0), FileHandle(0), FopenFlags::empty());
+            reply.created(&NEVER_REMEMBER, &attr, generation, handle, flags);
+        }
+        Err(errno) => reply.error(answer(errno)),
     }
 }
 

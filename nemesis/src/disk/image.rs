@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use rand::Rng;
 
-use super::content::{Content, PAGE};
+use super::content::{Content, PAGE, Place};
 use super::{Loss, Rules};
+use crate::fault::Damage;
 
 /// A file or directory. Numbers are never used twice.
 pub(super) type Ino = u64;
@@ -21,7 +22,7 @@ pub(super) type Ino = u64;
 pub(super) const ROOT: Ino = 1;
 
 /// Smaller files hold a number or a name; few programs give those a checksum.
-const WORTH_FLIPPING: u64 = 512;
+const WORTH_DAMAGING: u64 = 512;
 
 #[derive(Debug)]
 pub(super) struct Image {
@@ -269,15 +270,19 @@ impl Image {
         }
     }
 
-    /// Flips a bit in a durable byte of one of the files of at least [`WORTH_FLIPPING`] bytes, such as
-    /// logs and snapshots. Which file, and the byte's offset.
-    pub(super) fn flip_bit(&mut self, rng: &mut impl Rng) -> Option<(PathBuf, u64)> {
-        let is_large = |ino: &Ino| self.file(*ino).is_ok_and(|file| file.len() >= WORTH_FLIPPING);
+    /// Damages what is durable in one of the files of at least [`WORTH_DAMAGING`] bytes, such as
+    /// logs and snapshots. Which file, and where in it.
+    pub(super) fn damage(
+        &mut self,
+        damage: Damage,
+        rng: &mut impl Rng,
+    ) -> Option<(PathBuf, Place)> {
+        let is_large = |ino: &Ino| self.file(*ino).is_ok_and(|file| file.len() >= WORTH_DAMAGING);
         let mut files = self.entries();
         files.retain(|(_, ino)| is_large(ino));
         let (path, ino) = files.get(rng.random_range(0..files.len().max(1)))?;
-        let at = self.file_mut(*ino).ok()?.flip_bit(rng)?;
-        Some((path.clone(), at))
+        let place = self.file_mut(*ino).ok()?.damage(damage, rng)?;
+        Some((path.clone(), place))
     }
 
     /// From now on only so many bytes may be added; `None` for as many as memory holds.

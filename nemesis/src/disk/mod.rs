@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::fault::{Ailment, FaultId};
+use crate::fault::{Ailment, Damage, FaultId};
 use crate::worker::Worker;
 use fuse::Driver;
 use state::{Power, Shared};
@@ -154,11 +154,11 @@ impl Disk {
         self.shared.set_power(Power::On);
     }
 
-    /// Flips a bit of what is durable in one of the larger files. Where, for the evidence.
-    pub(crate) fn flip_bit(&self, seed: u64) -> Option<Value> {
+    /// Damages what is durable in one of the larger files. Where, for the evidence.
+    pub(crate) fn damage(&self, damage: Damage, seed: u64) -> Option<Value> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (path, at) = self.shared.lock().image.flip_bit(&mut rng)?;
-        Some(json!({ "file": path, "byte": at }))
+        let (path, place) = self.shared.lock().image.damage(damage, &mut rng)?;
+        Some(json!({ "file": path, "bytes": place }))
     }
 
     /// Makes it ill. `size` is as in [`crate::Fault::Disk`].

@@ -1,13 +1,14 @@
 //! What a disk is told to suffer, and the requests that wait for it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fuser::{Errno as Answer, ReplyEmpty};
 use nix::errno::Errno;
 
-use super::image::{Image, Ino};
+use super::image::Image;
 use crate::fault::{Ailment, FaultId};
 use crate::worker::Stop;
 
@@ -20,7 +21,7 @@ const IDLE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// The power changed, or an fsync was delayed.
+    /// The power changed, or an answer was delayed.
     changed: Condvar,
 }
 
@@ -52,12 +53,17 @@ pub(super) struct Illness {
     n_felt: u64,
 }
 
-/// An fsync to be done later.
-#[derive(Debug)]
+/// A request to be answered later.
 pub(super) struct Late {
     pub(super) due: Instant,
-    pub(super) ino: Ino,
-    pub(super) reply: ReplyEmpty,
+    /// Does it and answers it; or, without power, refuses it.
+    pub(super) answer: Box<dyn FnOnce(Option<&mut State>) + Send>,
+}
+
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "due at {:?}", self.due)
+    }
 }
 
 impl Default for Shared {
@@ -92,7 +98,7 @@ impl Shared {
         if state.power == Power::Off {
             state.power = Power::Gone;
         }
-        state.late.drain(..).for_each(|late| late.reply.error(Answer::EIO));
+        state.late.drain(..).for_each(|late| (late.answer)(None));
         self.changed.notify_all();
     }
 
@@ -113,8 +119,8 @@ impl Shared {
         cured.map_or(0, |illness| illness.n_felt)
     }
 
-    /// Leaves an fsync to the clerk.
-    pub(super) fn sync_later(&self, mut state: MutexGuard<'_, State>, late: Late) {
+    /// Leaves a request to the clerk.
+    pub(super) fn answer_later(&self, mut state: MutexGuard<'_, State>, late: Late) {
         state.late.push(late);
         self.changed.notify_all();
     }
@@ -131,12 +137,10 @@ impl Shared {
                 continue;
             }
             let now = Instant::now();
-            let (due, later) =
+            let (due, later): (Vec<Late>, Vec<Late>) =
                 std::mem::take(&mut state.late).into_iter().partition(|late| late.due <= now);
             state.late = later;
-            for Late { ino, reply, .. } in due {
-                finish(reply, state.image.sync(ino));
-            }
+            due.into_iter().for_each(|late: Late| (late.answer)(Some(&mut *state)));
         }
     }
 
@@ -164,10 +168,11 @@ impl State {
         any
     }
 
-    pub(super) fn delay(&mut self) -> Duration {
-        match self.suffers(Ailment::Slow) {
+    /// How long a request takes of which one of these makes a long one.
+    pub(super) fn delay(&mut self, ailment: Ailment) -> Duration {
+        match self.suffers(ailment) {
             true => {
-                let slow = self.illnesses.values().filter(|ill| ill.ailment == Ailment::Slow);
+                let slow = self.illnesses.values().filter(|ill| ill.ailment == ailment);
                 Duration::from_millis(slow.map(|ill| ill.size).max().unwrap_or(0))
             }
             false => Duration::ZERO,

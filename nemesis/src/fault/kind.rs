@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ailment, FaultSpec, Motion, Shape, Target, Weather};
+use super::{Ailment, Damage, FaultSpec, Motion, Shape, Target, Weather};
 use crate::disk::Rules;
 use crate::scenario::Source;
 
@@ -90,6 +90,10 @@ const FSYNC_ERROR: FaultSpec = FaultSpec::Disk { ailment: Ailment::FsyncError };
 const EIO: FaultSpec = FaultSpec::Disk { ailment: Ailment::Eio };
 const FULL: FaultSpec = FaultSpec::Disk { ailment: Ailment::Full };
 const SLOW_DISK: FaultSpec = FaultSpec::Disk { ailment: Ailment::Slow };
+const SLOW_CREATE: FaultSpec = FaultSpec::Disk { ailment: Ailment::SlowCreate };
+const fn damage(damage: Damage) -> FaultSpec {
+    FaultSpec::Damage { damage }
+}
 const fn scenario(n: usize) -> FaultSpec {
     FaultSpec::Scenario { scenario: Source::BuiltIn(n) }
 }
@@ -120,7 +124,10 @@ const KINDS: &[Entry] = &[
     ("restart", &[(2, RESTART_LEADER), (1, RESTART_ONE), (1, RESTART_MINORITY)]),
     ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
     ("clock", &[(1, JUMP), (1, STROBE), (1, DRIFT)]),
-    ("disk", &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK)]),
+    (
+        "disk",
+        &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK), (1, SLOW_CREATE)],
+    ),
     (
         "scenario",
         &[
@@ -163,7 +170,10 @@ const KINDS: &[Entry] = &[
     ("disk:eio", &[(1, EIO)]),
     ("disk:full", &[(1, FULL)]),
     ("disk:slow", &[(1, SLOW_DISK)]),
-    ("disk:bit-flip", &[(1, FaultSpec::BitFlip)]),
+    ("disk:slow-create", &[(1, SLOW_CREATE)]),
+    ("disk:bit-flip", &[(1, damage(Damage::BitFlip))]),
+    ("disk:misdirected-write", &[(1, damage(Damage::MisdirectedWrite))]),
+    ("disk:truncated-tail", &[(1, damage(Damage::TruncatedTail))]),
     ("wipe", &[(1, FaultSpec::Wipe)]),
     ("scenario:late-joiner", &[(1, scenario(0))]),
     ("scenario:unlogged-joiner", &[(1, scenario(1))]),

@@ -92,11 +92,14 @@ pub enum FaultSpec {
         /// In which way.
         ailment: Ailment,
     },
-    /// SIGKILL to one server; a bit of what it had synced is flipped, and it is started again.
+    /// SIGKILL to one server; something that it had synced is damaged, and it is started again.
     ///
     /// Like [`FaultSpec::Wipe`] more than a replicated log promises to survive, for damage at the log's end
     /// cannot be told from a torn write. It is done only while all are up, and is no member of any group.
-    BitFlip,
+    Damage {
+        /// In which way.
+        damage: Damage,
+    },
     /// A script of faults that waits for things to happen, [`crate::scenario`], again and again. Who plays it
     /// injects the faults that it asks for.
     Scenario {
@@ -117,6 +120,20 @@ pub enum Ailment {
     Full,
     /// Every fsync takes long.
     Slow,
+    /// Every new file takes long to be made.
+    SlowCreate,
+}
+
+/// How something durable is not what was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// A bit is flipped.
+    BitFlip,
+    /// What was meant for one sector of a file is in the place of another, and zeros are in its own.
+    MisdirectedWrite,
+    /// A file ends too early.
+    TruncatedTail,
 }
 
 /// Which servers a kill or a pause is for.
@@ -295,14 +312,16 @@ pub enum Fault {
         nodes: Vec<NodeId>,
         /// What is wrong.
         ailment: Ailment,
-        /// Bytes left on a full disk; milliseconds of each fsync of a slow one; otherwise 0.
+        /// Bytes left on a full disk; milliseconds of each fsync, or new file, of a slow one; otherwise 0.
         size: u64,
     },
-    /// See [`FaultSpec::BitFlip`].
-    BitFlip {
+    /// See [`FaultSpec::Damage`].
+    Damage {
         /// The server.
         nodes: Vec<NodeId>,
-        /// Seed of which bit.
+        /// In which way.
+        damage: Damage,
+        /// Seed of which file, and where.
         seed: u64,
     },
 }
@@ -322,7 +341,7 @@ impl fmt::Display for FaultSpec {
             FaultSpec::PowerCut { rules: Rules::Posix } => f.write_str("disk:power-cut"),
             FaultSpec::PowerCut { rules: Rules::Ext4 } => f.write_str("disk:power-cut-ext4"),
             FaultSpec::Disk { ailment } => write!(f, "disk:{ailment}"),
-            FaultSpec::BitFlip => f.write_str("disk:bit-flip"),
+            FaultSpec::Damage { damage } => write!(f, "disk:{damage}"),
             FaultSpec::Scenario { scenario } => write!(f, "scenario:{scenario}"),
             FaultSpec::Clock { motion: Motion::Jump } => f.write_str("clock:jump"),
             FaultSpec::Clock { motion: Motion::Strobe } => f.write_str("clock:strobe"),
@@ -334,7 +353,10 @@ impl fmt::Display for FaultSpec {
 impl FaultSpec {
     /// Can it be done only to disks of [`crate::Nemesis::mount_disk`]?
     pub fn needs_disks(self) -> bool {
-        matches!(self, FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::BitFlip)
+        matches!(
+            self,
+            FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::Damage { .. }
+        )
     }
 }
 
@@ -345,6 +367,24 @@ impl fmt::Display for Ailment {
             Ailment::Eio => "eio",
             Ailment::Full => "full",
             Ailment::Slow => "slow",
+            Ailment::SlowCreate => "slow-create",
+        })
+    }
+}
+
+impl Ailment {
+    /// Does it refuse requests, so that a server may end of it?
+    pub(crate) fn refuses(self) -> bool {
+        !matches!(self, Ailment::Slow | Ailment::SlowCreate)
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Damage::BitFlip => "bit-flip",
+            Damage::MisdirectedWrite => "misdirected-write",
+            Damage::TruncatedTail => "truncated-tail",
         })
     }
 }

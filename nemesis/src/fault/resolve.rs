@@ -118,10 +118,11 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
             Ok(Fault::Disk { nodes, ailment, size: size(ailment, rng) })
         }
         FaultSpec::Scenario { .. } => Err(Skip::Played),
-        FaultSpec::BitFlip => {
+        FaultSpec::Damage { damage } => {
             running_leader(view)?;
             all_up(view)?;
-            Ok(Fault::BitFlip { nodes: targets(Target::One, view, rng)?, seed: rng.random() })
+            let nodes = targets(Target::One, view, rng)?;
+            Ok(Fault::Damage { nodes, damage, seed: rng.random() })
         }
     }
 }
@@ -177,7 +178,7 @@ fn powerless(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
 /// A disk may be slow anywhere; of another ailment a server may end, so a majority is spared.
 fn ill(ailment: Ailment, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
     match (ailment, rng.random()) {
-        (Ailment::Slow, _) => leader_few_or_all(view, rng),
+        (ailment, _) if !ailment.refuses() => leader_few_or_all(view, rng),
         (_, true) => targets(Target::Leader, view, rng),
         (_, false) => targets(Target::Minority, view, rng),
     }
@@ -187,6 +188,7 @@ fn size(ailment: Ailment, rng: &mut impl Rng) -> u64 {
     match ailment {
         Ailment::Full => rng.random_range(0..=16) * 4096,
         Ailment::Slow => rng.random_range(10..=200),
+        Ailment::SlowCreate => rng.random_range(100..=1000),
         Ailment::FsyncError | Ailment::Eio => 0,
     }
 }

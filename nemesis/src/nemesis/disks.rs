@@ -1,4 +1,4 @@
-//! Power cuts, ill disks and flipped bits, on disks of our own.
+//! Power cuts, ill disks and damaged ones, on disks of our own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::{Active, Nemesis, lock};
 use crate::disk::{Disk, DiskError, Loss, Rules};
-use crate::fault::{Ailment, FaultId};
+use crate::fault::{Ailment, Damage, FaultId};
 use crate::host::NodeId;
 use crate::outcome::Outcome;
 use crate::process::{ProcessError, Server};
 
-/// Disks that are ill, or have a bit flipped.
+/// Disks that are ill, or damaged.
 #[derive(Debug)]
 pub(super) struct IllDisks {
     illness: Illness,
@@ -28,7 +28,7 @@ pub(super) struct IllDisks {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Illness {
     Ails(Ailment),
-    FlippedBit,
+    Damaged,
 }
 
 /// How long a server may take to end after its disk failed it, if it is one that ends then. A Java
@@ -41,7 +41,10 @@ impl IllDisks {
     }
 
     pub(super) fn may_end_servers(&self) -> bool {
-        self.illness != Illness::Ails(Ailment::Slow)
+        match self.illness {
+            Illness::Ails(ailment) => ailment.refuses(),
+            Illness::Damaged => true,
+        }
     }
 
     /// Where to note that this server ended, if it is one of them.
@@ -101,10 +104,11 @@ impl Nemesis {
     }
 
     /// The server is started again at once, so that it meets the damage.
-    pub(super) fn flip_bit(
+    pub(super) fn damage(
         &mut self,
         id: FaultId,
         nodes: &[NodeId],
+        damage: Damage,
         seed: u64,
     ) -> (Outcome, Value) {
         let disks = match self.disks_of(nodes) {
@@ -115,19 +119,19 @@ impl Nemesis {
         let Some(Active::Kill { nodes, mut doubts, .. }) = self.active.remove(&id) else {
             return (outcome, evidence);
         };
-        let mut flipped = BTreeMap::new();
+        let mut damaged = BTreeMap::new();
         for node in &nodes {
-            match disks[node].flip_bit(seed) {
-                Some(place) => drop(flipped.insert(*node, place)),
-                None => doubts.push(format!("{node} had synced nothing yet")),
+            match disks[node].damage(damage, seed) {
+                Some(place) => drop(damaged.insert(*node, place)),
+                None => doubts.push(format!("{node} had synced nothing that can be damaged so")),
             }
             if let Err(error) = self.start_again(*node) {
                 doubts.push(error);
             }
         }
-        evidence["flipped"] = json!(flipped);
+        evidence["damaged"] = json!(damaged);
         let outcome = Outcome::unless(&doubts);
-        let (illness, ended) = (Illness::FlippedBit, BTreeMap::new());
+        let (illness, ended) = (Illness::Damaged, BTreeMap::new());
         self.active.insert(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
         (outcome, evidence)
     }
@@ -175,7 +179,7 @@ impl Nemesis {
             if !ill.ended.contains_key(&node) {
                 continue;
             }
-            if ill.illness == Illness::FlippedBit {
+            if ill.illness == Illness::Damaged {
                 emptied.insert(node, lock(server).wipe().map_err(in_node)?);
             }
             restarted.insert(node, self.start_again(node)?);

@@ -198,7 +198,7 @@ impl Nemesis {
                 self.cut_power(id, nodes, (*rules, *loss), *stall_ms, *seed)
             }
             Fault::Disk { nodes, ailment, size } => self.infect(id, nodes, *ailment, *size),
-            Fault::BitFlip { nodes, seed } => self.flip_bit(id, nodes, *seed),
+            Fault::Damage { nodes, damage, seed } => self.damage(id, nodes, *damage, *seed),
         };
         evidence["took_ms"] = millis_since(start);
         report(id, outcome, evidence)

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nemesis::fault::Ailment;
+use nemesis::fault::{Ailment, Damage};
 use nemesis::{Fault, FaultId, Host, Lab, Launch, Loss, Nemesis, NodeId, Outcome, Report, Rules};
 
 use crate::support::{PORT, skip_inside, until};
@@ -167,15 +167,56 @@ pub(crate) fn slow() {
 /// The program refuses a file that is not what it wrote, and gets an empty disk.
 pub(crate) fn bit_flip() {
     let mut stage = Stage::new();
-    until("there is something to damage", || stage.busy(N1).synced > 200);
-    let injected = stage.nemesis.inject(F1, &Fault::BitFlip { nodes: vec![N1], seed: 4 });
-    assert_eq!(injected.outcome, Outcome::Installed, "{injected:?}");
-    assert_eq!(injected.evidence["flipped"]["n1"]["file"], "data/log");
-    until("it refuses", || stage.lab.namespace(N1.into()).pids().expect("proc").is_empty());
-    assert_eq!(stage.nemesis.exits().expect("proc is there"), [], "the fault is why");
+    let damaged = stage.damaged(Damage::BitFlip);
+    assert!(damaged["bytes"]["flipped"].is_u64(), "{damaged}");
+    stage.assert_refused();
+}
+
+/// The same of what was written to the wrong place.
+pub(crate) fn misdirected_write() {
+    let mut stage = Stage::new();
+    let damaged = stage.damaged(Damage::MisdirectedWrite);
+    assert_ne!(damaged["bytes"]["moved"]["from"], damaged["bytes"]["moved"]["to"], "{damaged}");
+    stage.assert_refused();
+}
+
+/// The program cannot see that the end of its file is gone: it goes on from there.
+pub(crate) fn truncated_tail() {
+    let mut stage = Stage::new();
+    let damaged = stage.damaged(Damage::TruncatedTail);
+    let length = |key: &str| damaged["bytes"]["cut"][key].as_u64().expect("a number");
+    assert!(length("to") < length("from"), "{damaged}");
+    assert_eq!(stage.said(N1).found, length("to") / NUMBER as u64);
+    assert_eq!(stage.healed().outcome, Outcome::Installed);
+}
+
+/// A file that exists is opened and written as ever.
+pub(crate) fn slow_create() {
+    let mut stage = Stage::new();
+    stage.busy(N1);
+    let fault = Fault::Disk { nodes: vec![N1], ailment: Ailment::SlowCreate, size: 300 };
+    assert_eq!(stage.nemesis.inject(F1, &fault).outcome, Outcome::Installed);
+    let before = stage.said(N1);
+    until("it writes", || stage.said(N1).synced > before.synced + 10 * BATCH);
+    let make = |node: &str, name: &str| {
+        let start = Instant::now();
+        File::create(stage.home.path().join(node).join(name)).expect("it is slow, not full");
+        start.elapsed()
+    };
+    let slow = Duration::from_millis(300);
+    assert!(make("n1", "a") >= slow, "a new file");
+    assert!(make("n1", "a") < slow, "an old one");
+    assert!(make("n2", "a") < slow, "another disk");
+    let f2 = FaultId(2);
+    assert_eq!(stage.nemesis.inject(f2, &fault).outcome, Outcome::Installed);
     let healed = stage.healed();
-    assert_eq!(healed.evidence["ended"]["n1"], "exit status: 3");
-    assert_eq!(stage.busy(N1).found, 0);
+    assert_eq!(healed.outcome, Outcome::Installed, "{healed:?}");
+    assert_eq!(healed.evidence["requests_that_felt_it"]["n1"], 1);
+    let healed = stage.nemesis.heal(f2).expect("it can be healed");
+    assert!(matches!(healed.outcome, Outcome::Indeterminate { .. }), "nobody felt the second");
+    let start = Instant::now();
+    File::create(stage.home.path().join("n1/b")).expect("it is well");
+    assert!(start.elapsed() < slow, "it is over");
 }
 
 pub(crate) fn skipped() {
@@ -184,7 +225,7 @@ pub(crate) fn skipped() {
     let faults = [
         power_cut_of(N1, 0),
         Fault::Disk { nodes: vec![N1], ailment: Ailment::Eio, size: 0 },
-        Fault::BitFlip { nodes: vec![N1], seed: 1 },
+        Fault::Damage { nodes: vec![N1], damage: Damage::TruncatedTail, seed: 1 },
     ];
     for fault in faults {
         let report = nemesis.inject(F1, &fault);
@@ -271,6 +312,25 @@ impl Stage {
             said.synced > said.found
         });
         self.said(node)
+    }
+
+    /// Damages n1's log, of which much is synced; how.
+    fn damaged(&mut self, damage: Damage) -> serde_json::Value {
+        until("there is something to damage", || self.busy(N1).synced > 1000);
+        let injected = self.nemesis.inject(F1, &Fault::Damage { nodes: vec![N1], damage, seed: 4 });
+        assert_eq!(injected.outcome, Outcome::Installed, "{injected:?}");
+        let damaged = injected.evidence["damaged"]["n1"].clone();
+        assert_eq!(damaged["file"], "data/log");
+        damaged
+    }
+
+    /// The program ended of the damage, and got an empty disk.
+    fn assert_refused(&mut self) {
+        until("it refuses", || self.lab.namespace(N1.into()).pids().expect("proc").is_empty());
+        assert_eq!(self.nemesis.exits().expect("proc is there"), [], "the fault is why");
+        let healed = self.healed();
+        assert_eq!(healed.evidence["ended"]["n1"], "exit status: 3");
+        assert_eq!(self.busy(N1).found, 0);
     }
 
     fn healed(&mut self) -> Report {

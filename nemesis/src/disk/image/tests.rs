@@ -149,17 +149,19 @@ fn what_has_no_name_is_gone_when_the_kernel_forgets_it() {
 }
 
 #[test]
-fn the_bit_is_flipped_in_a_large_file() {
-    let mut image = Image::new();
-    file(&mut image, ROOT, "myid", "1");
-    image.sync_all();
-    assert_eq!(image.flip_bit(&mut rng(3)), None, "nothing is large");
-    let text = "durable".repeat(100);
-    let log = file(&mut image, ROOT, "log.1", &text);
-    image.sync_all();
-    let (path, at) = image.flip_bit(&mut rng(3)).expect("there is a log");
-    assert_eq!((path, at < 700), (PathBuf::from("log.1"), true));
-    assert_ne!(image.file(log).map(|file| file.read(0, 700)), Ok(text.into_bytes()));
+fn what_is_damaged_is_a_large_file() {
+    for damage in [Damage::BitFlip, Damage::MisdirectedWrite, Damage::TruncatedTail] {
+        let mut image = Image::new();
+        file(&mut image, ROOT, "myid", "1");
+        image.sync_all();
+        assert_eq!(image.damage(damage, &mut rng(3)), None, "nothing is large");
+        let text: String = (0..1000).map(|n| format!("{n:03} ")).collect();
+        let log = file(&mut image, ROOT, "log.1", &text);
+        image.sync_all();
+        let (path, _) = image.damage(damage, &mut rng(3)).expect("there is a log");
+        assert_eq!(path, PathBuf::from("log.1"));
+        assert_ne!(image.file(log).map(|file| file.read(0, 4000)), Ok(text.into_bytes()));
+    }
 }
 
 #[test]
