@@ -340,7 +340,7 @@ fn c8_refuses_a_znode_that_is_gone() {
     invalid(
         &story,
         "C8",
-        "client 10 was told at zxid 0x200000001 that there is no /r0: client 1's write of 12 \
+        "client 10 was told at zxid 0x200000001 that there is no /r0: client 11's read of 12 \
          (version 2) at zxid 0x7 is lost",
     );
 }
