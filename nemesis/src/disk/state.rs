@@ -53,11 +53,13 @@ pub(super) struct Illness {
     n_felt: u64,
 }
 
+/// Does what was asked and answers it; or, without a state, refuses it.
+type LateAnswer = dyn FnOnce(Option<&mut State>) + Send;
+
 /// A request to be answered later.
 pub(super) struct Late {
     pub(super) due: Instant,
-    /// Does it and answers it; or, without power, refuses it.
-    pub(super) answer: Box<dyn FnOnce(Option<&mut State>) + Send>,
+    pub(super) answer: Box<LateAnswer>,
 }
 
 impl fmt::Debug for Late {

@@ -155,6 +155,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("deposed-leader", include_str!("../../scenarios/deposed-leader.txt")),
     ("cut-off-tail", include_str!("../../scenarios/cut-off-tail.txt")),
     ("crown-chain", include_str!("../../scenarios/crown-chain.txt")),
+    ("unwritten-answer", include_str!("../../scenarios/unwritten-answer.txt")),
 ];
 
 impl Scenario {
