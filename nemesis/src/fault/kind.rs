@@ -264,6 +264,14 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_that_breaks_disks_needs_them() {
+        let needs_disks =
+            |name: &str| name.parse::<Kind>().expect("a kind").foremost().needs_disks();
+        assert!(needs_disks("disk:slow-create") && needs_disks("scenario:unwritten-answer"));
+        assert!(!needs_disks("scenario:late-joiner") && !needs_disks("kill"));
+    }
+
+    #[test]
     fn a_mistyped_name_gets_the_nearest_first() {
         let message = "partition:leeder".parse::<Kind>().unwrap_err().to_string();
         assert!(message.contains("there are: partition:leader, "), "{message}");

@@ -353,10 +353,11 @@ impl fmt::Display for FaultSpec {
 impl FaultSpec {
     /// Can it be done only to disks of [`crate::Nemesis::mount_disk`]?
     pub fn needs_disks(self) -> bool {
-        matches!(
-            self,
-            FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::Damage { .. }
-        )
+        match self {
+            FaultSpec::PowerCut { .. } | FaultSpec::Disk { .. } | FaultSpec::Damage { .. } => true,
+            FaultSpec::Scenario { scenario } => scenario.needs_disks(),
+            _ => false,
+        }
     }
 }
 

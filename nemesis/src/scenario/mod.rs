@@ -116,6 +116,12 @@ impl Source {
             Source::File | Source::Random => None,
         }
     }
+
+    /// Is it one that is built in and breaks disks?
+    pub(crate) fn needs_disks(self) -> bool {
+        let scenario = self.text().and_then(|text| text.parse::<Scenario>().ok());
+        scenario.is_some_and(|scenario| scenario.needs_disks())
+    }
 }
 
 impl fmt::Display for Source {
