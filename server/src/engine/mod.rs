@@ -37,7 +37,7 @@ use crate::sessions::{Millis, Sessions};
 use crate::storage::{Recovered, Report, Worker};
 use crate::summary::Summary;
 use crate::timers::Timers;
-use crate::tls::{Door, Stream};
+use crate::tls::Door;
 use crate::trace::{Step, Trace};
 use crate::{Config, Mutant, ServerError};
 
@@ -306,77 +306,6 @@ impl Engine {
                 let ms = took.as_millis() as u64;
                 warn!(ms, "writing the log takes long: the disk is slow, or others use it too");
             }
-        }
-    }
-
-    fn link(&mut self, event: LinkEvent) {
-        match event {
-            LinkEvent::Vote { from, message } => self.input(Input::Received { from, message }),
-            LinkEvent::Met { peer, address } => self.met(peer, address),
-            LinkEvent::Silent { peer } => self.input(Input::Unreachable { peer }),
-            LinkEvent::Up { peer, stream, dialled } => self.channel_up(peer, stream, dialled),
-            LinkEvent::Frame { peer, id, frame } if self.is_current(peer, id) => {
-                self.frame(peer, frame);
-            }
-            LinkEvent::Down { peer, id } if self.is_current(peer, id) => {
-                self.channels.remove(&peer);
-                self.input(Input::Disconnected { peer });
-            }
-            LinkEvent::Unreachable { peer } if self.dials(peer) => {
-                self.dialling = None;
-                self.input(Input::Disconnected { peer });
-            }
-            // From a connection that has been given up.
-            LinkEvent::Frame { .. } | LinkEvent::Down { .. } | LinkEvent::Unreachable { .. } => {}
-        }
-    }
-
-    fn is_current(&self, peer: ServerId, id: u64) -> bool {
-        self.channels.get(&peer).is_some_and(|channel| channel.id == id)
-    }
-
-    fn dials(&self, peer: ServerId) -> bool {
-        self.dialling.as_ref().is_some_and(|(dialled, _)| *dialled == peer)
-    }
-
-    fn channel_up(&mut self, peer: ServerId, stream: Stream, dialled: bool) {
-        if dialled && !self.dials(peer) {
-            return;
-        }
-        if self.channels.remove(&peer).is_some() {
-            self.input(Input::Disconnected { peer });
-        }
-        self.channels.insert(peer, Channel::start(peer, stream, dialled, &self.links));
-        if dialled {
-            self.dialling = None;
-            self.input(Input::Connected { peer });
-        }
-    }
-
-    fn frame(&mut self, peer: ServerId, frame: Frame) {
-        match frame {
-            Frame::Zab(zab::Message::Forward { txn }) => match txn.decode() {
-                Ok(proposal) => self.forwarded(peer, txn, &proposal),
-                // In the log it would end every server that applies it.
-                Err(error) => {
-                    warn!(peer, %error, "a transaction that cannot be read");
-                    self.channels.remove(&peer);
-                    self.input(Input::Disconnected { peer });
-                }
-            },
-            Frame::Zab(message) => self.input(Input::Received { from: peer, message }),
-            Frame::Touched(sessions) => {
-                let now = self.now();
-                sessions.into_iter().for_each(|id| self.sessions.touch(id, now));
-            }
-            Frame::Claim(session) => self.sessions.claim(session, peer),
-            Frame::Reconfigure(ask) => self.reconfigure(peer, *ask),
-            Frame::Moved(origin) => self.moved(origin),
-            Frame::Compare { zxid, lineage, doubt } => {
-                self.compare_with(peer, zxid, lineage, doubt);
-            }
-            Frame::Lineage { zxid, lineage } => self.compared(peer, zxid, lineage),
-            Frame::Outvoted(note) => self.outvoted(peer, note),
         }
     }
 
