@@ -275,6 +275,24 @@ fn a_client_that_does_not_read_takes_bounded_memory_and_has_its_answers_once_it_
 }
 
 #[test]
+fn a_client_that_asks_for_much_at_once_and_reads_has_all_of_it() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, "");
+    let mut client = ensemble.client(1);
+    client.create("/big", &[7; 1_000_000]).expect("it serves");
+    // Nothing has told the server how long the replies will be.
+    let mut requests = Vec::new();
+    for xid in 1..=200 {
+        let request = Request::GetData { path: "/big".to_owned(), watch: false };
+        wire::encode_request(xid, &request, &mut requests);
+    }
+    let mut greedy = ensemble.client(1).send_only(&requests);
+    for _ in 0..200 {
+        assert!(greedy.receive().expect("it was not cut off").len() > 1_000_000);
+    }
+}
+
+#[test]
 fn inspect_tells_what_a_start_then_does() {
     let _alone = alone();
     let mut ensemble = Ensemble::started(3, "snapCount=20\n");

@@ -45,6 +45,8 @@ pub(crate) enum ClientEvent {
     Request { conn: ConnId, header: RequestHeader, request: Request },
     /// A request that the circuit breaker has refused.
     Refused { conn: ConnId, header: RequestHeader },
+    /// The client has taken enough of its replies for [held](Outbox::hold) reads to go on.
+    Room { conn: ConnId },
     /// The connection is gone.
     Gone { conn: ConnId },
     /// An operator's question.
@@ -81,6 +83,12 @@ impl Outbox {
     /// Sends what no request asked for: a watch event, the answer to the connect request.
     pub(crate) fn tell(&self, bytes: Vec<u8>) {
         self.send(Outgoing { bytes, answer: false });
+    }
+
+    /// Whether reads are to wait, because their replies could not be sent yet: then
+    /// [`ClientEvent::Room`] comes.
+    pub(crate) fn hold(&self) -> bool {
+        self.visit.stats.hold()
     }
 
     fn send(&self, outgoing: Outgoing) {
@@ -247,7 +255,8 @@ where
     front.registry.counts.connection_requests.fetch_add(1, Ordering::Relaxed);
     let (sender, queue) = unbounded_channel();
     let permits = Arc::new(Semaphore::new(OUTSTANDING));
-    let mut writer = tokio::spawn(write(write_half, queue, permits.clone(), visit.clone()));
+    let mut writer =
+        tokio::spawn(write(write_half, queue, permits.clone(), visit.clone(), events.clone()));
     let outbox = Outbox { frames: sender, visit: visit.clone() };
     let from = visit.stats.from;
     let _stopping = events.send(ClientEvent::Connect { conn, request, outbox, who });
@@ -309,6 +318,7 @@ async fn write(
     mut queue: UnboundedReceiver<Outgoing>,
     permits: Arc<Semaphore>,
     visit: Arc<Visit>,
+    events: UnboundedSender<ClientEvent>,
 ) -> io::Result<()> {
     let mut bytes = Vec::new();
     while let Some(first) = queue.recv().await {
@@ -322,7 +332,9 @@ async fn write(
         half.write_all(&bytes).await?;
         half.flush().await?;
         permits.add_permits(answers);
-        visit.stats.written(bytes.len());
+        if visit.stats.written(bytes.len()) {
+            let _stopping = events.send(ClientEvent::Room { conn: visit.conn });
+        }
     }
     half.shutdown().await
 }

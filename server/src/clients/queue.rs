@@ -75,6 +75,11 @@ impl<R> Queue<R> {
         }
     }
 
+    /// Is a read the next thing that may be done?
+    pub(crate) fn is_read_next(&self) -> bool {
+        matches!(self.slots.front(), Some(Slot::Read(_)))
+    }
+
     /// Requests not answered.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()

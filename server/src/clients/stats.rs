@@ -32,6 +32,7 @@ pub(crate) struct Stats {
     unanswered: AtomicUsize,
     last_reply_bytes: AtomicUsize,
     written: Notify,
+    held: AtomicBool,
     given_up: AtomicBool,
     ending: Notify,
     let_go: Notify,
@@ -78,6 +79,7 @@ impl Stats {
             unanswered: AtomicUsize::new(0),
             last_reply_bytes: AtomicUsize::new(0),
             written: Notify::new(),
+            held: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             ending: Notify::new(),
             let_go: Notify::new(),
@@ -168,10 +170,21 @@ impl Stats {
         self.let_go.notified().await;
     }
 
-    /// So many bytes were written.
-    pub(super) fn written(&self, bytes: usize) {
-        self.unsent.fetch_sub(bytes, Ordering::Relaxed);
+    /// Whether so much waits to be written that reads are to wait too. Then [`written`](Self::written)
+    /// tells when they may go on.
+    pub(super) fn hold(&self) -> bool {
+        let full = self.unsent.load(Ordering::Relaxed) > UNSENT_PAUSE;
+        if full {
+            self.held.store(true, Ordering::Relaxed);
+        }
+        full
+    }
+
+    /// So many bytes were written. True when reads wait for it, and may go on.
+    pub(super) fn written(&self, bytes: usize) -> bool {
+        let left = self.unsent.fetch_sub(bytes, Ordering::Relaxed) - bytes;
         self.written.notify_one();
+        left <= UNSENT_PAUSE / 2 && self.held.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until the client has taken enough of its replies to be read from again.
@@ -236,5 +249,17 @@ mod tests {
         assert!(stats.queue(UNSENT_MAX));
         assert!(!stats.queue(1));
         stats.ending().await;
+    }
+
+    #[test]
+    fn reads_wait_while_too_much_is_unsent_and_go_on_once() {
+        let stats = stats();
+        assert!(!stats.hold());
+        assert!(stats.queue(UNSENT_PAUSE + 1));
+        assert!(stats.hold());
+        assert!(!stats.written(1), "half of it must have gone");
+        assert!(stats.written(UNSENT_PAUSE / 2), "the reads that wait are told");
+        assert!(!stats.hold());
+        assert!(!stats.written(UNSENT_PAUSE / 2), "nobody waits any more");
     }
 }

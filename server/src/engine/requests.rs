@@ -73,6 +73,13 @@ impl Client {
         self.queue.pending(number);
     }
 
+    /// The next thing to do for it. A read waits while the replies before it cannot be sent: what
+    /// it finds would only take memory.
+    fn next(&mut self) -> Option<Step<(RequestHeader, Request)>> {
+        let wait = self.queue.is_read_next() && self.outbox.hold();
+        if wait { None } else { self.queue.next() }
+    }
+
     pub(super) fn outstanding(&self) -> usize {
         self.queue.len()
     }
@@ -102,6 +109,7 @@ impl Engine {
             }
             ClientEvent::Request { conn, header, request } => self.request(conn, header, request),
             ClientEvent::Refused { conn, header } => self.refused(conn, header),
+            ClientEvent::Room { conn } => self.pump(conn),
             ClientEvent::Gone { conn } => self.drop_client(conn),
             ClientEvent::Ask(question) => self.ask(question),
         }
@@ -263,7 +271,7 @@ impl Engine {
     /// Sends every reply whose turn has come, and executes the reads between them.
     pub(super) fn pump(&mut self, conn: ConnId) {
         while let Some(client) = self.clients.get_mut(&conn)
-            && let Some(step) = client.queue.next()
+            && let Some(step) = client.next()
         {
             let mut last = false;
             let bytes = match step {
