@@ -8,6 +8,7 @@
 pub mod catalogue;
 
 mod counterexample;
+mod link;
 pub mod paxos;
 pub mod protocol;
 pub mod search;

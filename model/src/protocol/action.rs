@@ -7,6 +7,7 @@ use super::link::LinkId;
 use super::state::{LearnerStage, Phase, Role, State};
 use super::{Entry, Flaw};
 use crate::catalogue::Bounds;
+use crate::link::Ends;
 
 /// One step of the ensemble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use zab::ServerId;
 use super::Flaw;
 use super::state::State;
 use crate::catalogue::Bounds;
+use crate::link::Ends;
 
 /// Where a search begins. The highest server id is called the last server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

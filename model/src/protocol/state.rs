@@ -11,6 +11,7 @@ use super::invariants;
 use super::link::{Link, LinkId, Words};
 use super::{Entry, Flaw};
 use crate::catalogue::Bounds;
+use crate::link::Ends;
 
 /// A rule that does not allow what was tried, in words.
 pub(crate) type Allowed<T = ()> = Result<T, String>;

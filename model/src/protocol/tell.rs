@@ -7,6 +7,7 @@ use super::disk::Write;
 use super::invariants::{list, name};
 use super::link::{LinkId, Words};
 use super::state::{Phase, Role, Server, Stage, State};
+use crate::link::Ends;
 
 /// What `action` does in the state `before`, and what everybody can see of it.
 pub(crate) fn tell(before: &State, action: &Action) -> String {

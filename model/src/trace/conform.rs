@@ -6,6 +6,7 @@ use zab::{Digest, Durable, Input, Members, Message, Output, Record, ServerId, St
 
 use super::merge::{Merge, Next};
 use super::{Coverage, Rejection, Traces, Verdict, plain};
+use crate::link::Ends;
 use crate::protocol::disk::{Disk, count_to};
 use crate::protocol::ghost::Event;
 use crate::protocol::link::{LinkId, Words};

@@ -6,6 +6,7 @@ use zab::{Input, ServerId, Timer};
 use super::Setup;
 use super::link::LinkId;
 use super::world::World;
+use crate::link::Ends;
 
 /// One step of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

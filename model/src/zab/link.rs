@@ -1,11 +1,10 @@
-//! A leader-learner connection: first in, first out, until an end closes it or it breaks.
-
-use std::collections::VecDeque;
+//! Connections between a learner and its leader, of which there is one at a time.
 
 use serde::{Deserialize, Serialize};
 use zab::ServerId;
 
 use super::Words;
+use crate::link::Ends;
 
 /// Which connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,72 +13,14 @@ pub(crate) struct LinkId {
     pub(crate) leader: ServerId,
 }
 
-impl LinkId {
-    pub(crate) fn ends(self) -> [ServerId; 2] {
-        [self.learner, self.leader]
+impl Ends for LinkId {
+    fn learner(self) -> ServerId {
+        self.learner
     }
 
-    pub(crate) fn other(self, end: ServerId) -> ServerId {
-        if end == self.learner { self.leader } else { self.learner }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Link {
-    /// It broke: what is sent is lost, and each end will learn of it in its own time.
-    pub(crate) cut: bool,
-    learner: Half,
-    leader: Half,
-}
-
-/// One end: what is on the way to it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Half {
-    pub(crate) open: bool,
-    pub(crate) inbox: VecDeque<Words>,
-}
-
-impl Link {
-    pub(crate) fn new() -> Link {
-        let half = Half { open: true, inbox: VecDeque::new() };
-        Link { cut: false, learner: half.clone(), leader: half }
-    }
-
-    pub(crate) fn half(&self, id: LinkId, end: ServerId) -> &Half {
-        if end == id.learner { &self.learner } else { &self.leader }
-    }
-
-    fn half_mut(&mut self, id: LinkId, end: ServerId) -> &mut Half {
-        if end == id.learner { &mut self.learner } else { &mut self.leader }
-    }
-
-    /// On its way to `end`, if anything still gets there.
-    pub(crate) fn send(&mut self, id: LinkId, end: ServerId, words: Words) {
-        let lost = self.cut;
-        let half = self.half_mut(id, end);
-        if half.open && !lost {
-            half.inbox.push_back(words);
-        }
-    }
-
-    pub(crate) fn receive(&mut self, id: LinkId, end: ServerId) -> Option<Words> {
-        self.half_mut(id, end).inbox.pop_front()
-    }
-
-    /// `end` neither hears nor speaks any more.
-    pub(crate) fn close(&mut self, id: LinkId, end: ServerId) {
-        let half = self.half_mut(id, end);
-        half.open = false;
-        half.inbox.clear();
-    }
-
-    /// May `end` notice now that the connection is gone?
-    pub(crate) fn may_notice(&self, id: LinkId, end: ServerId) -> bool {
-        let gone = self.cut || !self.half(id, id.other(end)).open;
-        gone && self.half(id, end).open
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        !self.learner.open && !self.leader.open
+    fn leader(self) -> ServerId {
+        self.leader
     }
 }
+
+pub(crate) type Link = crate::link::Link<Words>;

@@ -6,6 +6,7 @@ use super::Setup;
 use super::link::LinkId;
 use super::world::World;
 use crate::catalogue::Bounds;
+use crate::link::Ends;
 
 /// Where a search begins. The highest server id is called the last server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

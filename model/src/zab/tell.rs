@@ -7,6 +7,7 @@ use super::invariants::{list, name};
 use super::link::LinkId;
 use super::world::World;
 use super::{App, Setup, Txn, Words};
+use crate::link::Ends;
 
 /// What `action` does in the world `before`, and what everybody can see of it.
 pub(crate) fn tell(setup: &Setup, before: &World, action: &Action) -> String {

@@ -12,6 +12,7 @@ use super::ghost::{Broadcast, Ghost};
 use super::link::{Link, LinkId};
 use super::{App, Setup, Txn, Words};
 use crate::catalogue::Bounds;
+use crate::link::Ends;
 
 /// The whole ensemble at one moment, and what happened to it so far.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
