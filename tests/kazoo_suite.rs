@@ -27,8 +27,9 @@ const MODULES: [&str; 11] = [
     "watchers",
 ];
 
-/// What they hold that our server does not have, or that this test leaves out.
-const EXCEPT: &str = "not TestSSLClient";
+/// What this test leaves out: TLS; and a test that reads, without `sync`, on one server what it has
+/// just written on another, which ZooKeeper does not promise to work.
+const EXCEPT: &str = "not TestSSLClient and not test_lock_ephemeral";
 
 /// All that kazoo 2.11 has there, less some for other versions.
 const PASSED_MIN: u64 = 220;
