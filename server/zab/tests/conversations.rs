@@ -16,6 +16,7 @@
 //! > submit 2 7           a client's transaction
 //! > sync 2 9             a client's sync
 //! > compact 2 1:4        a snapshot is durable
+//! > forget 2 1:4         entries take too much memory
 //! > crash 2              loses what is not durable
 //! > restart 2
 //! > run                  everything under way happens, until nothing is left but timers
