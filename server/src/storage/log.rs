@@ -15,7 +15,7 @@ use crate::Mutant;
 /// The last byte is the version of what follows.
 const HEADER: &[u8; 8] = b"ZBLOG\0\0\x03";
 /// Room for appends that is kept after a sync.
-const PENDING_KEPT: usize = 256 << 10;
+const PENDING_KEPT: usize = 2 << 20;
 /// Length (u32) and CRC-32 of length and payload (u32), little-endian.
 const FRAME: usize = 8;
 
