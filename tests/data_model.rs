@@ -37,7 +37,7 @@ fn get(path: &str, watch: bool) -> Request {
 }
 
 fn creator_only() -> Vec<Acl> {
-    vec![Acl { perms: perms::ALL, scheme: "auth".into(), id: String::new() }]
+    vec![Acl { perms: perms::ALL, scheme: "auth".into(), id: "".into() }]
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn the_holder_of_the_right_certificate_is_a_superuser() {
     let root = "OU=operators,CN=root";
     let secure = Secure::started(&format!("X509AuthenticationProvider.superUser={root}\n"));
     let mut owner = secure.client(Some(&secure.authority.sign(holder("owner")))).expect("signed");
-    let acl = vec![Acl { perms: 31, scheme: "auth".to_owned(), id: String::new() }];
+    let acl = vec![Acl { perms: 31, scheme: "auth".into(), id: "".into() }];
     let (path, data, flags) = ("/private".to_owned(), Some(b"secret"[..].into()), 0);
     let create = Request::Create { path, data, acl, flags };
     assert!(owner.call(&create).expect("it serves").result.is_ok());

@@ -51,7 +51,7 @@ pub(crate) fn users(who: &[Identity]) -> Vec<Identity> {
     who.iter()
         .map(|Identity { scheme, id }| match scheme.as_str() {
             "digest" => Identity::new("digest", id.split(':').next().unwrap_or_default()),
-            _ => Identity::new(scheme, id),
+            _ => Identity::new(scheme.clone(), id.clone()),
         })
         .collect()
 }

@@ -115,15 +115,12 @@ impl Engine {
         }
     }
 
-    /// A snapshot may be written when so many transactions have come as the operator says
-    /// (`snapCount`), and is when they are as much as half of the data: it costs no more than
-    /// twice what the log did. It must be written, however few they are, when reading them at a
-    /// restart would take longer than reading the data.
+    /// A snapshot is written when the log since the last one is as much as the data, so that it costs
+    /// no more than the log did and reading both at a restart no more than twice the data; and then
+    /// when so many transactions have come as the operator says (`snapCount`), or 16 MiB of them.
     fn is_snapshot_due(&self) -> bool {
-        let data_size = self.tree.data_size();
-        let may = self.since_snapshot >= self.config.snap_count;
-        let must = self.log_bytes >= data_size.max(UNSAVED_MIN);
-        self.snapshotting.is_none() && (may && self.log_bytes >= data_size / 2 || must)
+        let enough = self.since_snapshot >= self.config.snap_count || self.log_bytes >= UNSAVED_MIN;
+        self.snapshotting.is_none() && enough && self.log_bytes >= self.tree.data_size()
     }
 
     fn take_snapshot(&mut self, zxid: Zxid) {

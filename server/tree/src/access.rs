@@ -5,7 +5,12 @@
 //! certificate, as in RFC 2253), `ip` (an IPv4 address, or a range as address/bits). `auth` is a shorthand in a list that is set: it stands for the proved
 //! identities of whoever sets it. The identity `super` may do everything.
 
-use wire::{Acl, ErrorCode, Identity};
+use std::sync::Arc;
+
+use wire::{Acl, ErrorCode, Identity, perms};
+
+/// A list as it is stored: `None` is everything to everybody, as most have it.
+pub(crate) type Stored = Option<Arc<[Acl]>>;
 
 /// Whether a list gives one of these identities one of these permissions.
 pub(crate) fn allows(list: &[Acl], perms: i32, who: &[Identity]) -> bool {
@@ -13,16 +18,29 @@ pub(crate) fn allows(list: &[Acl], perms: i32, who: &[Identity]) -> bool {
         || list
             .iter()
             .filter(|acl| acl.perms & perms != 0)
-            .any(|acl| is_anyone(acl) || who.iter().any(|identity| matches(acl, identity)))
+            .any(|acl| acl.is_for_anyone() || who.iter().any(|identity| matches(acl, identity)))
+}
+
+/// What is stored of a list that holds everywhere: nothing, if it is everything to everybody.
+pub(crate) fn stored(list: Vec<Acl>) -> Stored {
+    (!is_open(&list)).then(|| list.into())
 }
 
 /// The list to store for one that a client with these identities sets: `auth` replaced,
 /// duplicates taken out; or `InvalidACL`.
-pub(crate) fn to_store(list: &[Acl], who: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
+pub(crate) fn to_store(list: &[Acl], who: &[Identity]) -> Result<Stored, ErrorCode> {
+    if is_open(list) { Ok(None) } else { resolved(list, who).map(stored) }
+}
+
+fn is_open(list: &[Acl]) -> bool {
+    matches!(list, [only] if only.perms == perms::ALL && only.is_for_anyone())
+}
+
+fn resolved(list: &[Acl], who: &[Identity]) -> Result<Vec<Acl>, ErrorCode> {
     let mut stored = Vec::new();
     for (_, acl) in list.iter().enumerate().filter(|&(i, acl)| !list[..i].contains(acl)) {
         match acl.scheme.as_str() {
-            "world" if is_anyone(acl) => stored.push(acl.clone()),
+            "world" if acl.is_for_anyone() => stored.push(acl.clone()),
             "auth" => stored.append(&mut expanded(acl.perms, who)?),
             "digest" if is_digest(&acl.id) => stored.push(acl.clone()),
             "x509" if is_subject(&acl.id) => stored.push(acl.clone()),
@@ -37,14 +55,12 @@ pub(crate) fn to_store(list: &[Acl], who: &[Identity]) -> Result<Vec<Acl>, Error
 pub(crate) fn masked(list: Vec<Acl>) -> Vec<Acl> {
     list.into_iter()
         .map(|acl| match acl.id.split_once(':') {
-            Some((user, _)) if acl.scheme == "digest" => Acl { id: format!("{user}:x"), ..acl },
+            Some((user, _)) if acl.scheme == "digest" => {
+                Acl { id: format!("{user}:x").into(), ..acl }
+            }
             _ => acl,
         })
         .collect()
-}
-
-fn is_anyone(acl: &Acl) -> bool {
-    acl.scheme == "world" && acl.id == "anyone"
 }
 
 /// An address is no proof of who somebody is: `auth` does not stand for it.
@@ -111,13 +127,13 @@ mod tests {
     #[test]
     fn the_subject_of_a_certificate_is_an_identity() {
         let owner = [Identity::new("ip", "10.0.0.1"), Identity::new("x509", "CN=a,O=b")];
-        let list = to_store(&[acl("auth", "")], &owner).unwrap();
+        let list = resolved(&[acl("auth", "")], &owner).unwrap();
         assert_eq!(list, [acl("x509", "CN=a,O=b")]);
         assert!(allows(&list, 1, &owner) && !allows(&list, 1, &owner[..1]));
         assert!(!allows(&list, 1, &[Identity::new("x509", "CN=a")]));
         assert!(!allows(&list, 1, &[Identity::new("digest", "CN=a,O=b")]));
-        assert_eq!(to_store(&[acl("x509", "CN=a")], &[]).unwrap(), [acl("x509", "CN=a")]);
-        assert!(to_store(&[acl("x509", "nobody")], &[]).is_err());
+        assert_eq!(resolved(&[acl("x509", "CN=a")], &[]).unwrap(), [acl("x509", "CN=a")]);
+        assert!(resolved(&[acl("x509", "nobody")], &[]).is_err());
     }
 
     #[test]
@@ -142,7 +158,7 @@ mod tests {
 
     #[test]
     fn only_well_formed_lists_are_stored() {
-        let ok = |scheme: &str, id: &str| to_store(&[acl(scheme, id)], &[]).is_ok();
+        let ok = |scheme: &str, id: &str| resolved(&[acl(scheme, id)], &[]).is_ok();
         assert!(ok("world", "anyone") && !ok("world", "someone"));
         assert!(ok("digest", "u:h") && ok("digest", ":h") && ok("digest", "u:h:"));
         assert!(!ok("digest", "u") && !ok("digest", "u:") && !ok("digest", "a:b:c"));
@@ -152,7 +168,7 @@ mod tests {
             assert!(!ok("ip", id), "{id}");
         }
         assert!(!ok("super", "") && !ok("sasl", "me") && !ok("", "") && !ok("auth", ""));
-        assert_eq!(to_store(&[], &[]), Err(ErrorCode::InvalidACL));
+        assert_eq!(resolved(&[], &[]), Err(ErrorCode::InvalidACL));
     }
 
     #[test]
@@ -164,8 +180,8 @@ mod tests {
         ];
         let expected = [acl("digest", "a:1"), acl("digest", "b:2"), acl("world", "anyone")];
         let list = [acl("auth", ""), acl("world", "anyone"), acl("auth", "")];
-        assert_eq!(to_store(&list, &who).expect("valid"), expected);
-        assert_eq!(to_store(&list, &who[..1]), Err(ErrorCode::InvalidACL));
+        assert_eq!(resolved(&list, &who).expect("valid"), expected);
+        assert_eq!(resolved(&list, &who[..1]), Err(ErrorCode::InvalidACL));
     }
 
     #[test]

@@ -130,7 +130,7 @@ mod tests {
     /// Computed independently (in Python), so that the definition stays.
     #[test]
     fn the_definition_is_fixed() {
-        let node = Node::new(Some([0x76].into()), Acl::open(), 0x1_0000_0002, 5, Owner::Nobody);
+        let node = Node::new(Some([0x76].into()), None, 0x1_0000_0002, 5, Owner::Nobody);
         assert_eq!(content("/a", &node), CONTENT_OF_A);
         assert_eq!(metadata("/a", &node), METADATA_OF_A);
         let open = Session { timeout_ms: 4000, password: [7; 16], ephemerals: Paths::default() };
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn null_and_empty_data_differ() {
-        let node = |data| Node::new(data, Acl::open(), 1, 0, Owner::Nobody);
+        let node = |data| Node::new(data, None, 1, 0, Owner::Nobody);
         assert_ne!(content("/a", &node(None)), content("/a", &node(Some([].into()))));
     }
 }

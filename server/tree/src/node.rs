@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wire::{Acl, Data, Identity, Stat};
 
-use crate::access;
+use crate::access::{self, Stored};
 use crate::owner::Owner;
 
 /// A znode without its path.
@@ -25,8 +25,7 @@ pub(crate) struct Node {
 /// What most znodes do not have: children, an owner, a list of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rare {
-    /// `None` is everything to everybody.
-    acl: Option<Arc<[Acl]>>,
+    acl: Stored,
     pub(crate) aversion: i32,
     pub(crate) pzxid: u64,
     /// How many children were ever created here: the number of the next sequential child.
@@ -41,9 +40,8 @@ const NO_RARE: Rare =
 
 impl Node {
     /// A znode as it is created.
-    pub(crate) fn new(data: Data, acl: Vec<Acl>, zxid: u64, time_ms: i64, owner: Owner) -> Node {
+    pub(crate) fn new(data: Data, acl: Stored, zxid: u64, time_ms: i64, owner: Owner) -> Node {
         let (ctime, mtime) = (time_ms, time_ms);
-        let acl = shared(acl);
         let usual = acl.is_none() && owner == Owner::Nobody;
         let rare = (!usual).then(|| Box::new(Rare { acl, pzxid: zxid, owner, ..NO_RARE }));
         Node { data, czxid: zxid, mzxid: zxid, ctime, mtime, version: 0, rare }
@@ -109,8 +107,8 @@ impl Node {
         self.rare().acl.as_ref()
     }
 
-    pub(crate) fn set_acl(&mut self, acl: Vec<Acl>) {
-        self.change_rare(|rare| rare.acl = shared(acl));
+    pub(crate) fn set_acl(&mut self, acl: Stored) {
+        self.change_rare(|rare| rare.acl = acl);
     }
 
     /// Whether one of these identities has one of these permissions.
@@ -121,8 +119,4 @@ impl Node {
     pub(crate) fn data_len(&self) -> usize {
         self.data.as_deref().map_or(0, <[u8]>::len)
     }
-}
-
-fn shared(acl: Vec<Acl>) -> Option<Arc<[Acl]>> {
-    (acl != Acl::open()).then(|| acl.into())
 }

@@ -8,22 +8,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::map::Map;
 
-/// A path in a [`Map`], whose pages are copied with it.
+/// A path in a [`Map`], whose pages are copied with it. It knows where its name begins, since a
+/// search compares it with many others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Path(Arc<str>);
+#[serde(from = "Arc<str>", into = "Arc<str>")]
+pub(crate) struct Path {
+    text: Arc<str>,
+    name: usize,
+}
 
 impl Path {
-    pub(crate) fn new(path: &str) -> Path {
-        Path(path.into())
-    }
-
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Its parent, empty for children of the root, and its name.
     pub(crate) fn place(&self) -> (&str, &str) {
-        place(&self.0)
+        split(&self.text, self.name)
+    }
+}
+
+impl From<&str> for Path {
+    fn from(path: &str) -> Path {
+        Path::from(Arc::from(path))
+    }
+}
+
+impl From<Arc<str>> for Path {
+    fn from(text: Arc<str>) -> Path {
+        let name = name_of(&text);
+        Path { text, name }
+    }
+}
+
+impl From<Path> for Arc<str> {
+    fn from(path: Path) -> Arc<str> {
+        path.text
     }
 }
 
@@ -41,7 +61,7 @@ impl PartialOrd for Path {
 
 /// The order of a key to this path.
 pub(crate) fn at(path: &str) -> impl Fn(&Path) -> Ordering {
-    at_place(place(path))
+    at_place(split(path, name_of(path)))
 }
 
 /// The order of a key to this parent and name.
@@ -49,11 +69,15 @@ pub(crate) fn at_place(place: (&str, &str)) -> impl Fn(&Path) -> Ordering {
     move |key| key.place().cmp(&place)
 }
 
+/// Where the name begins; 0 if there is no slash before it.
+fn name_of(path: &str) -> usize {
+    path.rfind('/').map_or(0, |slash| slash + 1)
+}
+
 /// No name has a slash, so what is no path is at no path's place.
-fn place(path: &str) -> (&str, &str) {
-    // Names are short: a plain loop from the end is faster than what looks at many bytes at once.
-    match path.bytes().rposition(|byte| byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
+fn split(path: &str, name: usize) -> (&str, &str) {
+    match name.checked_sub(1) {
+        Some(slash) => (&path[..slash], &path[name..]),
         None => (path, "/"),
     }
 }
@@ -91,7 +115,7 @@ impl Paths {
     }
 
     pub(crate) fn insert(&mut self, path: &str) {
-        self.0.insert(Path::new(path), (), at(path));
+        self.0.insert(path.into(), (), at(path));
     }
 
     pub(crate) fn remove(&mut self, path: &str) {

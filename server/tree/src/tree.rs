@@ -254,7 +254,7 @@ impl Tree {
         }
         self.digest = self.digest.wrapping_add(node_summand(path, &node));
         self.data_size += size(path, &node);
-        let former = self.nodes.insert(Path::new(path), node, at(path));
+        let former = self.nodes.insert(path.into(), node, at(path));
         debug_assert!(former.is_none(), "{path} exists");
     }
 
@@ -313,13 +313,13 @@ fn by_id(id: i64) -> impl Fn(&i64) -> std::cmp::Ordering {
 }
 
 fn blank() -> Node {
-    Node::new(Some([].into()), Acl::open(), 0, 0, Owner::Nobody)
+    Node::new(Some([].into()), None, 0, 0, Owner::Nobody)
 }
 
 /// ZooKeeper sets this list without a version: aversion is -1.
 fn config() -> Node {
     let read = Acl { perms: perms::READ, scheme: "world".into(), id: "anyone".into() };
-    let mut node = Node::new(Some([].into()), vec![read], 0, 0, Owner::Nobody);
+    let mut node = Node::new(Some([].into()), Some([read].into()), 0, 0, Owner::Nobody);
     node.change_rare(|rare| rare.aversion = -1);
     node
 }

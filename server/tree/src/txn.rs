@@ -7,7 +7,7 @@ use wire::{
     Acl, CreateMode, Data, ErrorCode, EventType, Identity, OpResult, Response, Stat, perms,
 };
 
-use crate::access;
+use crate::access::{self, Stored};
 use crate::member;
 use crate::node::Node;
 
@@ -205,8 +205,8 @@ pub struct Fired {
     pub path: String,
     /// What happened to it.
     pub event: EventType,
-    /// The znode's access control list; `None` is everything to everybody.
-    acl: Option<Arc<[Acl]>>,
+    /// The znode's access control list.
+    acl: Stored,
 }
 
 impl Fired {

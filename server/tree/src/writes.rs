@@ -2,7 +2,7 @@
 
 use wire::{Acl, CreateMode, Data, ErrorCode, EventType, Identity, path, perms};
 
-use crate::access;
+use crate::access::{self, Stored};
 use crate::node::Node;
 use crate::owner::{Owner, TTL_MAX};
 use crate::tree::{CONFIG, QUOTA, ROOT, SYSTEM, Tree, parent_of};
@@ -38,6 +38,14 @@ struct Create<'a> {
     with_stat: bool,
 }
 
+/// What a create that may be carried out comes to.
+struct Creatable {
+    /// With its number.
+    path: String,
+    acl: Stored,
+    parent_changed: Fired,
+}
+
 impl Tree {
     pub(crate) fn write_one(
         &mut self,
@@ -62,11 +70,11 @@ impl Tree {
     }
 
     fn create(&mut self, context: &Context<'_>, create: &Create<'_>) -> Result<Effect, ErrorCode> {
-        let (path, acl) = self.check_create(context, create)?;
+        let Creatable { path, acl, parent_changed } = self.check_create(context, create)?;
         let owner = Owner::of(create.mode, context.session, create.ttl_ms);
         let node = Node::new(create.data.clone(), acl, context.zxid, context.time_ms, owner);
         let stat = node.stat();
-        let fired = self.with_parent(&path, EventType::NodeCreated, &node);
+        let fired = vec![Fired::of(&path, EventType::NodeCreated, &node), parent_changed];
         let undo = Some(self.attach(&path, node, context.zxid));
         let undo = [undo, self.count_created(&path)];
         let reply = match create.with_stat {
@@ -76,12 +84,11 @@ impl Tree {
         Ok(Effect { reply, fired, undo })
     }
 
-    /// The path of the znode to be, with its number, and its list; if it may be created.
     fn check_create(
         &self,
         context: &Context<'_>,
         create: &Create<'_>,
-    ) -> Result<(String, Vec<Acl>), ErrorCode> {
+    ) -> Result<Creatable, ErrorCode> {
         check_ttl(create.mode, create.ttl_ms)?;
         let parent_path = parent_to_be(create.path)?;
         let acl = access::to_store(create.acl, context.who)?;
@@ -98,7 +105,8 @@ impl Tree {
         if context.enforce_quota {
             self.check_quota(&path, data_len(create.data), 1)?;
         }
-        Ok((path, acl))
+        let parent_changed = Fired::of(parent_path, EventType::NodeChildrenChanged, parent);
+        Ok(Creatable { path, acl, parent_changed })
     }
 
     fn delete(
@@ -266,7 +274,7 @@ mod tests {
     #[test]
     fn numbers_have_ten_characters_and_overflow_to_negative() {
         let number = |creates| {
-            let mut parent = Node::new(None, Acl::open(), 1, 0, Owner::Nobody);
+            let mut parent = Node::new(None, None, 1, 0, Owner::Nobody);
             parent.change_rare(|rare| rare.creates = creates);
             numbered("/n", CreateMode::PersistentSequential, &parent)
         };

@@ -104,22 +104,25 @@ impl<'a> Reader<'a> {
     }
 
     /// A UTF-8 string. Null is refused.
-    pub fn string(&mut self, field: &'static str) -> Result<String, Error> {
+    pub fn string<S: From<&'a str>>(&mut self, field: &'static str) -> Result<S, Error> {
         let offset = self.offset;
         let fail = |problem| Error { field, offset, problem };
         let bytes = self.buffer(field)?.ok_or_else(|| fail(Problem::Length(-1)))?;
         let text = std::str::from_utf8(bytes).map_err(|_| fail(Problem::NotUtf8))?;
-        Ok(text.to_owned())
+        Ok(text.into())
     }
 
     /// The same, where null is allowed: it is read as empty. Some clients (kazoo) send it for
     /// an empty string.
-    pub fn string_or_null(&mut self, field: &'static str) -> Result<String, Error> {
-        self.optional_string(field).map(Option::unwrap_or_default)
+    pub fn string_or_null<S: From<&'a str>>(&mut self, field: &'static str) -> Result<S, Error> {
+        Ok(self.optional_string(field)?.unwrap_or_else(|| "".into()))
     }
 
     /// The same, where null is not the same as empty.
-    pub fn optional_string(&mut self, field: &'static str) -> Result<Option<String>, Error> {
+    pub fn optional_string<S: From<&'a str>>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<S>, Error> {
         match self.clone().int(field)? {
             -1 => self.int(field).map(|_| None),
             _ => self.string(field).map(Some),

@@ -1,6 +1,7 @@
 //! Records that are more than a few fields of one request.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::error_code::ErrorCode;
 use crate::jute::{Error, Reader, Writer};
@@ -152,9 +153,9 @@ pub struct Acl {
     /// What is allowed: bits of [`perms`].
     pub perms: i32,
     /// How identities are proved: `world`, `digest`, `ip`, …
-    pub scheme: String,
+    pub scheme: SmolStr,
     /// To whom it is allowed, in the scheme's terms.
-    pub id: String,
+    pub id: SmolStr,
 }
 
 impl Acl {
@@ -162,6 +163,12 @@ impl Acl {
     #[must_use]
     pub fn open() -> Vec<Acl> {
         vec![Acl { perms: perms::ALL, scheme: "world".into(), id: "anyone".into() }]
+    }
+
+    /// Whether it is for everybody who connects.
+    #[must_use]
+    pub fn is_for_anyone(&self) -> bool {
+        self.scheme == "world" && self.id == "anyone"
     }
 
     pub(crate) fn read_list(reader: &mut Reader<'_>) -> Result<Vec<Acl>, Error> {
@@ -187,15 +194,15 @@ impl Acl {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// How it was proved: `ip`, `digest`, `super`, …
-    pub scheme: String,
+    pub scheme: SmolStr,
     /// Who, in the scheme's terms.
-    pub id: String,
+    pub id: SmolStr,
 }
 
 impl Identity {
     /// An identity.
     #[must_use]
-    pub fn new(scheme: impl Into<String>, id: impl Into<String>) -> Identity {
+    pub fn new(scheme: impl Into<SmolStr>, id: impl Into<SmolStr>) -> Identity {
         Identity { scheme: scheme.into(), id: id.into() }
     }
 

@@ -195,7 +195,7 @@ fn an_identity_may_be_null() {
     let payload = hex("00000001 00000007 00000002 2f61
          00000001 0000001f 00000004 61757468 ffffffff 00000003");
     let (_, request) = decode_request(&payload).expect("a whole record");
-    let acl = vec![Acl { perms: 31, scheme: "auth".into(), id: String::new() }];
+    let acl = vec![Acl { perms: 31, scheme: "auth".into(), id: "".into() }];
     assert_eq!(request, Request::SetAcl { path: "/a".into(), acl, version: 3 });
     let payload = hex("00000001 00000067 ffffffff");
     let (_, request) = decode_request(&payload).expect("a whole record");

@@ -24,7 +24,10 @@ fn data() -> impl Strategy<Value = Data> {
 
 fn acl() -> impl Strategy<Value = Vec<Acl>> {
     let entry = (any::<i32>(), text(), text());
-    vec(entry.prop_map(|(perms, scheme, id)| Acl { perms, scheme, id }), 0..4)
+    vec(
+        entry.prop_map(|(perms, scheme, id)| Acl { perms, scheme: scheme.into(), id: id.into() }),
+        0..4,
+    )
 }
 
 fn stat() -> impl Strategy<Value = Stat> {
@@ -181,7 +184,7 @@ fn response() -> impl Strategy<Value = (i32, Response)> {
         }),
         vec((text(), text()), 0..3).prop_map(|pairs| {
             let identities =
-                pairs.into_iter().map(|(scheme, id)| Identity { scheme, id }).collect();
+                pairs.into_iter().map(|(scheme, id)| Identity::new(scheme, id)).collect();
             (opcode::WHO_AM_I, Response::WhoAmI { identities })
         }),
     ]

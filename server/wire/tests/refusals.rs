@@ -54,7 +54,8 @@ fn a_length_is_not_believed_before_its_bytes_are_seen() {
 
 #[test]
 fn lengths_below_minus_one_and_null_strings_are_refused() {
-    let problem = |bytes: &[u8]| Reader::new(bytes).string("path").expect_err("refused").problem;
+    let problem =
+        |bytes: &[u8]| Reader::new(bytes).string::<String>("path").expect_err("refused").problem;
     assert_eq!(problem(&[0xff, 0xff, 0xff, 0xfe]), Problem::Length(-2));
     assert_eq!(problem(&[0xff; 4]), Problem::Length(-1));
     assert_eq!(problem(&[0, 0, 0, 1, 0xff]), Problem::NotUtf8);

@@ -99,7 +99,7 @@ fn a_list_is_seen_by_readers_and_administrators_and_whole_by_the_latter() {
         let (acl, _) = bench.tree.get_acl("/a", who).expect("allowed");
         acl[0].id.clone()
     };
-    assert_eq!((seen(&[]), seen(&[user()])), ("user:x".to_owned(), "user:hash".to_owned()));
+    assert_eq!((seen(&[]), seen(&[user()])), ("user:x".into(), "user:hash".into()));
     let bench = with_list(vec![to_user(perms::ALL), to_all(perms::WRITE)]);
     assert_eq!(bench.tree.get_acl("/a", &[]), Err(ErrorCode::NoAuth));
 }
