@@ -216,7 +216,8 @@ pub(super) fn nodes_needed(kind: &str) -> usize {
     match kind.split_once(':').unwrap_or((kind, "")) {
         (_, "power-cut" | "power-cut-ext4") => 1,
         (
-            "kill" | "pause" | "restart" | "slow" | "crash-loop" | "wipe" | "disk" | "scenario",
+            "kill" | "pause" | "restart" | "slow" | "memory" | "crash-loop" | "wipe" | "disk"
+            | "scenario",
             _,
         )
         | (_, "bridge") => 3,

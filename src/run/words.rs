@@ -14,6 +14,7 @@ pub(super) fn family(spec: &FaultSpec) -> &'static str {
         FaultSpec::Link { .. } => "link",
         FaultSpec::Restart { .. } => "restart",
         FaultSpec::Slow { .. } => "slow",
+        FaultSpec::Memory { .. } => "memory",
         FaultSpec::CrashLoop => "crash-loop",
         FaultSpec::Wipe => "wipe",
         FaultSpec::Clock { .. } => "clock",
@@ -31,6 +32,7 @@ pub(super) fn family_of(fault: &Fault) -> &'static str {
         Fault::Link { .. } => "link",
         Fault::Restart { .. } => "restart",
         Fault::Slow { .. } => "slow",
+        Fault::Memory { .. } => "memory",
         Fault::CrashLoop { .. } => "crash-loop",
         Fault::Wipe { .. } => "wipe",
         Fault::Clock { .. } => "clock",
@@ -46,6 +48,7 @@ pub(super) fn nodes(fault: &Fault) -> Vec<String> {
         | Fault::Restart { nodes }
         | Fault::Rolling { order: nodes, .. }
         | Fault::Slow { nodes, .. }
+        | Fault::Memory { nodes, .. }
         | Fault::CrashLoop { nodes, .. }
         | Fault::Clock { nodes, .. }
         | Fault::PowerCut { nodes, .. }
@@ -82,6 +85,9 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
                 stop_ms * 5 / 4,
                 named(nodes)
             )
+        }
+        Fault::Memory { nodes, spare } => {
+            format!("no more memory but {} MiB: {}", spare >> 20, named(nodes))
         }
         Fault::CrashLoop { nodes, up_ms } => {
             format!("kill -9 and start, every {up_ms} ms: {}", named(nodes))

@@ -74,6 +74,9 @@ const RESTART_MINORITY: FaultSpec = FaultSpec::Restart { target: Target::Minorit
 const SLOW_LEADER: FaultSpec = FaultSpec::Slow { target: Target::Leader };
 const SLOW_ONE: FaultSpec = FaultSpec::Slow { target: Target::One };
 const SLOW_MINORITY: FaultSpec = FaultSpec::Slow { target: Target::Minority };
+const MEMORY_LEADER: FaultSpec = FaultSpec::Memory { target: Target::Leader };
+const MEMORY_ONE: FaultSpec = FaultSpec::Memory { target: Target::One };
+const MEMORY_MINORITY: FaultSpec = FaultSpec::Memory { target: Target::Minority };
 const JUMP: FaultSpec = FaultSpec::Clock { motion: Motion::Jump };
 const STROBE: FaultSpec = FaultSpec::Clock { motion: Motion::Strobe };
 const DRIFT: FaultSpec = FaultSpec::Clock { motion: Motion::Drift };
@@ -123,6 +126,7 @@ const KINDS: &[Entry] = &[
     ),
     ("restart", &[(2, RESTART_LEADER), (1, RESTART_ONE), (1, RESTART_MINORITY)]),
     ("slow", &[(2, SLOW_LEADER), (1, SLOW_ONE), (1, SLOW_MINORITY)]),
+    ("memory", &[(2, MEMORY_LEADER), (1, MEMORY_ONE), (1, MEMORY_MINORITY)]),
     ("clock", &[(1, JUMP), (1, STROBE), (1, DRIFT)]),
     (
         "disk",
@@ -160,6 +164,9 @@ const KINDS: &[Entry] = &[
     ("slow:leader", &[(1, SLOW_LEADER)]),
     ("slow:one", &[(1, SLOW_ONE)]),
     ("slow:minority", &[(1, SLOW_MINORITY)]),
+    ("memory:leader", &[(1, MEMORY_LEADER)]),
+    ("memory:one", &[(1, MEMORY_ONE)]),
+    ("memory:minority", &[(1, MEMORY_MINORITY)]),
     ("crash-loop", &[(1, FaultSpec::CrashLoop)]),
     ("clock:jump", &[(1, JUMP)]),
     ("clock:strobe", &[(1, STROBE)]),
@@ -258,7 +265,7 @@ mod tests {
     #[test]
     fn what_is_promised_has_each_group_and_nothing_that_is_not() {
         let names: Vec<_> = Kind::promised().map(Kind::name).collect();
-        let expected = "kill pause partition link restart slow clock disk scenario kill:all \
+        let expected = "kill pause partition link restart slow memory clock disk scenario kill:all \
                         pause:rolling crash-loop";
         assert_eq!(names.join(" "), expected);
     }

@@ -66,6 +66,11 @@ pub enum FaultSpec {
         /// Which servers.
         target: Target,
     },
+    /// Some servers get no more memory than they have. Those that end of it are started again at the heal.
+    Memory {
+        /// Which servers.
+        target: Target,
+    },
     /// A server is killed soon after each of its starts, again and again.
     CrashLoop,
     /// The wall clock of some servers is wrong by seconds to an hour, in either direction.
@@ -272,6 +277,13 @@ pub enum Fault {
         /// How long they stand still; then they run for a quarter of that.
         stop_ms: u64,
     },
+    /// See [`FaultSpec::Memory`].
+    Memory {
+        /// The servers.
+        nodes: Vec<NodeId>,
+        /// By so many bytes each process may grow.
+        spare: u64,
+    },
     /// See [`FaultSpec::CrashLoop`].
     CrashLoop {
         /// The servers.
@@ -336,6 +348,7 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Restart { target } => write!(f, "restart:{target}"),
             FaultSpec::Rolling => f.write_str("pause:rolling"),
             FaultSpec::Slow { target } => write!(f, "slow:{target}"),
+            FaultSpec::Memory { target } => write!(f, "memory:{target}"),
             FaultSpec::CrashLoop => f.write_str("crash-loop"),
             FaultSpec::Wipe => f.write_str("wipe"),
             FaultSpec::PowerCut { rules: Rules::Posix } => f.write_str("disk:power-cut"),

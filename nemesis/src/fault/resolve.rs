@@ -69,6 +69,8 @@ const TURN_MS: u64 = 1000;
 const STOP_MS: u64 = 80;
 /// From a cut at any moment to one that finds much unsynced, and shorter than followers wait for a leader.
 const STALL_MS: RangeInclusive<u64> = 0..=200;
+/// What a server grows by in seconds, or less.
+const SPARE_MIB: RangeInclusive<u64> = 0..=4;
 /// From before a server answers to when it has joined.
 const UP_MS: RangeInclusive<u64> = 20..=400;
 
@@ -92,6 +94,10 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
         FaultSpec::Rolling => Ok(Fault::Rolling { order: rolling(view, rng)?, turn_ms: TURN_MS }),
         FaultSpec::Slow { target } => {
             Ok(Fault::Slow { nodes: targets(target, view, rng)?, stop_ms: STOP_MS })
+        }
+        FaultSpec::Memory { target } => {
+            let nodes = targets(target, view, rng)?;
+            Ok(Fault::Memory { nodes, spare: rng.random_range(SPARE_MIB) << 20 })
         }
         FaultSpec::CrashLoop => {
             let nodes = targets(Target::One, view, rng)?;

@@ -3,6 +3,7 @@
 mod clocks;
 mod disks;
 mod links;
+mod memory;
 mod processes;
 mod rounds;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use clocks::Clocks;
 use disks::IllDisks;
+use memory::Limits;
 use rounds::{Round, Rounds};
 
 use crate::disk::{Disk, DiskError};
@@ -63,15 +65,17 @@ enum Active {
     Rounds(Rounds),
     Clocks(Clocks),
     Disk(IllDisks),
+    Memory(Limits),
 }
 
 impl Active {
     /// Servers that are up and down in turns, or may end any moment: other faults must count them as down.
-    fn holds(&self) -> &[NodeId] {
+    fn holds(&self) -> Vec<NodeId> {
         match self {
-            Active::Rounds(rounds) => rounds.nodes(),
-            Active::Disk(ill) if ill.may_end_servers() => ill.nodes(),
-            _ => &[],
+            Active::Rounds(rounds) => rounds.nodes().to_vec(),
+            Active::Disk(ill) if ill.may_end_servers() => ill.nodes().to_vec(),
+            Active::Memory(limits) => limits.nodes(),
+            _ => Vec::new(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Active {
     fn excuse(&mut self, node: NodeId) -> Option<&mut BTreeMap<NodeId, String>> {
         match self {
             Active::Disk(ill) if ill.may_end_servers() => ill.excuse(node),
+            Active::Memory(limits) => limits.excuse(node),
             _ => None,
         }
     }
@@ -126,7 +131,7 @@ impl Nemesis {
     }
 
     /// Servers that ended on their own since the last call. Kills by the nemesis are not among them, nor
-    /// are servers that ended of an ill disk, which the fault's heal starts again.
+    /// are servers that ended of an ill disk or a limit, which the fault's heal starts again.
     pub fn exits(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, ProcessError> {
         let mut exits = Vec::new();
         for (&node, server) in &self.servers {
@@ -199,6 +204,7 @@ impl Nemesis {
             }
             Fault::Disk { nodes, ailment, size } => self.infect(id, nodes, *ailment, *size),
             Fault::Damage { nodes, damage, seed } => self.damage(id, nodes, *damage, *seed),
+            Fault::Memory { nodes, spare } => self.limit_memory(id, nodes, *spare),
         };
         evidence["took_ms"] = millis_since(start);
         report(id, outcome, evidence)
@@ -217,6 +223,7 @@ impl Nemesis {
             Active::Rounds(rounds) => self.finish(rounds),
             Active::Clocks(clocks) => self.correct(clocks),
             Active::Disk(ill) => self.cure(id, ill),
+            Active::Memory(limits) => self.lift_limits(limits),
             Active::Pause { pids, doubts } => self.resume(pids, doubts),
             Active::Partition { rift, baseline } => self.mend(rift, baseline),
             Active::Link { quality, lost_before } => self.clear(id, *quality, *lost_before),

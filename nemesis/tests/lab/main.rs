@@ -5,6 +5,7 @@ mod clocks;
 mod containment;
 mod disks;
 mod links;
+mod memory;
 mod network;
 mod partitions;
 mod processes;
@@ -66,6 +67,9 @@ const TESTS: &[(&str, Test)] = &[
     ("a_crash_loop_ends_with_a_running_server", Inside(rounds::crash_loop)),
     ("rounds_on_dead_or_paused_servers_are_skipped", Inside(rounds::skipped)),
     ("a_server_lost_in_a_round_is_noticed", Inside(rounds::lost)),
+    ("a_server_gets_no_more_memory", Inside(memory::limit)),
+    ("a_limit_on_memory_lifted_by_another_is_noticed", Inside(memory::lifted_by_another)),
+    ("memory_of_dead_servers_is_not_limited", Inside(memory::skipped)),
     ("a_clock_jumps_and_jumps_back", Inside(clocks::jump)),
     ("a_clock_strobes", Inside(clocks::strobe)),
     ("a_clock_drifts", Inside(clocks::drift)),
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         ["--echo"] => support::echo_server(),
         ["--deaf-echo"] => support::deaf_echo_server(),
         ["--scribe", place] => disks::scribe(place),
+        ["--glutton"] => memory::glutton(),
         ["--linger"] => support::linger(),
         ["--inside", name] => inside(name),
         ["--scene", name] => containment::scene(name),
