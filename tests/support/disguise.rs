@@ -1,6 +1,7 @@
 //! This machine made poorer: a command that finds less than there is. Needs `unshare` of
 //! util-linux, and mostly user namespaces; nothing of it is seen outside.
 
+use std::path::Path;
 use std::process::Command;
 
 use nix::unistd::geteuid;
@@ -18,6 +19,22 @@ impl Disguise {
     /// Where a directory is empty and has room for so many KiB. `Err`: why that cannot be done here.
     pub(crate) fn with_little_room(directory: &str, kib: u32) -> Result<Disguise, String> {
         with_mounts(&format!("mount -t tmpfs -o size={kib}k none {directory} && "))
+    }
+
+    /// Where everybody may open `/dev/fuse`, of which `place` gets a copy. `Err`: why that cannot be done here.
+    pub(crate) fn with_fuse_for_all(place: &Path) -> Result<Disguise, String> {
+        let node = place.join("fuse");
+        let node = node.display();
+        let make = format!("rm -f {node} && mknod -m 666 {node} c 10 229 && ");
+        with_mounts(&format!("{make} mount --bind {node} /dev/fuse && "))
+    }
+
+    /// A program in it, started by another user without groups or rights.
+    pub(crate) fn as_user(&self, user: u32, program: &Path) -> Command {
+        let mut command = self.command("setpriv");
+        let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
+        command.args([&uid, &gid, "--clear-groups"]).arg(program);
+        command
     }
 
     /// Where no namespace can be made. `Err`: why that cannot be done here.

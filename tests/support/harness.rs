@@ -61,6 +61,11 @@ impl Running {
         self.read("stderr")
     }
 
+    /// Where its standard output and error go.
+    pub(crate) fn output(&self) -> &Path {
+        self.output.path()
+    }
+
     fn read(&self, name: &str) -> String {
         let bytes = fs::read(self.output.path().join(name)).expect("made at the start");
         String::from_utf8_lossy(&bytes).into_owned()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -104,6 +105,22 @@ fn command_line(pid: u32) -> String {
 fn namespaces_of(pid: u32) -> impl Iterator<Item = PathBuf> {
     let link = move |kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
     ["net", "pid", "mnt"].into_iter().filter_map(link)
+}
+
+/// What a process sees mounted; empty if it has ended.
+pub(crate) fn mounts_of(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default()
+}
+
+/// Regular files; neither devices nor pipes.
+pub(crate) fn files_open_for_writing(pid: u32) -> Vec<PathBuf> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let written = links.map(|link| link.path()).filter(|link| {
+        // The link's own mode says how the file was opened.
+        let is_writable = fs::symlink_metadata(link).is_ok_and(|link| link.mode() & 0o200 != 0);
+        is_writable && fs::metadata(link).is_ok_and(|file| file.is_file())
+    });
+    written.filter_map(|link| fs::read_link(link).ok()).collect()
 }
 
 fn names(directory: &str) -> BTreeSet<String> {
