@@ -12,8 +12,8 @@ fn what_was_acknowledged_survives_power_cuts() {
         return skip("what_was_acknowledged_survives_power_cuts", &why);
     }
     let results = scratch();
-    let faults = "disk:power-cut,disk:power-cut-ext4";
-    let argv = ["test", "--faults", faults, "--time", "12", "--seed", "1", "--results"];
+    let faults = "disk:power-cut,disk:power-cut-ext4,disk:power-cut-scattered,disk:brown-out";
+    let argv = ["test", "--faults", faults, "--time", "16", "--seed", "1", "--results"];
     let said = zoobreak(&[&argv[..], &[text(results.path())]].concat(), seconds(90));
     assert_eq!(said.code, 0, "{}", said.all());
     let run = latest(results.path());
@@ -38,6 +38,18 @@ fn a_server_that_acknowledges_before_its_disk_has_written_is_found() {
     let results = scratch();
     let argv = ["test", "--mutant", "X1", "--faults", "disk:power-cut", "--seed", "1", "--results"];
     let said = zoobreak(&[&argv[..], &[text(results.path())]].concat(), seconds(120));
+    assert_eq!(said.code, 1, "{}", said.all());
+}
+
+#[test]
+fn a_server_that_takes_a_failed_fsync_for_done_is_found() {
+    let _alone = alone();
+    if let Some(why) = missing().or_else(no_disks) {
+        return skip("a_server_that_takes_a_failed_fsync_for_done_is_found", &why);
+    }
+    let results = scratch();
+    let argv = ["test", "--mutant", "X37", "--faults", "disk:brown-out", "--seed", "1"];
+    let said = zoobreak(&[&argv[..], &["--results", text(results.path())]].concat(), seconds(120));
     assert_eq!(said.code, 1, "{}", said.all());
 }
 

@@ -147,6 +147,16 @@ impl Server {
         killed.iter().for_each(|&pid| reap_orphan(pid));
         Ok(Ended { pids: killed, forced: false })
     }
+
+    /// The same. One that has ended on its own, which nobody was told of, counts as hit.
+    pub(crate) fn kill_or_bury(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
+        let own = self.child.as_ref().map(|child| child.id() as i32);
+        let mut ended = self.kill(ns)?;
+        if ended.pids.is_empty() {
+            ended.pids.extend(own);
+        }
+        Ok(ended)
+    }
 }
 
 /// Processes that are no more.

@@ -7,7 +7,7 @@ use tree::{Tree, WriteOp};
 use zab::{Durable, Entry, Zxid};
 
 use crate::proposal::{State, Txn};
-use crate::storage::{Diverged, Inspection, SegmentFile, SnapshotFile};
+use crate::storage::{Damage, Diverged, Inspection, SegmentFile, SnapshotFile, said_of_dropped};
 
 /// What an inspection found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,12 +178,16 @@ fn plan(found: &Inspection<Txn, State>, out: &mut dyn Write) -> io::Result<Vec<S
     for segment in &found.segments {
         let name = name(&segment.path);
         match &segment.damage {
-            Some(damage) if damage.torn => {
-                let (at, rest) = (damage.at, segment.length.saturating_sub(damage.at));
-                writeln!(out, "  cut {name} at byte {at}: {rest} bytes of a torn tail")?;
+            Some(Damage { at, torn: Some(dropped), .. }) => {
+                let rest = segment.length.saturating_sub(*at);
+                let dropped = said_of_dropped(*dropped);
+                writeln!(out, "  cut {name} at byte {at}: {rest} bytes of a torn tail{dropped}")?;
             }
             Some(damage) => {
-                writeln!(out, "  be refused: {name} is damaged where no crash damages it")?;
+                let why = damage.durable_before.map_or(String::new(), |record| {
+                    format!(": it was on disk before the record at byte {record} was written")
+                });
+                writeln!(out, "  be refused: {name} is damaged where no crash damages it{why}")?;
                 refused.push(format!("{name}: byte {}: no start from this", damage.at));
             }
             None => {}

@@ -214,7 +214,7 @@ impl FromStr for ScenarioFile {
 /// majority, and a partition needs two sides.
 pub(super) fn nodes_needed(kind: &str) -> usize {
     match kind.split_once(':').unwrap_or((kind, "")) {
-        (_, "power-cut" | "power-cut-ext4") => 1,
+        (_, "power-cut" | "power-cut-ext4" | "power-cut-scattered" | "brown-out") => 1,
         (
             "kill" | "pause" | "restart" | "slow" | "memory" | "crash-loop" | "wipe" | "disk"
             | "scenario",

@@ -102,13 +102,14 @@ pub(super) fn describe(fault: &Fault, leader: Option<NodeId>) -> String {
             format!("clock {offset:+} s{how}: {}", named(nodes))
         }
         Fault::Wipe { nodes } => format!("kill -9 and empty disk: {}", named(nodes)),
-        Fault::PowerCut { nodes, loss, .. } => {
+        Fault::PowerCut { nodes, loss, fsyncs_fail, .. } => {
             let what = match loss {
                 Loss::Everything => "",
                 Loss::Torn => ", torn writes",
                 Loss::Scattered => ", scattered writes",
             };
-            format!("power cut{what}: {}", named(nodes))
+            let before = if *fsyncs_fail { "failing fsyncs, then a " } else { "" };
+            format!("{before}power cut{what}: {}", named(nodes))
         }
         Fault::Disk { nodes, ailment, size } => {
             let what = match ailment {

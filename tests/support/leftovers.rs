@@ -71,8 +71,7 @@ fn pids() -> impl Iterator<Item = u32> {
 }
 
 fn descendants(root: u32) -> BTreeSet<u32> {
-    let parents: BTreeMap<u32, u32> =
-        pids().filter_map(|pid| Some((pid, status(pid, "PPid:")?.parse().ok()?))).collect();
+    let parents: BTreeMap<u32, u32> = pids().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut found = BTreeSet::from([root]);
     loop {
         let n_found = found.len();
@@ -112,7 +111,17 @@ pub(crate) fn mounts_of(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default()
 }
 
-/// Regular files; neither devices nor pipes.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    status(pid, "PPid:")?.parse().ok()
+}
+
+/// Everything that the kernel says of a process, for messages of failed assertions.
+pub(crate) fn status_of(pid: u32) -> String {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    format!("{}\n{}{}", command_line(pid), read("status"), read("stack"))
+}
+
+/// Regular files of a disk; neither devices nor pipes, nor what `/proc` shows of another process.
 pub(crate) fn files_open_for_writing(pid: u32) -> Vec<PathBuf> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let written = links.map(|link| link.path()).filter(|link| {
@@ -120,7 +129,8 @@ pub(crate) fn files_open_for_writing(pid: u32) -> Vec<PathBuf> {
         let is_writable = fs::symlink_metadata(link).is_ok_and(|link| link.mode() & 0o200 != 0);
         is_writable && fs::metadata(link).is_ok_and(|file| file.is_file())
     });
-    written.filter_map(|link| fs::read_link(link).ok()).collect()
+    let files = written.filter_map(|link| fs::read_link(link).ok());
+    files.filter(|file| !file.starts_with("/proc")).collect()
 }
 
 fn names(directory: &str) -> BTreeSet<String> {

@@ -30,6 +30,8 @@ pub(super) struct Image {
     next: Ino,
     /// Changes of names that no sync of their directory has made durable, oldest first.
     changes: Vec<Change>,
+    /// The file that was synced last.
+    newest: Option<Ino>,
     /// Bytes that may still be allocated, if the disk is nearly full.
     room: Option<u64>,
 }
@@ -79,7 +81,8 @@ pub(super) struct Lost {
 impl Image {
     pub(super) fn new() -> Image {
         let root = Node { mode: 0o755, n_lookups: 1, body: Body::Dir(Dir::default()) };
-        Image { nodes: [(ROOT, root)].into(), next: ROOT + 1, changes: Vec::new(), room: None }
+        let (nodes, changes) = ([(ROOT, root)].into(), Vec::new());
+        Image { nodes, next: ROOT + 1, changes, newest: None, room: None }
     }
 
     pub(super) fn node(&self, ino: Ino) -> Result<&Node, Errno> {
@@ -195,6 +198,7 @@ impl Image {
         let is_dir = match &mut self.node_mut(ino)?.body {
             Body::File(content) => {
                 content.sync();
+                self.newest = Some(ino);
                 false
             }
             Body::Dir(_) => true,
@@ -271,7 +275,8 @@ impl Image {
     }
 
     /// Damages what is durable in one of the files of at least [`WORTH_DAMAGING`] bytes, such as
-    /// logs and snapshots. Which file, and where in it.
+    /// logs and snapshots; in half of all cases in the one that was synced last, for what a program does not
+    /// read any more harms nobody. Which file, and where in it.
     pub(super) fn damage(
         &mut self,
         damage: Damage,
@@ -280,7 +285,9 @@ impl Image {
         let is_large = |ino: &Ino| self.file(*ino).is_ok_and(|file| file.len() >= WORTH_DAMAGING);
         let mut files = self.entries();
         files.retain(|(_, ino)| is_large(ino));
-        let (path, ino) = files.get(rng.random_range(0..files.len().max(1)))?;
+        let newest = files.iter().position(|(_, ino)| Some(*ino) == self.newest);
+        let any = rng.random_range(0..files.len().max(1));
+        let (path, ino) = files.get(newest.filter(|_| rng.random()).unwrap_or(any))?;
         let place = self.file_mut(*ino).ok()?.damage(damage, rng)?;
         Some((path.clone(), place))
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ailment, Damage, FaultSpec, Motion, Shape, Target, Weather};
+use super::{Ailment, Damage, FaultSpec, Manner, Motion, Shape, Target, Weather};
 use crate::disk::Rules;
 use crate::scenario::Source;
 
@@ -87,8 +87,13 @@ const DUPLICATE: FaultSpec = FaultSpec::Link { weather: Weather::Duplicate };
 const REORDER: FaultSpec = FaultSpec::Link { weather: Weather::Reorder };
 const CORRUPT: FaultSpec = FaultSpec::Link { weather: Weather::Corrupt };
 const NARROW: FaultSpec = FaultSpec::Link { weather: Weather::Narrow };
-const POWER_CUT: FaultSpec = FaultSpec::PowerCut { rules: Rules::Posix };
-const POWER_CUT_EXT4: FaultSpec = FaultSpec::PowerCut { rules: Rules::Ext4 };
+const POWER_CUT: FaultSpec = power_cut(Rules::Posix, Manner::Plain);
+const POWER_CUT_EXT4: FaultSpec = power_cut(Rules::Ext4, Manner::Plain);
+const SCATTERED: FaultSpec = power_cut(Rules::Posix, Manner::Scattered);
+const BROWN_OUT: FaultSpec = power_cut(Rules::Posix, Manner::BrownOut);
+const fn power_cut(rules: Rules, manner: Manner) -> FaultSpec {
+    FaultSpec::PowerCut { rules, manner }
+}
 const FSYNC_ERROR: FaultSpec = FaultSpec::Disk { ailment: Ailment::FsyncError };
 const EIO: FaultSpec = FaultSpec::Disk { ailment: Ailment::Eio };
 const FULL: FaultSpec = FaultSpec::Disk { ailment: Ailment::Full };
@@ -130,7 +135,16 @@ const KINDS: &[Entry] = &[
     ("clock", &[(1, JUMP), (1, STROBE), (1, DRIFT)]),
     (
         "disk",
-        &[(3, POWER_CUT), (1, FSYNC_ERROR), (1, EIO), (1, FULL), (2, SLOW_DISK), (1, SLOW_CREATE)],
+        &[
+            (3, POWER_CUT),
+            (1, SCATTERED),
+            (1, BROWN_OUT),
+            (1, FSYNC_ERROR),
+            (1, EIO),
+            (1, FULL),
+            (2, SLOW_DISK),
+            (1, SLOW_CREATE),
+        ],
     ),
     (
         "scenario",
@@ -173,6 +187,8 @@ const KINDS: &[Entry] = &[
     ("clock:drift", &[(1, DRIFT)]),
     ("disk:power-cut", &[(1, POWER_CUT)]),
     ("disk:power-cut-ext4", &[(1, POWER_CUT_EXT4)]),
+    ("disk:power-cut-scattered", &[(1, SCATTERED)]),
+    ("disk:brown-out", &[(1, BROWN_OUT)]),
     ("disk:fsync-error", &[(1, FSYNC_ERROR)]),
     ("disk:eio", &[(1, EIO)]),
     ("disk:full", &[(1, FULL)]),

@@ -84,13 +84,16 @@ pub enum FaultSpec {
     /// voted, it has forgotten. An ensemble gets over it only if the others are up and stay up until
     /// the server has everything again; so it is done only while all are up, and is no member of any group.
     Wipe,
-    /// The power fails for a majority of the servers, the leader among them, or for all: SIGKILL, and
-    /// what was not synced is lost. They are started again at the heal.
+    /// The power fails for a majority of the servers, the leader among them, or for all: SIGKILL, and of
+    /// what was not synced much or all is lost. They are started again at the heal.
     ///
     /// Needs disks of [`crate::Nemesis::mount_disk`], like the other faults of disks.
     PowerCut {
         /// Which names are lost.
         rules: Rules,
+        /// How it fails.
+        #[serde(default)]
+        manner: Manner,
     },
     /// The disks of some servers are ill. Servers that end of it are started again at the heal.
     Disk {
@@ -111,6 +114,19 @@ pub enum FaultSpec {
         /// Which.
         scenario: Source,
     },
+}
+
+/// How the power fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// At once. Of each file all is lost that was not synced, or all but its first sectors.
+    #[default]
+    Plain,
+    /// At once. Each sector that was not synced is lost or not: disks write in any order.
+    Scattered,
+    /// The disk fails before the rest does: for a moment fsyncs fail, which a server must not take for done.
+    BrownOut,
 }
 
 /// What is wrong with a disk.
@@ -315,6 +331,9 @@ pub enum Fault {
         loss: Loss,
         /// For so long no fsync is answered, before the power fails: there shall be something to lose.
         stall_ms: u64,
+        /// Meanwhile every fsync is answered with an error instead.
+        #[serde(default)]
+        fsyncs_fail: bool,
         /// Seed of what stays.
         seed: u64,
     },
@@ -351,8 +370,12 @@ impl fmt::Display for FaultSpec {
             FaultSpec::Memory { target } => write!(f, "memory:{target}"),
             FaultSpec::CrashLoop => f.write_str("crash-loop"),
             FaultSpec::Wipe => f.write_str("wipe"),
-            FaultSpec::PowerCut { rules: Rules::Posix } => f.write_str("disk:power-cut"),
-            FaultSpec::PowerCut { rules: Rules::Ext4 } => f.write_str("disk:power-cut-ext4"),
+            FaultSpec::PowerCut { manner: Manner::Scattered, .. } => {
+                f.write_str("disk:power-cut-scattered")
+            }
+            FaultSpec::PowerCut { manner: Manner::BrownOut, .. } => f.write_str("disk:brown-out"),
+            FaultSpec::PowerCut { rules: Rules::Posix, .. } => f.write_str("disk:power-cut"),
+            FaultSpec::PowerCut { rules: Rules::Ext4, .. } => f.write_str("disk:power-cut-ext4"),
             FaultSpec::Disk { ailment } => write!(f, "disk:{ailment}"),
             FaultSpec::Damage { damage } => write!(f, "disk:{damage}"),
             FaultSpec::Scenario { scenario } => write!(f, "scenario:{scenario}"),

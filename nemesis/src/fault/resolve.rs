@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Ailment, Cut, Fault, FaultSpec, Grudge, Motion, Ports, Shape, Target, grudge};
+use super::{Ailment, Cut, Fault, FaultSpec, Grudge, Manner, Motion, Ports, Shape, Target, grudge};
 use crate::disk::Loss;
 use crate::host::NodeId;
 
@@ -112,11 +112,12 @@ pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Faul
             all_up(view)?;
             Ok(Fault::Wipe { nodes: targets(Target::One, view, rng)? })
         }
-        FaultSpec::PowerCut { rules } => Ok(Fault::PowerCut {
+        FaultSpec::PowerCut { rules, manner } => Ok(Fault::PowerCut {
             nodes: powerless(view, rng)?,
             rules,
-            loss: if rng.random_ratio(2, 3) { Loss::Everything } else { Loss::Torn },
+            loss: loss(manner, rng),
             stall_ms: rng.random_range(STALL_MS),
+            fsyncs_fail: manner == Manner::BrownOut,
             seed: rng.random(),
         }),
         FaultSpec::Disk { ailment } => {
@@ -179,6 +180,14 @@ fn powerless(view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
     nodes.push(leader);
     nodes.sort_unstable();
     Ok(nodes)
+}
+
+fn loss(manner: Manner, rng: &mut impl Rng) -> Loss {
+    match (rng.random_ratio(2, 3), manner) {
+        (_, Manner::Scattered) => Loss::Scattered,
+        (true, _) => Loss::Everything,
+        (false, _) => Loss::Torn,
+    }
 }
 
 /// A disk may be slow anywhere; of another ailment a server may end, so a majority is spared.

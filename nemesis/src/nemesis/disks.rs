@@ -31,6 +31,15 @@ enum Illness {
     Damaged,
 }
 
+/// What becomes of fsyncs in the last so many milliseconds before the power fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Before {
+    /// They are not answered.
+    Stalled(u64),
+    /// They fail.
+    Failing(u64),
+}
+
 /// How long a server may take to end after its disk failed it, if it is one that ends then. A Java
 /// machine takes a good fifth of a second.
 const DYING: Duration = Duration::from_secs(1);
@@ -75,17 +84,26 @@ impl Nemesis {
         id: FaultId,
         nodes: &[NodeId],
         (rules, loss): (Rules, Loss),
-        stall_ms: u64,
+        before: Before,
         seed: u64,
     ) -> (Outcome, Value) {
         let disks = match self.disks_of(nodes) {
             Ok(disks) => disks,
             Err(why) => return (Outcome::skipped(why), Value::Null),
         };
-        disks.values().for_each(|disk| disk.stall());
-        sleep(Duration::from_millis(stall_ms));
+        match before {
+            Before::Stalled(_) => disks.values().for_each(|disk| disk.stall()),
+            Before::Failing(_) => {
+                disks.values().for_each(|disk| disk.infect(id, Ailment::FsyncError, 0));
+            }
+        }
+        let (Before::Stalled(ms) | Before::Failing(ms)) = before;
+        sleep(Duration::from_millis(ms));
         disks.values().for_each(|disk| disk.power_off());
-        let (outcome, mut evidence) = self.take_down(id, nodes, false, Server::kill);
+        let failed: BTreeMap<NodeId, u64> =
+            disks.iter().map(|(node, disk)| (*node, disk.cure(id))).collect();
+        // A server that has ended of a failed fsync is without power like the others.
+        let (outcome, mut evidence) = self.take_down(id, nodes, false, Server::kill_or_bury);
         let Some(Active::Kill { doubts, .. }) = self.active.get_mut(&id) else {
             disks.values().for_each(|disk| disk.start());
             return (outcome, evidence);
@@ -100,6 +118,12 @@ impl Nemesis {
             doubts.push("everything was synced, so nothing was lost: as good as kill -9".into());
         }
         evidence["lost"] = json!(lost);
+        if matches!(before, Before::Failing(_)) {
+            evidence["fsyncs_that_failed"] = json!(failed);
+            if failed.values().all(|n_failed| *n_failed == 0) {
+                doubts.push("nobody asked for an fsync that could fail: only a power cut".into());
+            }
+        }
         (Outcome::unless(doubts), evidence)
     }
 

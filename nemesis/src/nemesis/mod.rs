@@ -15,7 +15,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use clocks::Clocks;
-use disks::IllDisks;
+use disks::{Before, IllDisks};
 use memory::Limits;
 use rounds::{Round, Rounds};
 
@@ -199,8 +199,13 @@ impl Nemesis {
                 self.set_clocks(id, nodes, *motion, *offset_ms)
             }
             Fault::CrashLoop { nodes, up_ms } => self.begin(id, nodes, Round::Crash, *up_ms),
-            Fault::PowerCut { nodes, rules, loss, stall_ms, seed } => {
-                self.cut_power(id, nodes, (*rules, *loss), *stall_ms, *seed)
+            Fault::PowerCut { nodes, rules, loss, stall_ms, fsyncs_fail, seed } => {
+                let before = if *fsyncs_fail {
+                    Before::Failing(*stall_ms)
+                } else {
+                    Before::Stalled(*stall_ms)
+                };
+                self.cut_power(id, nodes, (*rules, *loss), before, *seed)
             }
             Fault::Disk { nodes, ailment, size } => self.infect(id, nodes, *ailment, *size),
             Fault::Damage { nodes, damage, seed } => self.damage(id, nodes, *damage, *seed),

@@ -202,7 +202,14 @@ impl Script {
             }
             Harm::PowerCut => {
                 let (rules, loss) = (Rules::Posix, Loss::Everything);
-                Fault::PowerCut { nodes, rules, loss, stall_ms: 0, seed: self.rng.random() }
+                Fault::PowerCut {
+                    nodes,
+                    rules,
+                    loss,
+                    stall_ms: 0,
+                    fsyncs_fail: false,
+                    seed: self.rng.random(),
+                }
             }
             Harm::SlowDisk => Fault::Disk { nodes, ailment: Ailment::Slow, size: 200 },
         }

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use nemesis::fault::{Ailment, Damage};
 use nemesis::{Fault, FaultId, Host, Lab, Launch, Loss, Nemesis, NodeId, Outcome, Report, Rules};
 
@@ -130,6 +133,66 @@ pub(crate) fn torn() {
     assert_eq!(injected.evidence["lost"]["n1"]["names"], serde_json::json!([]), "it was journaled");
     stage.healed();
     assert!(stage.said(N1).found >= before.synced);
+}
+
+/// Of what was not synced, some sectors are there, and others in between are not.
+pub(crate) fn scattered() {
+    const SECTOR: usize = 512;
+    let mut stage = Stage::new();
+    stage.busy(N1);
+    let path = stage.home.path().join("n1/unsynced-sectors");
+    File::create(&path).expect("a disk that is well").sync_all().expect("a disk that is well");
+    let place = File::open(stage.home.path().join("n1")).expect("it is mounted");
+    place.sync_all().expect("a disk that is well");
+    fs::write(&path, [7; 64 * SECTOR]).expect("there is room");
+    let mut cut = power_cut_of(N1, 0);
+    if let Fault::PowerCut { loss, .. } = &mut cut {
+        *loss = Loss::Scattered;
+    }
+    assert_eq!(stage.nemesis.inject(F1, &cut).outcome, Outcome::Installed);
+    stage.healed();
+    let left = fs::read(&path).expect("its name was synced");
+    let sectors: Vec<bool> = left.chunks(SECTOR).map(|sector| sector.contains(&7)).collect();
+    let turns = sectors.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(turns > 5, "{sectors:?}");
+}
+
+/// The program is told of each fsync that failed, and what it was told is durable is there.
+pub(crate) fn brown_out() {
+    let mut stage = Stage::new();
+    let before = stage.busy(N1);
+    let mut cut = power_cut_of(N1, 50);
+    if let Fault::PowerCut { fsyncs_fail, .. } = &mut cut {
+        *fsyncs_fail = true;
+    }
+    let injected = stage.nemesis.inject(F1, &cut);
+    assert_eq!(injected.outcome, Outcome::Installed, "{injected:?}");
+    assert!(injected.evidence["fsyncs_that_failed"]["n1"].as_u64() > Some(0), "{injected:?}");
+    assert!(injected.evidence["lost"]["n1"]["bytes"].as_u64() > Some(0), "{injected:?}");
+    assert_eq!(stage.healed().outcome, Outcome::Installed);
+    assert!(stage.said(N1).found >= before.synced);
+    assert!(stage.busy(N1).synced > before.synced, "its disk is well again");
+    stage.nemesis.stop().expect("everything can be ended");
+
+    // Who ended of it before the power failed is started again like the others.
+    let mut echo = Stage::of(&["--echo"]);
+    let pids = || echo.lab.namespace(N1.into()).pids().expect("proc is there");
+    until("it runs, and its child", || pids().len() == 2);
+    until("both have ended", || {
+        for pid in pids() {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is ours");
+        }
+        pids().is_empty()
+    });
+    let injected = echo.nemesis.inject(F1, &cut);
+    let buried = &injected.evidence["killed_pids"]["n1"];
+    assert_eq!(buried.as_array().map(Vec::len), Some(1), "{injected:?}");
+    let doubt = "nobody asked for an fsync that could fail";
+    let healed = echo.healed();
+    let told =
+        matches!(&healed.outcome, Outcome::Indeterminate { reason } if reason.contains(doubt));
+    assert!(told, "{healed:?}");
+    assert!(!echo.lab.namespace(N1.into()).pids().expect("proc is there").is_empty());
 }
 
 pub(crate) fn errors() {
@@ -367,5 +430,5 @@ fn launch(args: &[&str], place: &Path) -> Launch {
 
 fn power_cut_of(node: NodeId, stall_ms: u64) -> Fault {
     let (rules, loss) = (Rules::Posix, Loss::Everything);
-    Fault::PowerCut { nodes: vec![node], rules, loss, stall_ms, seed: 1 }
+    Fault::PowerCut { nodes: vec![node], rules, loss, stall_ms, fsyncs_fail: false, seed: 1 }
 }

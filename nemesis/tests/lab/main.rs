@@ -79,6 +79,8 @@ const TESTS: &[(&str, Test)] = &[
     ("a_power_cut_takes_what_was_not_synced", Inside(disks::power_cut)),
     ("a_kill_takes_nothing_from_the_disk", Inside(disks::kill_loses_nothing)),
     ("a_torn_power_cut_keeps_what_was_synced", Inside(disks::torn)),
+    ("a_scattered_power_cut_leaves_holes", Inside(disks::scattered)),
+    ("a_brown_out_fails_fsyncs_first", Inside(disks::brown_out)),
     ("an_ill_disk_refuses", Inside(disks::errors)),
     ("a_slow_disk_is_slow", Inside(disks::slow)),
     ("a_flipped_bit_is_met_at_the_start", Inside(disks::bit_flip)),

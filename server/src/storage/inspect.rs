@@ -10,7 +10,7 @@ use zab::{Entry, Zxid};
 
 use super::StorageError;
 use super::diverged::Diverged;
-use super::log::{self, Record};
+use super::log::{self, Cause, Record};
 use super::snapshot;
 use super::state::State;
 use super::store::{generation_name, listed, other_generations};
@@ -67,8 +67,11 @@ pub struct Damage {
     pub at: usize,
     /// What is wrong.
     pub what: &'static str,
-    /// It may be the tail that a crash tears: a start cuts it off. Otherwise a start is refused.
-    pub torn: bool,
+    /// It may be what a crash leaves of the last write: a start cuts it off, with so many whole records of that
+    /// write behind it. Otherwise a start is refused.
+    pub torn: Option<usize>,
+    /// It was on disk before the record at this byte was written.
+    pub durable_before: Option<usize>,
 }
 
 impl<T: DeserializeOwned, S: DeserializeOwned> Inspection<T, S> {
@@ -119,9 +122,20 @@ fn read_segment<T: DeserializeOwned>(
     newest: bool,
 ) -> Result<SegmentFile<T>, StorageError> {
     let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-    let (records, damage) = log::examine::<T>(&bytes);
-    let damage = damage.map(|(at, what, ends)| Damage { at, what, torn: newest && ends });
-    let entry = |Record { entry, start, end }| (entry, start, end - start);
-    let entries = records.into_iter().map(entry).collect();
+    let found = log::scan::<T>(&bytes, true);
+    let damage = found.damage.map(|log::Damage { at, what, cause }| Damage {
+        at,
+        what,
+        torn: match cause {
+            Cause::Crash { dropped } if newest => Some(dropped),
+            _ => None,
+        },
+        durable_before: match cause {
+            Cause::DurableBefore { record } => Some(record),
+            _ => None,
+        },
+    });
+    let entry = |Record { entry, start, end, .. }| (entry, start, end - start);
+    let entries = found.records.into_iter().map(entry).collect();
     Ok(SegmentFile { path: path.to_owned(), length: bytes.len(), entries, damage })
 }

@@ -1,4 +1,6 @@
-//! One file of the transaction log: a header, then records `length, checksum, entry`.
+//! One file of the transaction log: a header, then records in batches ([`scan`]).
+
+mod scan;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,13 +13,11 @@ use zab::{Entry, Zxid};
 use super::StorageError;
 use super::file::sync_parent;
 use crate::Mutant;
+use scan::HEADER;
+pub(crate) use scan::{Cause, Damage, Record, scan};
 
-/// The last byte is the version of what follows.
-const HEADER: &[u8; 8] = b"ZBLOG\0\0\x03";
 /// Room for appends that is kept after a sync.
 const PENDING_KEPT: usize = 2 << 20;
-/// Length (u32) and CRC-32 of length and payload (u32), little-endian.
-const FRAME: usize = 8;
 
 /// An open segment. Appends are gathered in memory until [`sync`](Segment::sync).
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Segment {
     file: File,
     /// Bytes in the file and in `pending` together.
     length: u64,
+    /// Where `pending` begins: everything before is durable.
+    synced: u64,
     pending: Vec<u8>,
     /// The first and the last entry.
     entries: Option<(Zxid, Zxid)>,
@@ -60,7 +62,8 @@ impl Segment {
             sync_parent(&path)?;
         }
         let length = HEADER.len() as u64;
-        Ok(Segment { path, file, length, pending: Vec::new(), entries: None, mutant })
+        let (synced, pending, entries) = (length, Vec::new(), None);
+        Ok(Segment { path, file, length, synced, pending, entries, mutant })
     }
 
     /// Reads a segment. In the `newest` one, a tail that a crash may have torn is cut off;
@@ -71,15 +74,17 @@ impl Segment {
         mutant: Option<Mutant>,
     ) -> Result<Contents<T>, StorageError> {
         let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-        let (records, damage) = scan::<T>(&bytes, mutant != Some(Mutant::UncheckedLog));
-        let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
-        let repaired = match damage {
+        let found = scan::<T>(&bytes, mutant != Some(Mutant::UncheckedLog));
+        let whole = found.whole();
+        let repaired = match found.damage {
             None => None,
-            Some(what) if newest && is_torn::<T>(&bytes, whole) => {
+            Some(Damage { what, cause: Cause::Crash { dropped }, .. }) if newest => {
                 cut(path, &bytes, whole)?;
-                Some(format!("{}: cut a torn tail at byte {whole}: {what}", path.display()))
+                let path = path.display();
+                let dropped = said_of_dropped(dropped);
+                Some(format!("{path}: cut a torn tail at byte {whole}: {what}{dropped}"))
             }
-            Some(what) => return Err(StorageError::damaged(path, whole as u64, what)),
+            Some(damage) => return Err(refusal(path, damage)),
         };
         // What was read may still be in the page cache only: after a kill it was never synced.
         let file = File::options()
@@ -87,11 +92,12 @@ impl Segment {
             .open(path)
             .and_then(|file| file.sync_all().map(|()| file))
             .map_err(|error| StorageError::io(path, error))?;
-        let entries: Vec<_> = records.into_iter().map(|(entry, _)| entry).collect();
+        let entries: Vec<_> = found.records.into_iter().map(|record| record.entry).collect();
         let segment = Segment {
             path: path.to_owned(),
             file,
             length: whole as u64,
+            synced: whole as u64,
             pending: Vec::new(),
             entries: entries
                 .first()
@@ -116,14 +122,8 @@ impl Segment {
 
     /// Adds an entry, in memory.
     pub(super) fn append<T: Serialize>(&mut self, entry: &Entry<T>) {
-        let start = self.pending.len();
-        self.pending.extend_from_slice(&[0; FRAME]);
-        postcard::to_io(entry, &mut self.pending).expect("entries hold only plain data");
-        let (frame, payload) = self.pending[start..].split_at_mut(FRAME);
-        let length = u32::try_from(payload.len()).expect("a request is bounded by jute.maxbuffer");
-        frame[..4].copy_from_slice(&length.to_le_bytes());
-        frame[4..].copy_from_slice(&checksum(length, payload).to_le_bytes());
-        self.length += (FRAME + payload.len()) as u64;
+        scan::write(entry, self.length, self.synced, &mut self.pending);
+        self.length = self.synced + self.pending.len() as u64;
         let first = self.first().unwrap_or(entry.zxid);
         self.entries = Some((first, entry.zxid));
     }
@@ -141,6 +141,7 @@ impl Segment {
         if self.mutant != Some(Mutant::IgnoredDiskErrors) {
             written.map_err(|error| StorageError::io(&self.path, error))?;
         }
+        self.synced = self.length;
         self.pending.clear();
         self.pending.shrink_to(PENDING_KEPT);
         Ok(())
@@ -161,14 +162,14 @@ impl Segment {
     ) -> Result<(), StorageError> {
         self.sync()?;
         let bytes = fs::read(&self.path).map_err(|error| StorageError::io(&self.path, error))?;
-        let (records, damage) = scan::<T>(&bytes, self.mutant != Some(Mutant::UncheckedLog));
-        if let Some(what) = damage {
-            let whole = records.last().map_or(HEADER.len(), |(_, end)| *end);
-            return Err(StorageError::damaged(&self.path, whole as u64, what));
+        let found = scan::<T>(&bytes, self.mutant != Some(Mutant::UncheckedLog));
+        if let Some(damage) = found.damage {
+            return Err(refusal(&self.path, damage));
         }
-        let kept = records.iter().take_while(|(entry, _)| entry.zxid <= after).last();
-        self.length = kept.map_or(HEADER.len(), |(_, end)| *end) as u64;
-        self.entries = self.first().zip(kept.map(|(entry, _)| entry.zxid));
+        let kept = found.records.iter().take_while(|record| record.entry.zxid <= after).last();
+        self.length = kept.map_or(HEADER.len(), |record| record.end) as u64;
+        self.synced = self.length;
+        self.entries = self.first().zip(kept.map(|record| record.entry.zxid));
         self.file
             .set_len(self.length)
             .and_then(|()| self.file.sync_all())
@@ -181,129 +182,23 @@ pub(super) fn file_name(first: Zxid) -> String {
     format!("log.{:016x}", first.0)
 }
 
-/// An entry and where it stands in its file.
-pub(super) struct Record<T> {
-    pub(super) entry: Entry<T>,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-/// Damage: where it begins, what it is, and whether nothing readable follows it.
-type Damage = (usize, &'static str, bool);
-
-/// What a log file holds, and what is wrong after that.
-pub(super) fn examine<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<Record<T>>, Option<Damage>) {
-    let (found, damage) = scan::<T>(bytes, true);
-    let mut start = HEADER.len();
-    let record = |(entry, end)| Record { entry, start: std::mem::replace(&mut start, end), end };
-    let records: Vec<Record<T>> = found.into_iter().map(record).collect();
-    let whole = records.last().map_or(HEADER.len(), |record| record.end);
-    let damage = damage.map(|what| (whole, what, is_torn::<T>(bytes, whole)));
-    (records, damage)
-}
-
-fn checksum(length: u32, payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&length.to_le_bytes());
-    hasher.update(payload);
-    hasher.finalize()
-}
-
-/// The valid records from the start, each with where it ends; and what is wrong after them. Only a
-/// planted defect does not have their checksums `checked`.
-fn scan<T: DeserializeOwned>(
-    bytes: &[u8],
-    checked: bool,
-) -> (Vec<(Entry<T>, usize)>, Option<&'static str>) {
-    let mut records: Vec<(Entry<T>, usize)> = Vec::new();
-    if is_of_another_version(bytes) {
-        return (records, Some("written by another version of this program, which can read it"));
+/// What goes with a torn tail, in words.
+pub(crate) fn said_of_dropped(n_records: usize) -> String {
+    match n_records {
+        0 => String::new(),
+        n => format!(", and {n} whole records of the same write behind it"),
     }
-    if !bytes.starts_with(HEADER) {
-        return (records, Some("not a log header"));
-    }
-    let mut at = HEADER.len();
-    while at < bytes.len() {
-        match record::<T>(bytes, at, checked) {
-            Ok((entry, end)) => {
-                if records.last().is_some_and(|(last, _)| last.zxid >= entry.zxid) {
-                    return (records, Some("zxids do not increase"));
-                }
-                records.push((entry, end));
-                at = end;
-            }
-            Err(what) => return (records, Some(what)),
+}
+
+fn refusal(path: &Path, damage: Damage) -> StorageError {
+    let Damage { at, what, cause } = damage;
+    let what = match cause {
+        Cause::DurableBefore { record } => {
+            format!("{what}, in what was on disk before the record at byte {record} was written")
         }
-    }
-    (records, None)
-}
-
-fn record<T: DeserializeOwned>(
-    bytes: &[u8],
-    at: usize,
-    checked: bool,
-) -> Result<(Entry<T>, usize), &'static str> {
-    let word = |from: usize| {
-        bytes.get(from..from + 4).map(|word| u32::from_le_bytes(word.try_into().expect("4 bytes")))
+        Cause::Crash { .. } | Cause::Unlike => what.to_owned(),
     };
-    let (Some(length), Some(crc)) = (word(at), word(at + 4)) else { return Err("a cut record") };
-    let end = at + FRAME + length as usize;
-    let payload = bytes.get(at + FRAME..end).ok_or("a cut record")?;
-    if checked && checksum(length, payload) != crc {
-        return Err("a wrong checksum");
-    }
-    let entry = postcard::from_bytes(payload).map_err(|_| "an unreadable entry")?;
-    Ok((entry, end))
-}
-
-fn is_of_another_version(bytes: &[u8]) -> bool {
-    let name = &HEADER[..HEADER.len() - 1];
-    bytes.len() >= HEADER.len() && bytes.starts_with(name) && !bytes.starts_with(HEADER)
-}
-
-/// Can a crash have left these bytes from `at` on? It leaves a file too short, or zeros where a
-/// sector was not written; and nothing readable behind them. Other damage, such as a flipped bit, may
-/// be in what was acknowledged: to cut that off would break a promise.
-fn is_torn<T: DeserializeOwned>(bytes: &[u8], at: usize) -> bool {
-    let tail = bytes.get(at..).unwrap_or_default();
-    let is_header = at == HEADER.len() && !bytes.starts_with(HEADER);
-    let tail = if is_header { bytes } else { tail };
-    (is_short(tail, is_header) || has_unwritten_sector(bytes, bytes.len() - tail.len()))
-        && !continues::<T>(bytes, at)
-}
-
-/// Does the file end before its header or last record does?
-fn is_short(tail: &[u8], is_header: bool) -> bool {
-    if is_header {
-        return HEADER.starts_with(tail);
-    }
-    let Some((head, payload)) = tail.split_at_checked(FRAME) else { return true };
-    let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("4 bytes"));
-    let whole = u32::try_from(payload.len()).is_ok_and(|len| checksum(len, payload) == word(4));
-    // A whole record with a wrong length looks short too.
-    word(0) as usize > payload.len() && !whole
-}
-
-/// Is some sector, as far as it belongs to the bytes from `at` on, all zeros?
-fn has_unwritten_sector(bytes: &[u8], at: usize) -> bool {
-    const SECTOR: usize = 512;
-    let mut from = at;
-    while from < bytes.len() {
-        let to = (from / SECTOR + 1) * SECTOR;
-        if bytes[from..to.min(bytes.len())].iter().all(|byte| *byte == 0) {
-            return true;
-        }
-        from = to;
-    }
-    false
-}
-
-/// Is there a valid record after the damaged one? Then a crash did not do it. Nor did it change
-/// the version.
-fn continues<T: DeserializeOwned>(bytes: &[u8], damaged: usize) -> bool {
-    is_of_another_version(bytes)
-        || (damaged + 1..bytes.len().saturating_sub(FRAME))
-            .any(|at| record::<T>(bytes, at, true).is_ok())
+    StorageError::damaged(path, at as u64, what)
 }
 
 /// Cuts the file back to its first `whole` bytes; a file without its header gets one.
@@ -347,8 +242,8 @@ mod tests {
         let whole = fs::read(write(dir.path(), 3)).unwrap();
         let path = dir.path().join("cut");
         let two = {
-            let (records, _) = scan::<String>(&whole, true);
-            records[1].1
+            let records = scan::<String>(&whole, true).records;
+            records[1].end
         };
         for length in two + 1..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
@@ -378,7 +273,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut whole = fs::read(write(dir.path(), 3)).unwrap();
         let path = dir.path().join("zeros");
-        let two = scan::<String>(&whole, true).0[1].1;
+        let two = scan::<String>(&whole, true).records[1].end;
         whole[two..].fill(0);
         fs::write(&path, &whole).unwrap();
         assert!(read(&path).unwrap().1.is_some());

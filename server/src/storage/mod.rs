@@ -6,7 +6,7 @@
 //!                               replaced atomically
 //!   diverged                    left by a server that stopped because its state was wrong
 //!   g<generation>/
-//!     log.<first zxid>          entries, each with its length and checksum
+//!     log.<first zxid>          entries in batches, each with its length, its batch and a checksum
 //!     snapshot.<last zxid>      the tree after that zxid
 //! ```
 //!
@@ -26,6 +26,7 @@ mod worker;
 
 pub use diverged::Diverged;
 pub use inspect::{Damage, Inspection, SegmentFile, SnapshotFile};
+pub(crate) use log::said_of_dropped;
 pub use store::{Recovered, Store};
 pub use worker::{Grouping, Report, Worker};
 

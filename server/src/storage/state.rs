@@ -9,7 +9,7 @@ use super::StorageError;
 use super::file::replace;
 
 /// The format of all files of a data directory. They are never without a state file.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 
 /// Contents of the `state` file, as lines of text with a checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ mod tests {
         for (text, format) in [("acceptedEpoch=1\ncrc=0\n", "1"), ("format=9\nx=1\n", "9")] {
             fs::write(&path, text).unwrap();
             let said = State::read(&path).unwrap_err().to_string();
-            assert!(said.contains(&format!("format {format}, this one reads 3")), "{said}");
+            assert!(said.contains(&format!("format {format}, this one reads {FORMAT}")), "{said}");
         }
     }
 }
