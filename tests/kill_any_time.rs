@@ -195,8 +195,8 @@ fn n_disks(pid: u32) -> usize {
 
 fn phase(results: &Path) -> String {
     let events = history(&latest(results));
-    let phases = events.iter().filter(|event| event["f"] == "phase");
-    phases.last().map_or("none".into(), |event| event["value"].to_string())
+    let phase = events.iter().rfind(|event| event["f"] == "phase");
+    phase.map_or("none".into(), |event| event["value"].to_string())
 }
 
 fn names(directory: &Path) -> Vec<String> {
