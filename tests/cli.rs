@@ -286,6 +286,7 @@ fn stored_run(scratch: &Scratch, history: &str) -> RunDir {
             cores: 2,
             partitions_by: "switch".to_owned(),
             disks_by: None,
+            lacks: std::collections::BTreeMap::new(),
             root: true,
             target_version: None,
         },

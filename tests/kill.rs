@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use support::disguise::Disguise;
 use support::harness::{Running, history, json, latest, missing, zoobreak};
 use support::leftovers::{Family, Surroundings};
 use support::{alone, scratch, seconds, skip, text, until};
@@ -47,6 +48,33 @@ fn sigterm_to_the_harness_alone_does_the_same() {
     ends_in_order("sigterm_to_the_harness_alone_does_the_same", |run| {
         run.signal(run.pid(), Signal::SIGTERM);
     });
+}
+
+#[test]
+fn without_namespaces_whichever_of_its_processes_is_killed_nothing_is_left() {
+    let _alone = alone();
+    let test = "without_namespaces_whichever_of_its_processes_is_killed_nothing_is_left";
+    for (victim, name) in ["outer", "keeper", "inner"].into_iter().enumerate() {
+        let poorer = match Disguise::without_namespaces() {
+            Ok(poorer) => poorer,
+            Err(why) => return skip(test, &why),
+        };
+        let (before, results) = (Surroundings::now(), scratch());
+        let argv = ["test", "--time", "30", "--rate", "200", "--faults", "pause:one"];
+        let mut command = poorer.zoobreak(&argv);
+        command.args(["--interval", "12", "--seed", "5", "--results", text(results.path())]);
+        let harness = Running::start(&mut command);
+        until("a server is paused under load", seconds(60), || {
+            is_broken(results.path()).then_some(())
+        });
+        let family = Family::of(harness.child.id(), results.path());
+        assert_eq!(family.n_marked(), 3 + 5, "the harness, its keeper, its work, and the servers");
+        let line = family.line_of_descent(harness.child.id());
+        let pid = i32::try_from(line[victim]).expect("pids are small");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is running");
+        until("every process is gone", seconds(1), || family.alive().is_empty().then_some(()));
+        assert_eq!(Surroundings::now(), before, "{name}");
+    }
 }
 
 fn ends_in_order(test: &str, ask: impl Fn(&MidRun)) {
@@ -94,7 +122,7 @@ impl MidRun {
         command.args(["--interval", "12", "--seed", "5", "--results", text(results.path())]);
         let harness = Running::start(&mut command);
         until("a partition is in force under load", seconds(60), || {
-            is_partitioned(results.path()).then_some(())
+            is_broken(results.path()).then_some(())
         });
         let family = Family::of(harness.child.id(), results.path());
         assert_eq!(family.n_marked(), 1 + 1 + 5, "the harness, contained, and its servers");
@@ -124,7 +152,7 @@ impl MidRun {
 }
 
 /// Enough operations to judge, and a fault installed and not yet healed.
-fn is_partitioned(results: &Path) -> bool {
+fn is_broken(results: &Path) -> bool {
     if !results.join("latest").exists() {
         return false;
     }

@@ -57,28 +57,43 @@ fn without_iptables_the_switch_makes_partitions_and_the_manifest_says_so() {
 }
 
 #[test]
-fn where_namespaces_are_forbidden_it_says_what_to_do_and_leaves_nothing() {
+fn where_namespaces_are_forbidden_processes_are_broken_and_what_is_missing_is_said() {
+    let _alone = alone();
+    let test = "where_namespaces_are_forbidden_processes_are_broken_and_what_is_missing_is_said";
     let poorer = match Disguise::without_namespaces() {
         Ok(poorer) => poorer,
-        Err(why) => {
-            let test = "where_namespaces_are_forbidden_it_says_what_to_do_and_leaves_nothing";
-            return skip(test, &why);
-        }
+        Err(why) => return skip(test, &why),
     };
-    let directory = scratch();
-    let results = directory.path().join("results");
-    let mut command = poorer.zoobreak(&["test", "--results", text(&results)]);
-    let said = Running::start(&mut command).finish(seconds(20));
+    let results = scratch();
+    let argv = ["test", "--time", "10", "--seed", "4", "--results", text(results.path())];
+    let said = Running::start(&mut poorer.zoobreak(&argv)).finish(RUN_WITHIN);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let run = latest(results.path());
+    let (manifest, verdict) = (json(&run, "manifest.json"), json(&run, "verdict.json"));
+    let advice = "cannot create a user namespace: ";
+    let lacks = manifest["machine"]["lacks"].as_object().expect("something is missing");
+    assert_eq!(lacks.keys().collect::<Vec<_>>(), ["partition"]);
+    for told in [lacks["partition"].as_str().expect("a text"), &said.stderr] {
+        assert!(told.contains(advice) && told.contains("user.max_user_namespaces"), "{told}");
+    }
+    let sentence = verdict["sentence"].as_str().expect("a text");
+    assert!(sentence.ends_with(", without partition, which this machine cannot do."), "{sentence}");
+    for kind in ["kill", "pause"] {
+        assert!(fact(&verdict, &format!("verified faults of kind {kind}")) >= 1, "{kind}");
+    }
+    assert_eq!(fact(&verdict, "verified faults of kind partition"), 0);
+
+    let doctor = Running::start(&mut poorer.zoobreak(&["doctor"])).finish(seconds(30));
+    let expected = "limited  namespaces: cannot create a user namespace: ";
+    assert!(doctor.stdout.starts_with(expected), "{}", doctor.all());
+
+    let argv = ["test", "--faults", "partition,link", "--results", text(results.path())];
+    let said = Running::start(&mut poorer.zoobreak(&argv)).finish(seconds(20));
     assert_eq!(said.code, 3, "{}", said.all());
-    let expected = "zoobreak: cannot create a user namespace: ";
+    let expected = "zoobreak: none of the faults asked for can be done here; link: ";
     assert!(said.stderr.starts_with(expected), "{}", said.stderr);
-    assert_eq!(
-        said.stderr.matches("sysctl -w user.max_user_namespaces").count(),
-        1,
-        "{}",
-        said.stderr
-    );
-    assert!(!results.exists(), "something was left behind");
+    assert!(said.stderr.contains(advice), "{}", said.stderr);
+    assert_eq!(latest(results.path()), run, "nothing was begun");
 }
 
 /// Exit code, screen, verdict and report agree; the faults bit; nobody planted anything.

@@ -23,7 +23,20 @@ pub(crate) fn sentence(
     let did = what_was_done(manifest, history);
     match binding().find(|check| check.outcome == Outcome::Unknown) {
         Some(check) => unknown(check, &did),
-        None => format!("valid: {did}; {} held.", count(binding().count() as u64, "guarantee")),
+        None => {
+            let held = count(binding().count() as u64, "guarantee");
+            format!("valid: {did}; {held} held{}.", without(manifest))
+        }
+    }
+}
+
+/// ", without partition, which this machine cannot do".
+fn without(manifest: Option<&Manifest>) -> String {
+    let lacks: Vec<&str> =
+        manifest.iter().flat_map(|m| m.machine.lacks.keys()).map(String::as_str).collect();
+    match lacks.as_slice() {
+        [] => String::new(),
+        lacks => format!(", without {}, which this machine cannot do", lacks.join(" and ")),
     }
 }
 

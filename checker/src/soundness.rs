@@ -20,11 +20,20 @@ pub(crate) fn soundness(manifest: &Manifest, history: &History) -> Soundness {
     let mut facts = vec![complete(history)];
     facts.extend(load(settings, history));
     let faults = faults(history);
-    facts.extend(families(settings).map(|family| verified(family, &faults)));
+    let lacks = &manifest.machine.lacks;
+    facts.extend(families(settings).map(|family| match lacks.get(family) {
+        Some(why) => Fact {
+            needed: 0,
+            note: format!("not possible here: {why}"),
+            ..verified(family, &faults)
+        },
+        None => verified(family, &faults),
+    }));
     if !settings.faults.is_empty() {
         facts.push(healed(&faults));
     }
-    if settings.faults.iter().any(|fault| moves_the_leader(fault)) {
+    let possible = settings.faults.iter().filter(|fault| !lacks.contains_key(family(fault)));
+    if possible.into_iter().any(|fault| moves_the_leader(fault)) {
         facts.push(leader_changes(history, 1));
     }
     facts.push(still_running(settings, history));

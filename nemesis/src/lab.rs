@@ -1,9 +1,10 @@
-//! The lab: a network namespace for each server and one for the harness, joined by a [`Switch`].
+//! The lab: a network namespace for each server and one for the harness, joined by a [`Switch`]. Where the
+//! machine forbids them, addresses on its loopback.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::host::{Host, NodeId};
 use crate::namespace::Namespace;
 use crate::netlink::{Mac, Netlink, NetlinkError, interface_index};
+use crate::place::Place;
 use crate::switch::{Port, Recovery, Switch};
 
 /// Why there is no lab.
@@ -26,6 +28,9 @@ pub enum LabError {
     /// An interface, address or neighbour was refused.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
+    /// Every part of the loopback that was tried is in use.
+    #[error("no part of 127.0.0.0/8 is free for the servers: {0}")]
+    Loopback(#[source] io::Error),
     /// The network was built and does not carry packets.
     #[error("no packet from {from} reached {to} within {within:?}: {last}")]
     Unreachable {
@@ -40,12 +45,24 @@ pub enum LabError {
     },
 }
 
-/// Namespaces and switch. Dropping it takes the network down; nothing of it has a name that could stay.
+/// Where the servers are. Dropping it takes the network down; nothing of it has a name that could stay.
 #[derive(Debug)]
 pub struct Lab {
-    nodes: Vec<Namespace>,
-    harness: Namespace,
-    switch: Switch,
+    nodes: Vec<Place>,
+    network: Network,
+}
+
+#[derive(Debug)]
+enum Network {
+    Own { harness: Namespace, switch: Switch },
+    Loopback(Loopback),
+}
+
+/// `127.a.b.0/24`, which is this lab's as long as the socket is open.
+#[derive(Debug)]
+struct Loopback {
+    prefix: [u8; 2],
+    _claim: UdpSocket,
 }
 
 impl Lab {
@@ -58,14 +75,37 @@ impl Lab {
 
     /// The same, with connections that recover in this way.
     pub fn with(n_nodes: usize, recovery: Recovery) -> Result<Lab, LabError> {
-        let n_nodes = u8::try_from(n_nodes)
-            .ok()
-            .filter(|n| (1..=NodeId::MAX).contains(n))
-            .ok_or(LabError::Size(n_nodes))?;
+        let n_nodes = size(n_nodes)?;
         let lab = thread::scope(|scope| scope.spawn(|| build(n_nodes, recovery)).join())
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         lab.verify()?;
         Ok(lab)
+    }
+
+    /// A lab without a network of its own: servers share this machine's loopback, each with an address there, and
+    /// processes are found by a mark. Nothing can be cut or slowed down. Two such labs never share an address.
+    ///
+    /// Needs no rights. [`crate::contain::enter_without_namespaces`] ends its processes.
+    pub fn on_loopback(n_nodes: usize) -> Result<Lab, LabError> {
+        let n_nodes = size(n_nodes)?;
+        let loopback = Loopback::claim()?;
+        let [a, b] = loopback.prefix;
+        let place = |node: NodeId| Place::Marked(format!("{a}.{b}/{node}"));
+        let nodes = NodeId::first(n_nodes).into_iter().map(place).collect();
+        Ok(Lab { nodes, network: Network::Loopback(loopback) })
+    }
+
+    /// Does it have a network of its own, which can be broken?
+    pub fn has_network(&self) -> bool {
+        matches!(self.network, Network::Own { .. })
+    }
+
+    /// Where a host is reached.
+    pub fn addr(&self, host: Host) -> Ipv4Addr {
+        match &self.network {
+            Network::Own { .. } => host.addr(),
+            Network::Loopback(loopback) => loopback.addr(host),
+        }
     }
 
     /// The servers, in order.
@@ -76,17 +116,32 @@ impl Lab {
     /// The namespace of a host; clients and observer share the harness' one.
     ///
     /// # Panics
-    /// If the lab has no such node.
+    /// If the lab has no such node, or no network.
     pub fn namespace(&self, host: Host) -> &Namespace {
-        match host {
-            Host::Node(NodeId(i)) => &self.nodes[usize::from(i) - 1],
-            Host::Clients | Host::Observer => &self.harness,
+        match (host, &self.network) {
+            (Host::Node(node), _) => match self.place(node) {
+                Place::Namespace(namespace) => namespace,
+                Place::Marked(_) => panic!("{NO_NETWORK}"),
+            },
+            (_, Network::Own { harness, .. }) => harness,
+            (_, Network::Loopback(_)) => panic!("{NO_NETWORK}"),
         }
     }
 
+    /// Where the processes of a server are.
+    pub(crate) fn place(&self, NodeId(i): NodeId) -> &Place {
+        &self.nodes[usize::from(i) - 1]
+    }
+
     /// The switch between all hosts.
+    ///
+    /// # Panics
+    /// If the lab has no network.
     pub fn switch(&self) -> &Switch {
-        &self.switch
+        match &self.network {
+            Network::Own { switch, .. } => switch,
+            Network::Loopback(_) => panic!("{NO_NETWORK}"),
+        }
     }
 
     /// Moves the calling thread into the harness' namespace, where [`Host::Clients`] and
@@ -94,7 +149,10 @@ impl Lab {
     ///
     /// Sockets use the clients' address unless they are bound to the observer's.
     pub fn enter_harness_ns(&self) -> io::Result<()> {
-        self.harness.enter()
+        match &self.network {
+            Network::Own { harness, .. } => harness.enter(),
+            Network::Loopback(_) => Ok(()),
+        }
     }
 
     /// Every host must get an answer from every server before anybody relies on the network.
@@ -107,6 +165,44 @@ impl Lab {
         }
         Ok(())
     }
+}
+
+const NO_NETWORK: &str = "a lab on the loopback has no network: see Lab::has_network";
+
+fn size(n_nodes: usize) -> Result<u8, LabError> {
+    let small = u8::try_from(n_nodes).ok();
+    small.filter(|n| (1..=NodeId::MAX).contains(n)).ok_or(LabError::Size(n_nodes))
+}
+
+impl Loopback {
+    /// Takes a part that no other lab has: the kernel gives an address and port to one socket only, and
+    /// takes it back when the process dies.
+    fn claim() -> Result<Loopback, LabError> {
+        let first = std::process::id();
+        let mut last = io::ErrorKind::AddrInUse.into();
+        for n in 0..LOOPBACK_TRIES {
+            let [.., a, b] = first.wrapping_add(n).to_be_bytes();
+            // The parts below 127.128 are where programs and distributions put things.
+            let prefix = [a | 128, b];
+            match UdpSocket::bind((addr_in(prefix, Host::Observer), CLAIM_PORT)) {
+                Ok(claim) => return Ok(Loopback { prefix, _claim: claim }),
+                Err(error) => last = error,
+            }
+        }
+        Err(LabError::Loopback(last))
+    }
+
+    fn addr(&self, host: Host) -> Ipv4Addr {
+        addr_in(self.prefix, host)
+    }
+}
+
+const LOOPBACK_TRIES: u32 = 256;
+const CLAIM_PORT: u16 = 2180;
+
+fn addr_in([a, b]: [u8; 2], host: Host) -> Ipv4Addr {
+    let [.., i] = host.addr().octets();
+    Ipv4Addr::new(127, a, b, i)
 }
 
 /// A port that nobody listens on: its refusal proves that packets go there and come back.
@@ -137,12 +233,12 @@ fn build(n_nodes: u8, recovery: Recovery) -> Result<Lab, LabError> {
     let hosts: Vec<Host> = NodeId::first(n_nodes).into_iter().map(Host::from).collect();
     let mut namespaces = Vec::new();
     for &host in &hosts {
-        namespaces.push(build_host(&netlink, &[host], &hosts, recovery)?);
+        namespaces.push(Place::Namespace(build_host(&netlink, &[host], &hosts, recovery)?));
     }
     let harness = build_host(&netlink, &HARNESS, &hosts, recovery)?;
     cabinet.enter().map_err(|e| LabError::System("return to the switch's namespace", e))?;
     let switch = start_switch(&netlink, &hosts, recovery)?;
-    Ok(Lab { nodes: namespaces, harness, switch })
+    Ok(Lab { nodes: namespaces, network: Network::Own { harness, switch } })
 }
 
 /// The first one's address is the source of sockets that ask for none.
@@ -227,6 +323,15 @@ fn setting(name: &str, value: &str) -> Result<bool, LabError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_labs_on_the_loopback_share_no_address() {
+        let labs = [(); 2].map(|()| Lab::on_loopback(3).expect("there is room"));
+        let addr = |lab: &Lab| lab.addr(Host::Node(NodeId(1)));
+        assert!(labs.iter().all(|lab| addr(lab).is_loopback() && !lab.has_network()));
+        assert_ne!(addr(&labs[0]), addr(&labs[1]));
+        assert_ne!(addr(&labs[0]), labs[0].addr(Host::Clients));
+    }
 
     #[test]
     fn a_lab_of_no_nodes_or_too_many_is_refused_before_anything_is_built() {

@@ -56,6 +56,7 @@ mod nemesis;
 pub mod netlink;
 mod outcome;
 mod partition;
+mod place;
 mod process;
 pub mod scenario;
 pub mod schedule;

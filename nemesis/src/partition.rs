@@ -17,6 +17,8 @@ pub(crate) enum Backend {
     Iptables(Iptables),
     /// With the reason why it is not iptables.
     Switch(String),
+    /// Nothing: the lab has no network of its own.
+    Nothing,
 }
 
 /// A partition, as its rules need to know it.
@@ -49,6 +51,9 @@ pub(crate) type Baseline = BTreeMap<Link, u64>;
 
 impl Backend {
     pub(crate) fn detect(lab: &Lab) -> Backend {
+        if !lab.has_network() {
+            return Backend::Nothing;
+        }
         match Iptables::detect(lab.namespace(Host::Clients)) {
             Ok(iptables) => Backend::Iptables(iptables),
             Err(error) => Backend::Switch(error.to_string()),
@@ -63,6 +68,9 @@ impl Backend {
         rift: &Rift,
         others: &Grudge,
     ) -> Result<Baseline, (String, bool)> {
+        if matches!(self, Backend::Nothing) {
+            return Err((NO_NETWORK.into(), true));
+        }
         let links: Vec<_> = rift.grudge.iter().copied().collect();
         let baseline =
             links.iter().map(|&link| (link, lab.switch().traffic(link).dropped)).collect();
@@ -96,6 +104,7 @@ impl Backend {
         let mut mended = match self {
             Backend::Iptables(iptables) => remove_rules(iptables, lab, rift)?,
             Backend::Switch(_) => count_in_switch(lab, &rift.grudge, baseline),
+            Backend::Nothing => return Ok(Mended::default()),
         };
         let free: Vec<_> = rift.grudge.difference(others).copied().collect();
         mended.n_replayed = lab.switch().set(&free, Policy::Forward).map_err(|e| e.to_string())?;
@@ -122,9 +131,13 @@ impl std::fmt::Display for Backend {
         match self {
             Backend::Iptables(iptables) => f.write_str(iptables.version()),
             Backend::Switch(reason) => write!(f, "switch ({reason})"),
+            Backend::Nothing => write!(f, "nothing ({NO_NETWORK})"),
         }
     }
 }
+
+/// Why no link can be broken.
+pub(crate) const NO_NETWORK: &str = "the servers share this machine's loopback";
 
 fn count_in_switch(lab: &Lab, grudge: &Grudge, baseline: &Baseline) -> Mended {
     let since = |link| {

@@ -1,7 +1,7 @@
-//! A node's processes: everything that lives in its network namespace, whoever started it.
+//! A node's processes: everything that lives in its place, whoever started it.
 //!
 //! Servers may be shell scripts that start a Java program, or daemons that fork twice. Finding processes
-//! by namespace catches them all, so that "killed" and "paused" are true of the node and not of a wrapper.
+//! by place catches them all, so that "killed" and "paused" are true of the node and not of a wrapper.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 
 use crate::disk::Disk;
 use crate::namespace::Namespace;
+use crate::place::Place;
 
 /// How to start a server. Started again after a kill, it gets the same files, which are appended to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +62,16 @@ impl Launch {
         start().map_err(failed(|| format!("start {}", self.program.display())))
     }
 
+    fn spawn_at(&self, place: &Place) -> Result<Child, ProcessError> {
+        let marked = || {
+            let mut command = self.command()?;
+            place.mark(&mut command);
+            command.spawn()
+        };
+        let start = || place.run(marked)?;
+        start().map_err(failed(|| format!("start {}", self.program.display())))
+    }
+
     fn command(&self) -> io::Result<Command> {
         let append = |path| OpenOptions::new().create(true).append(true).open(path);
         let mut command = Command::new(&self.program);
@@ -89,18 +100,18 @@ impl Server {
     pub(crate) fn start(
         launch: Launch,
         disk: Option<Arc<Disk>>,
-        ns: &Namespace,
+        place: &Place,
     ) -> Result<Server, ProcessError> {
-        let child = launch.spawn(ns)?;
+        let child = launch.spawn_at(place)?;
         Ok(Server { launch, child: Some(child), disk })
     }
 
     /// Starts it again; the pid. What the node still runs must be killed first.
-    pub(crate) fn restart(&mut self, ns: &Namespace) -> Result<u32, ProcessError> {
+    pub(crate) fn restart(&mut self, place: &Place) -> Result<u32, ProcessError> {
         if let Some(disk) = &self.disk {
             disk.start();
         }
-        let child = self.launch.spawn(ns)?;
+        let child = self.launch.spawn_at(place)?;
         Ok(self.child.insert(child).id())
     }
 
@@ -114,15 +125,15 @@ impl Server {
         Ok(exit)
     }
 
-    /// SIGTERM to everything in the namespace; what is left after [`GRACE`] is killed.
-    pub(crate) fn terminate(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
-        let pids = list(ns)?;
+    /// SIGTERM to everything in the place; what is left after [`GRACE`] is killed.
+    pub(crate) fn terminate(&mut self, place: &Place) -> Result<Ended, ProcessError> {
+        let pids = list(place)?;
         pids.iter().try_for_each(|&pid| send(pid, Signal::SIGTERM))?;
         let start = Instant::now();
-        while !list(ns)?.is_empty() && start.elapsed() < GRACE {
+        while !list(place)?.is_empty() && start.elapsed() < GRACE {
             sleep(Duration::from_millis(1));
         }
-        let forced = !self.kill(ns)?.pids.is_empty();
+        let forced = !self.kill(place)?.pids.is_empty();
         pids.iter().for_each(|&pid| reap_orphan(pid));
         Ok(Ended { pids, forced })
     }
@@ -138,9 +149,9 @@ impl Server {
         Ok(removed)
     }
 
-    /// SIGKILL to everything in the namespace, until nothing is left of it. Returns whom it hit.
-    pub(crate) fn kill(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
-        let killed = kill_all(ns, self.disk.as_deref())?;
+    /// SIGKILL to everything in the place, until nothing is left of it. Returns whom it hit.
+    pub(crate) fn kill(&mut self, place: &Place) -> Result<Ended, ProcessError> {
+        let killed = kill_all(place, self.disk.as_deref())?;
         if let Some(mut child) = self.child.take() {
             child.kill().and_then(|()| child.wait()).map_err(failed(|| "end a server".into()))?;
         }
@@ -175,10 +186,10 @@ pub(crate) const GRACE: Duration = Duration::from_secs(3);
 const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Repeated, because a process may fork between the look and the signal, or wait for the disk meanwhile.
-fn kill_all(ns: &Namespace, disk: Option<&Disk>) -> Result<Vec<i32>, ProcessError> {
+fn kill_all(place: &Place, disk: Option<&Disk>) -> Result<Vec<i32>, ProcessError> {
     let mut hit = Vec::new();
     wait_until("kill every process of a node", || {
-        let pids = list(ns)?;
+        let pids = list(place)?;
         for &pid in &pids {
             send(pid, Signal::SIGKILL)?;
         }
@@ -193,11 +204,11 @@ fn kill_all(ns: &Namespace, disk: Option<&Disk>) -> Result<Vec<i32>, ProcessErro
     Ok(hit)
 }
 
-/// SIGSTOP to everything in the namespace, until every thread of it stands still. Returns whom it hit.
-pub(crate) fn pause(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
+/// SIGSTOP to everything in the place, until every thread of it stands still. Returns whom it hit.
+pub(crate) fn pause(place: &Place) -> Result<Vec<i32>, ProcessError> {
     let mut stopped = Vec::new();
     wait_until("pause every process of a node", || {
-        stopped = list(ns)?;
+        stopped = list(place)?;
         let moving: Vec<_> = stopped.iter().copied().filter(|&pid| !is_stopped(pid)).collect();
         moving.iter().try_for_each(|&pid| send(pid, Signal::SIGSTOP))?;
         Ok(moving.is_empty())
@@ -205,23 +216,23 @@ pub(crate) fn pause(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
     Ok(stopped)
 }
 
-/// SIGCONT to everything in the namespace, until no thread of it stands still.
-pub(crate) fn resume(ns: &Namespace) -> Result<(), ProcessError> {
+/// SIGCONT to everything in the place, until no thread of it stands still.
+pub(crate) fn resume(place: &Place) -> Result<(), ProcessError> {
     wait_until("resume every process of a node", || {
-        let still = stopped(ns)?;
+        let still = stopped(place)?;
         still.iter().try_for_each(|&pid| send(pid, Signal::SIGCONT))?;
         Ok(still.is_empty())
     })
 }
 
-/// The processes of the namespace that are stopped.
-pub(crate) fn stopped(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
-    Ok(list(ns)?.into_iter().filter(|&pid| is_stopped(pid)).collect())
+/// The processes of the place that are stopped.
+pub(crate) fn stopped(place: &Place) -> Result<Vec<i32>, ProcessError> {
+    Ok(list(place)?.into_iter().filter(|&pid| is_stopped(pid)).collect())
 }
 
-/// The processes of the namespace.
-pub(crate) fn list(ns: &Namespace) -> Result<Vec<i32>, ProcessError> {
-    ns.pids().map_err(failed(|| "list the processes in /proc".into()))
+/// The processes of the place.
+pub(crate) fn list(place: &Place) -> Result<Vec<i32>, ProcessError> {
+    place.pids().map_err(failed(|| "list the processes in /proc".into()))
 }
 
 /// True if every thread is stopped: state `T` in `/proc/<pid>/task/<tid>/stat`.

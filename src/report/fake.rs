@@ -423,6 +423,7 @@ pub(super) fn manifest() -> Manifest {
             cores: 8,
             partitions_by: "iptables v1.8.9 (nf_tables)".into(),
             disks_by: None,
+            lacks: std::collections::BTreeMap::new(),
             root: false,
             target_version: None,
         },

@@ -235,6 +235,7 @@ fn made_with(manifest: &Manifest) -> Value {
         "cores": manifest.machine.cores,
         "partitions by": manifest.machine.partitions_by,
         "disks by": manifest.machine.disks_by,
+        "not possible here": manifest.machine.lacks,
         "as root": manifest.machine.root,
         "target version": manifest.machine.target_version,
     })

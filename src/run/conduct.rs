@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use history::{Manifest, Phase, Recorder, RunDir, Settings};
-use nemesis::{Host, Nemesis, NodeId, Scheduled};
+use nemesis::{Host, Lab, Nemesis, NodeId, Scheduled};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use workloads::{
@@ -37,6 +37,7 @@ pub(super) fn conduct(
     manifest: &Manifest,
     run: &RunDir,
     recorder: &Recorder,
+    lab: &Lab,
     nemesis: Nemesis,
     schedule: &[Scheduled],
 ) -> Result<()> {
@@ -48,7 +49,7 @@ pub(super) fn conduct(
         .enable_all()
         .build()
         .context("the runtime")?;
-    let stage = Stage { settings, run, recorder, progress: &progress };
+    let stage = Stage { settings, run, recorder, lab, progress: &progress };
     let conducted = runtime.block_on(stage.conduct(nemesis, schedule));
     progress.finish();
     conducted
@@ -56,9 +57,10 @@ pub(super) fn conduct(
 
 fn announce(manifest: &Manifest, run: &RunDir) -> String {
     let settings = &manifest.settings;
+    let lacks = manifest.machine.lacks.iter().map(|(kind, why)| format!("\nwithout {kind}: {why}"));
     let planted = settings.mutant.as_ref().map_or(String::new(), |m| format!(", mutant {m}"));
     format!(
-        "seed {}: {} servers, {} clients, {} s, faults {} by {}{planted}\n{}",
+        "seed {}: {} servers, {} clients, {} s, faults {} by {}{planted}\n{}{}",
         settings.seed,
         settings.nodes,
         settings.clients,
@@ -66,6 +68,7 @@ fn announce(manifest: &Manifest, run: &RunDir) -> String {
         if settings.faults.is_empty() { "none".to_owned() } else { settings.faults.join("+") },
         manifest.machine.partitions_by,
         run.path().display(),
+        lacks.collect::<String>(),
     )
 }
 
@@ -74,6 +77,7 @@ struct Stage<'a> {
     settings: &'a Settings,
     run: &'a RunDir,
     recorder: &'a Recorder,
+    lab: &'a Lab,
     progress: &'a Progress,
 }
 
@@ -83,18 +87,18 @@ impl Stage<'_> {
         let mut interrupts = Interrupts::new()?;
         self.phase(Phase::Boot);
         let scenario = scenario(self.settings)?;
-        let breakable = breakable_disks(schedule, scenario.as_ref());
+        let breakable = breakable_disks(self.lab, schedule, scenario.as_ref());
         let breakable = breakable.is_some_and(|disks| disks.is_ok());
         for node in NodeId::first(self.settings.nodes as u8) {
             let data = data_dir(self.run, node)?;
             if breakable {
                 nemesis.mount_disk(node, &data)?;
             }
-            let launch = prepare(self.settings, self.run, node)?;
+            let launch = prepare(self.settings, self.run, self.lab, node)?;
             nemesis.sync_disk(node);
             nemesis.start(node, launch)?;
         }
-        let observer = Some(Host::Observer.addr().into());
+        let observer = Some(self.lab.addr(Host::Observer).into());
         let watcher = watch_roles(&config.servers, observer, PROBE_EVERY, self.recorder);
         let _digests = watch_digests(&config.servers, observer, DIGEST_EVERY, self.recorder);
         let mut roles = watcher.view();
@@ -228,13 +232,14 @@ impl Stage<'_> {
 
     fn workload(&self) -> Config {
         let settings = self.settings;
-        let server = |node: NodeId| Server { name: node.to_string(), addr: client_address(node) };
+        let server =
+            |node: NodeId| Server { name: node.to_string(), addr: client_address(self.lab, node) };
         Config {
             workload: plan::workload(settings),
             seed: settings.seed,
             clients: settings.clients as u64,
             servers: NodeId::first(settings.nodes as u8).into_iter().map(server).collect(),
-            source: Some(Host::Clients.addr().into()),
+            source: Some(self.lab.addr(Host::Clients).into()),
             session_timeout: Duration::from_millis(u64::from(settings.session_ms)),
             op_timeout: Duration::from_millis(settings.op_timeout_ms),
             rate: settings.rate,

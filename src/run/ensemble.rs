@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use history::{DigestEvent, Draft, Hex, Kind, Process, Recorder, RunDir, Settings, Target, f};
-use nemesis::{Host, Launch, NodeId};
+use nemesis::{Lab, Launch, NodeId};
 use server::storage::Diverged;
 
 const CLIENT_PORT: u16 = 2181;
@@ -50,8 +50,8 @@ fn version_in(name: &str) -> Option<&str> {
 }
 
 /// Where clients reach a server.
-pub(super) fn client_address(node: NodeId) -> SocketAddr {
-    (Host::from(node).addr(), CLIENT_PORT).into()
+pub(super) fn client_address(lab: &Lab, node: NodeId) -> SocketAddr {
+    (lab.addr(node.into()), CLIENT_PORT).into()
 }
 
 /// The directory of a server's data, made if it is not there.
@@ -62,14 +62,19 @@ pub(super) fn data_dir(run: &RunDir, node: NodeId) -> Result<PathBuf> {
 }
 
 /// Writes a server's files into its directory and says how to start it.
-pub(super) fn prepare(settings: &Settings, run: &RunDir, node: NodeId) -> Result<Launch> {
+pub(super) fn prepare(
+    settings: &Settings,
+    run: &RunDir,
+    lab: &Lab,
+    node: NodeId,
+) -> Result<Launch> {
     let home = run.node(usize::from(node.0));
     let data = data_dir(run, node)?;
     let write = |path: PathBuf, text: String| {
         fs::write(&path, text).with_context(|| path.display().to_string())
     };
     write(data.join("myid"), format!("{}\n", node.0))?;
-    write(home.join("zoo.cfg"), zoo_cfg(settings, &data))?;
+    write(home.join("zoo.cfg"), zoo_cfg(settings, &data, lab, node))?;
     if settings.target == Target::Zookeeper {
         write(home.join("log4j.properties"), LOG4J.to_owned())?;
     }
@@ -86,17 +91,18 @@ pub(super) fn prepare(settings: &Settings, run: &RunDir, node: NodeId) -> Result
 }
 
 /// The configuration file, which means the same to both targets.
-fn zoo_cfg(settings: &Settings, data: &Path) -> String {
+fn zoo_cfg(settings: &Settings, data: &Path, lab: &Lab, node: NodeId) -> String {
     let Settings { tick_ms, init_limit, sync_limit, session_ms, .. } = settings;
     let mut text = format!(
         "tickTime={tick_ms}\ninitLimit={init_limit}\nsyncLimit={sync_limit}\n\
-         dataDir={}\nclientPort={CLIENT_PORT}\nsnapCount={SNAP_COUNT}\n\
+         dataDir={}\nclientPort={CLIENT_PORT}\nclientPortAddress={}\nsnapCount={SNAP_COUNT}\n\
          minSessionTimeout={min}\nmaxSessionTimeout={session_ms}\n",
         data.display(),
+        lab.addr(node.into()),
         min = (2 * tick_ms).min(u64::from(*session_ms)),
     );
     for node in NodeId::first(settings.nodes as u8) {
-        let address = Host::from(node).addr();
+        let address = lab.addr(node.into());
         writeln!(text, "server.{}={address}:2888:3888", node.0).expect("a string takes everything");
     }
     match (settings.target, &settings.mutant) {
@@ -167,25 +173,32 @@ mod tests {
     use super::*;
     use crate::plan::Plan;
 
+    fn lab() -> Lab {
+        Lab::on_loopback(5).expect("needs no rights")
+    }
+
     fn defaults() -> Settings {
         Plan::default().resolve(1).expect("the defaults are allowed")
     }
 
     #[test]
     fn each_server_is_told_of_all() {
-        let text = zoo_cfg(&defaults(), Path::new("/run/n1/data"));
+        let lab = lab();
+        let text = zoo_cfg(&defaults(), Path::new("/run/n1/data"), &lab, NodeId(1));
         assert!(text.contains("dataDir=/run/n1/data\n"));
         assert_eq!(text.matches("server.").count(), 5);
-        assert!(text.contains("server.5=10.77.0.5:2888:3888\n"));
+        let addr = |node| lab.addr(NodeId(node).into());
+        assert!(text.contains(&format!("clientPortAddress={}\n", addr(1))), "{text}");
+        assert!(text.contains(&format!("server.5={}:2888:3888\n", addr(5))), "{text}");
     }
 
     #[test]
     fn a_mutant_is_in_the_file_and_on_the_command_line() {
         let settings = Settings { mutant: Some("X9".to_owned()), ..defaults() };
-        assert!(zoo_cfg(&settings, Path::new("/d")).ends_with("mutant=X9\n"));
+        assert!(zoo_cfg(&settings, Path::new("/d"), &lab(), NodeId(1)).ends_with("mutant=X9\n"));
         let (_, args) = command(&settings, Path::new("/d")).expect("a path");
         assert_eq!(args, ["server", "/d/zoo.cfg", "--mutant", "X9"]);
-        assert!(!zoo_cfg(&defaults(), Path::new("/d")).contains("mutant"));
+        assert!(!zoo_cfg(&defaults(), Path::new("/d"), &lab(), NodeId(1)).contains("mutant"));
     }
 
     #[test]
@@ -199,6 +212,9 @@ mod tests {
     #[test]
     fn zookeeper_may_be_asked_for_its_role() {
         let settings = Settings { target: Target::Zookeeper, ..defaults() };
-        assert!(zoo_cfg(&settings, Path::new("/d")).contains("4lw.commands.whitelist=srvr"));
+        assert!(
+            zoo_cfg(&settings, Path::new("/d"), &lab(), NodeId(1))
+                .contains("4lw.commands.whitelist=srvr")
+        );
     }
 }

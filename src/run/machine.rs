@@ -1,5 +1,6 @@
 //! Where a run takes place.
 
+use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 use std::time::SystemTime;
 
@@ -9,13 +10,19 @@ use nix::unistd::geteuid;
 
 use super::ensemble::zookeeper_version;
 
-pub(super) fn describe(partitions_by: String, disks_by: Option<String>, target: Target) -> Machine {
+pub(super) fn describe(
+    partitions_by: String,
+    disks_by: Option<String>,
+    lacks: BTreeMap<String, String>,
+    target: Target,
+) -> Machine {
     let kernel = uname().map(|names| names.release().to_string_lossy().into_owned());
     Machine {
         kernel: kernel.unwrap_or_else(|_| "unknown".to_owned()),
         cores: available_parallelism().map_or(1, usize::from),
         partitions_by,
         disks_by,
+        lacks,
         root: geteuid().is_root(),
         target_version: match target {
             Target::Zoobreak => None,

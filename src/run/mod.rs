@@ -8,6 +8,7 @@ mod machine;
 mod scenes;
 mod words;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, absolute};
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use checker::{Exit, Outcome};
 use history::{FORMAT, Heal, Manifest, Recorder, RunDir, Settings};
+use nemesis::contain::ContainError;
 use nemesis::scenario::Scenario;
-use nemesis::{Kind, Lab, Nemesis, Recovery, Scheduled, contain};
+use nemesis::{Kind, Lab, LabError, Nemesis, Recovery, Scheduled, contain};
 
 use crate::cli;
 
@@ -37,13 +39,14 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
         );
     }
     ensemble::available(settings.target)?;
-    contain::enter()?;
+    let schedule = schedule(&settings)?;
+    let refused = contain()?;
+    let lab = lab(&settings, refused.as_ref()).context("the lab")?;
+    let disks = breakable_disks(&lab, &schedule, scenario(&settings)?.as_ref());
+    let lacks = lacks(refused.as_ref(), disks.as_ref(), &schedule)?;
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
-
-    let lab = Arc::new(Lab::with(settings.nodes, recovery(settings.heal)).context("the lab")?);
     lab.enter_harness_ns().context("the lab")?;
     let nemesis = Nemesis::new(Arc::clone(&lab));
-    let schedule = schedule(&settings)?;
     let manifest = Manifest {
         format: FORMAT,
         zoobreak: env!("CARGO_PKG_VERSION").to_owned(),
@@ -52,20 +55,20 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
         schedule: serde_json::to_value(&schedule)?,
         machine: machine::describe(
             nemesis.partition_backend(),
-            breakable_disks(&schedule, scenario(&settings)?.as_ref())
-                .map(|disks| disks.unwrap_or_else(|why| why)),
+            disks.map(|disks| disks.unwrap_or_else(|why| why)),
+            lacks,
             settings.target,
         ),
         settings,
     };
     let run = RunDir::create(&results, &manifest)?;
     run.link_as(&results, "latest")?;
-    if manifest.settings.pcap {
+    if manifest.settings.pcap && lab.has_network() {
         lab.switch().capture(&run.evidence().join("switch.pcap")).context("the packet capture")?;
     }
     let recorder = Recorder::create(&run.history())?;
 
-    let conducted = conduct::conduct(&manifest, &run, &recorder, nemesis, &schedule);
+    let conducted = conduct::conduct(&manifest, &run, &recorder, &lab, nemesis, &schedule);
     recorder.finish()?;
     drop(lab);
     let judged = judge(&run, &results);
@@ -79,6 +82,51 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
     }
 }
 
+/// Namespaces, or why there are none: then only processes are contained.
+fn contain() -> Result<Option<ContainError>> {
+    let refused = contain::probe().err();
+    match &refused {
+        None => drop(contain::enter()?),
+        Some(_) => contain::enter_without_namespaces()?,
+    }
+    Ok(refused)
+}
+
+fn lab(settings: &Settings, refused: Option<&ContainError>) -> Result<Arc<Lab>, LabError> {
+    let lab = match refused {
+        None => Lab::with(settings.nodes, recovery(settings.heal)),
+        Some(_) => Lab::on_loopback(settings.nodes),
+    };
+    lab.map(Arc::new)
+}
+
+/// The kinds asked for that are impossible here, and why.
+///
+/// # Errors
+/// When nothing is left.
+fn lacks(
+    refused: Option<&ContainError>,
+    disks: Option<&Result<String, String>>,
+    schedule: &[Scheduled],
+) -> Result<BTreeMap<String, String>> {
+    let asked: BTreeSet<&str> = schedule.iter().map(|fault| words::family(&fault.spec)).collect();
+    let mut lacks = BTreeMap::new();
+    for kind in &asked {
+        let why = match (*kind, refused, disks) {
+            ("partition" | "link", Some(refused), _) => refused.to_string(),
+            ("disk", _, Some(Err(why))) => why.clone(),
+            _ => continue,
+        };
+        lacks.insert((*kind).to_owned(), why);
+    }
+    match lacks.first_key_value() {
+        Some((kind, why)) if lacks.len() == asked.len() => {
+            bail!("none of the faults asked for can be done here; {kind}: {why}")
+        }
+        _ => Ok(lacks),
+    }
+}
+
 fn recovery(heal: Heal) -> Recovery {
     match heal {
         Heal::Fast => Recovery::Fast,
@@ -88,12 +136,17 @@ fn recovery(heal: Heal) -> Recovery {
 
 /// What breaks the servers' disks: nothing, unless a fault asks for it. An error says why nothing can.
 fn breakable_disks(
+    lab: &Lab,
     schedule: &[Scheduled],
     scenario: Option<&Scenario>,
 ) -> Option<Result<String, String>> {
     let asked = schedule.iter().any(|fault| fault.spec.needs_disks())
         || scenario.is_some_and(Scenario::needs_disks);
     asked.then(|| match nemesis::disks_available() {
+        Ok(()) if !lab.has_network() => {
+            Err("nothing: without namespaces nothing can be mounted; faults of disks are skipped"
+                .to_owned())
+        }
         Ok(()) => Ok("a file system in memory (FUSE)".to_owned()),
         Err(why) => Err(format!("nothing: {why}; faults of disks are skipped")),
     })

@@ -78,14 +78,18 @@ impl Drop for Running {
     }
 }
 
-/// Why this machine cannot run `zoobreak test`, if it cannot: what `zoobreak doctor` misses.
+/// Why this machine cannot run `zoobreak test` with all it has, if it cannot: what `zoobreak doctor` misses.
 pub(crate) fn missing() -> Option<String> {
     let results = scratch();
     let doctor = zoobreak(&["doctor", "--results", text(results.path())], Duration::from_secs(30));
     doctor
         .stdout
         .lines()
-        .find_map(|line| line.strip_prefix("missing"))
+        .find_map(|line| {
+            let limited =
+                || line.strip_prefix("limited").filter(|what| what.contains("namespaces:"));
+            line.strip_prefix("missing").or_else(limited)
+        })
         .map(|line| line.trim().into())
 }
 

@@ -48,6 +48,13 @@ impl Family {
         Family { mark, members, namespaces }
     }
 
+    /// A process, its first child, the first child of that, and so on.
+    pub(crate) fn line_of_descent(&self, root: u32) -> Vec<u32> {
+        let is_child = |pid: &&u32, of: u32| status(**pid, "PPid:") == Some(of.to_string());
+        let next = |parent: &u32| self.members.iter().find(|pid| is_child(pid, *parent)).copied();
+        std::iter::successors(Some(root), next).collect()
+    }
+
     /// How many processes have the mark.
     pub(crate) fn n_marked(&self) -> usize {
         pids().filter(|pid| command_line(*pid).contains(&self.mark)).count()

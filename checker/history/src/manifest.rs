@@ -1,5 +1,7 @@
 //! What was resolved before anything started.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -113,6 +115,9 @@ pub struct Machine {
     /// What breaks disks, or why nothing does; absent if no fault of a disk was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disks_by: Option<String>,
+    /// Kinds of fault that were asked for and cannot be done on this machine, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lacks: BTreeMap<String, String>,
     /// Was it run as root?
     pub root: bool,
     /// Version of the system under test, where it is not ours.

@@ -223,6 +223,7 @@ pub(crate) fn manifest() -> Manifest {
             cores: 2,
             partitions_by: "switch".into(),
             disks_by: None,
+            lacks: std::collections::BTreeMap::new(),
             root: false,
             target_version: None,
         },

@@ -5,6 +5,7 @@
 //! when pid 1 dies the kernel kills the rest. See pid_namespaces(7) and user_namespaces(7).
 
 mod error;
+mod keeper;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,6 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getgid, getuid};
 
 pub use error::{ContainError, Step};
+pub use keeper::enter_without_namespaces;
 
 use crate::host::Host;
 use crate::namespace::Namespace;
@@ -45,10 +47,16 @@ pub fn enter() -> Result<Contained, ContainError> {
     let (life, lifeline) = std::io::pipe().map_err(|e| Step::Fork.failed(&e))?;
     // SAFETY: `isolate` made sure that this process has one thread.
     match unsafe { fork() }.map_err(|errno| Step::Fork.error(errno))? {
-        ForkResult::Parent { child } => supervise(child, life.into(), lifeline.into()),
+        ForkResult::Parent { child } => {
+            drop(life);
+            let status = supervise(child, None);
+            // Closed by our death alone: the inner process looks at the other end once.
+            drop(lifeline);
+            exit(status)
+        }
         ForkResult::Child => {
             drop(lifeline);
-            die_with_parent(&life.into())?;
+            die_with_parent(&life.into(), Signal::SIGKILL)?;
             mount_own()?;
             Ok(Contained { user_namespace })
         }
@@ -72,10 +80,15 @@ pub fn probe() -> Result<(), ContainError> {
 /// The capabilities that make a user namespace unnecessary: NET_ADMIN, NET_RAW, SYS_ADMIN.
 const CAPABILITIES: u64 = 1 << 12 | 1 << 13 | 1 << 21;
 
-fn isolate() -> Result<bool, ContainError> {
-    if status_field("Threads:", 10)? != 1 {
-        return Err(Step::SingleThread.error(Errno::EINVAL));
+fn one_thread() -> Result<(), ContainError> {
+    match status_field("Threads:", 10)? {
+        1 => Ok(()),
+        _ => Err(Step::SingleThread.error(Errno::EINVAL)),
     }
+}
+
+fn isolate() -> Result<bool, ContainError> {
+    one_thread()?;
     let namespaces = CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
@@ -108,43 +121,42 @@ fn status_field(name: &str, radix: u32) -> Result<u64, ContainError> {
         .ok_or_else(|| Step::Status.error(Errno::EINVAL))
 }
 
-/// `lifeline` is closed by our death alone; the inner process looks at the other end once.
-fn supervise(inner: Pid, life: OwnedFd, lifeline: OwnedFd) -> ! {
-    drop(life);
-    let signals =
-        SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
+/// Waits for the end of the inner process, whose exit status it returns, or for the signal `stop`.
+fn supervise(inner: Pid, stop: Option<Signal>) -> i32 {
+    let passed = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD];
+    let signals = SigSet::from_iter(passed.into_iter().chain(stop));
     let passing = signals.thread_block();
-    let status = loop {
+    loop {
         // Where signals cannot be waited for, they keep their usual effect and nothing is passed on.
         let flags = passing.is_ok().then_some(WaitPidFlag::WNOHANG);
         match waitpid(inner, flags) {
-            Ok(WaitStatus::Exited(_, code)) => break code,
-            Ok(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
-            Ok(WaitStatus::StillAlive) => pass_on(inner, &signals),
+            Ok(WaitStatus::Exited(_, code)) => return code,
+            Ok(WaitStatus::Signaled(_, signal, _)) => return 128 + signal as i32,
+            Ok(WaitStatus::StillAlive) => match signals.wait() {
+                Ok(asked) if Some(asked) == stop => return 128 + Signal::SIGKILL as i32,
+                Ok(asked) => pass_on(inner, asked),
+                Err(_) => {}
+            },
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => {
                 eprintln!("the contained process was lost: {errno}");
-                break 3;
+                return 3;
             }
         }
-    };
-    drop(lifeline);
-    exit(status)
+    }
 }
 
-/// Waits for a signal. What asks this process to end is for the inner one, which may end in order.
-fn pass_on(inner: Pid, signals: &SigSet) {
-    if let Ok(asked) = signals.wait()
-        && asked != Signal::SIGCHLD
-    {
+/// What asks this process to end is for the inner one, which may end in order.
+fn pass_on(inner: Pid, asked: Signal) {
+    if asked != Signal::SIGCHLD {
         // It fails only if the inner process has ended, which the next look tells.
         let _ = kill(inner, asked);
     }
 }
 
 /// The signal covers a parent that dies from now on, the closed pipe one that has died already.
-fn die_with_parent(life: &OwnedFd) -> Result<(), ContainError> {
-    set_pdeathsig(Signal::SIGKILL).map_err(|errno| Step::ParentDeath.error(errno))?;
+fn die_with_parent(life: &OwnedFd, by: Signal) -> Result<(), ContainError> {
+    set_pdeathsig(by).map_err(|errno| Step::ParentDeath.error(errno))?;
     let mut fds = [PollFd::new(life.as_fd(), PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO).map_err(|errno| Step::ParentDeath.error(errno))?;
     if fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)) {

@@ -11,8 +11,8 @@ use super::{Active, Nemesis};
 use crate::clock::Clock;
 use crate::fault::{FaultId, Motion};
 use crate::host::NodeId;
-use crate::namespace::Namespace;
 use crate::outcome::Outcome;
+use crate::place::Place;
 use crate::process;
 use crate::worker::{Stop, Worker};
 
@@ -48,7 +48,7 @@ impl Nemesis {
     ) -> (Outcome, Value) {
         let (mut clocks, mut doubts) = (Vec::new(), Vec::new());
         for &node in nodes {
-            match set(self.lab.namespace(node.into()), offset_ms) {
+            match set(self.lab.place(node), offset_ms) {
                 Ok(set) => clocks.extend(set.into_iter().map(|(pid, clock)| (node, pid, clock))),
                 Err(error) => doubts.push(format!("{node}: {error}")),
             }
@@ -86,9 +86,9 @@ impl Nemesis {
         }
         let (mut corrected, mut n_wrong) = (Vec::new(), 0);
         for (node, pid, clock) in wrong.clocks.iter() {
-            let ns = self.lab.namespace((*node).into());
+            let place = self.lab.place(*node);
             let in_node = |e: io::Error| format!("{node}: process {pid}: {e}");
-            let alive = process::list(ns).map_err(|e| format!("{node}: {e}"))?.contains(pid);
+            let alive = process::list(place).map_err(|e| format!("{node}: {e}"))?.contains(pid);
             if !alive || !clock.is_patched() {
                 wrong.doubts.push(format!("{node}: process {pid} ended before the heal"));
                 continue;
@@ -97,7 +97,7 @@ impl Nemesis {
             if !moving && let Err(error) = look(*pid, clock, wrong.offset_ms) {
                 wrong.doubts.push(format!("{node}: before the heal, {error}"));
             }
-            correct(ns, *pid, clock).map_err(in_node)?;
+            correct(place, *pid, clock).map_err(in_node)?;
             n_wrong += n;
             corrected.push(json!({ "node": node, "pid": pid, "wrong_times_given": n }));
         }
@@ -110,8 +110,8 @@ impl Nemesis {
 }
 
 /// Sets the clock of every process of a node, and lets each of them look at it.
-fn set(ns: &Namespace, offset_ms: i64) -> io::Result<Vec<(i32, Clock)>> {
-    let mut clocks = patch(ns)?;
+fn set(place: &Place, offset_ms: i64) -> io::Result<Vec<(i32, Clock)>> {
+    let mut clocks = patch(place)?;
     if clocks.is_empty() {
         return Err(io::Error::other("ran no process"));
     }
@@ -123,7 +123,7 @@ fn set(ns: &Namespace, offset_ms: i64) -> io::Result<Vec<(i32, Clock)>> {
     match shown {
         Ok(()) => Ok(clocks),
         Err(error) => {
-            clocks.iter().try_for_each(|(pid, clock)| correct(ns, *pid, clock))?;
+            clocks.iter().try_for_each(|(pid, clock)| correct(place, *pid, clock))?;
             Err(error)
         }
     }
@@ -140,9 +140,9 @@ fn look(pid: i32, clock: &Clock, offset_ms: i64) -> io::Result<()> {
     }
 }
 
-fn patch(ns: &Namespace) -> io::Result<Vec<(i32, Clock)>> {
+fn patch(place: &Place) -> io::Result<Vec<(i32, Clock)>> {
     for _ in 0..TRIES_MAX {
-        match while_paused(ns, patch_all) {
+        match while_paused(place, patch_all) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 sleep(Duration::from_millis(1));
             }
@@ -168,20 +168,20 @@ fn patch_all(pids: &[i32]) -> io::Result<Vec<(i32, Clock)>> {
 }
 
 /// The process must see the right time afterwards.
-fn correct(ns: &Namespace, pid: i32, clock: &Clock) -> io::Result<()> {
+fn correct(place: &Place, pid: i32, clock: &Clock) -> io::Result<()> {
     clock.set(0)?;
-    while_paused(ns, |_| clock.restore())?;
+    while_paused(place, |_| clock.restore())?;
     look(pid, clock, 0)
 }
 
-fn while_paused<T>(ns: &Namespace, work: impl FnOnce(&[i32]) -> io::Result<T>) -> io::Result<T> {
-    let paused = process::stopped(ns).map_err(io::Error::other)?;
+fn while_paused<T>(place: &Place, work: impl FnOnce(&[i32]) -> io::Result<T>) -> io::Result<T> {
+    let paused = process::stopped(place).map_err(io::Error::other)?;
     if !paused.is_empty() {
         return Err(io::Error::other(format!("is paused already: {paused:?} are stopped")));
     }
-    let pids = process::pause(ns).map_err(io::Error::other);
+    let pids = process::pause(place).map_err(io::Error::other);
     let done = pids.and_then(|pids| work(&pids));
-    process::resume(ns).map_err(io::Error::other)?;
+    process::resume(place).map_err(io::Error::other)?;
     done
 }
 

@@ -237,7 +237,7 @@ impl Nemesis {
 
     fn start_again(&self, node: NodeId) -> Result<u32, String> {
         let server = self.servers.get(&node).ok_or(format!("{node} was never started"))?;
-        let pid = lock(server).restart(self.lab.namespace(node.into()));
+        let pid = lock(server).restart(self.lab.place(node));
         pid.map_err(|error| format!("{node}: {error}"))
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Active, Nemesis};
 use crate::fault::{FaultId, Grudge};
 use crate::outcome::Outcome;
+use crate::partition::NO_NETWORK;
 use crate::switch::{Losses, Quality, Tally};
 
 impl Nemesis {
@@ -18,6 +19,9 @@ impl Nemesis {
         let mut evidence = json!({ "quality": quality, "links": links.len() });
         if links.is_empty() || quality == Quality::default() {
             return (Outcome::skipped("it makes no link bad"), evidence);
+        }
+        if !self.lab.has_network() {
+            return (Outcome::skipped(NO_NETWORK), evidence);
         }
         let all: Vec<_> = links.iter().copied().collect();
         let switch = self.lab.switch();
@@ -67,6 +71,9 @@ impl Nemesis {
 
     /// Faults that make links bad though none should, in words.
     pub(super) fn bad_links(&self) -> Vec<String> {
+        if !self.lab.has_network() {
+            return Vec::new();
+        }
         match self.lab.switch().shapers() {
             Ok(faults) => faults
                 .iter()

@@ -75,7 +75,7 @@ impl Nemesis {
 
     fn limit_node(&self, node: NodeId, spare: u64) -> Result<Vec<(i32, Limited)>, ProcessError> {
         let mut limited = Vec::new();
-        for pid in process::list(self.lab.namespace(node.into()))? {
+        for pid in process::list(self.lab.place(node))? {
             match limit(pid, spare) {
                 Ok((before, bytes)) => limited.push((pid, Limited { node, before, bytes })),
                 // It has ended meanwhile.
@@ -102,13 +102,13 @@ impl Nemesis {
         let mut restarted = BTreeMap::new();
         for node in limits.nodes() {
             let in_node = |e: ProcessError| format!("{node}: {e}");
-            let ns = self.lab.namespace(node.into());
+            let place = self.lab.place(node);
             let Some(server) = self.servers.get(&node) else { continue };
             let mut server = lock(server);
             let status = server.take_exit().map_err(in_node)?;
             limits.ended.extend(status.map(|status| (node, status.to_string())));
-            if process::list(ns).map_err(in_node)?.is_empty() {
-                restarted.insert(node, server.restart(ns).map_err(in_node)?);
+            if process::list(place).map_err(in_node)?.is_empty() {
+                restarted.insert(node, server.restart(place).map_err(in_node)?);
             }
         }
         let evidence = json!({

@@ -21,7 +21,7 @@ use rounds::{Round, Rounds};
 
 use crate::disk::{Disk, DiskError};
 use crate::fault::{Fault, FaultId, Grudge, Ports, Shape, View};
-use crate::host::{Host, NodeId};
+use crate::host::NodeId;
 use crate::lab::Lab;
 use crate::outcome::{NotHealed, Outcome, Report};
 use crate::partition::{Backend, Baseline, Mended, Rift};
@@ -98,7 +98,11 @@ impl Nemesis {
 
     /// Lets the switch make the partitions even where iptables works.
     pub fn without_iptables(lab: Arc<Lab>) -> Nemesis {
-        Nemesis::by(lab, Backend::Switch("iptables was not wanted".into()))
+        let backend = match lab.has_network() {
+            true => Backend::Switch("iptables was not wanted".into()),
+            false => Backend::Nothing,
+        };
+        Nemesis::by(lab, backend)
     }
 
     fn by(lab: Arc<Lab>, backend: Backend) -> Nemesis {
@@ -118,14 +122,14 @@ impl Nemesis {
 
     /// Packets that the lab lost so far by no fault's doing. Not zero: the machine was too busy.
     pub fn losses(&self) -> std::io::Result<Losses> {
-        self.lab.switch().losses()
+        if self.lab.has_network() { self.lab.switch().losses() } else { Ok(Losses::default()) }
     }
 
-    /// Starts a server in its node's namespace. What the node runs already is killed first.
+    /// Starts a server in its node's place. What the node runs already is killed first.
     pub fn start(&mut self, node: NodeId, launch: Launch) -> Result<(), ProcessError> {
         self.stop_node(node)?;
         let disk = self.disks.get(&node).cloned();
-        let server = Server::start(launch, disk, self.lab.namespace(node.into()))?;
+        let server = Server::start(launch, disk, self.lab.place(node))?;
         self.servers.insert(node, Arc::new(Mutex::new(server)));
         Ok(())
     }
@@ -157,7 +161,7 @@ impl Nemesis {
         let nodes = self.lab.nodes();
         let mut down = BTreeSet::new();
         for &node in &nodes {
-            let pids = process::list(self.lab.namespace(node.into()))?;
+            let pids = process::list(self.lab.place(node))?;
             if pids.iter().all(|&pid| process::is_stopped(pid)) {
                 down.insert(node);
             }
@@ -291,7 +295,7 @@ impl Nemesis {
         if n_dropped == 0 {
             doubts.push("no packet was dropped: nobody felt it".into());
         }
-        let losses = self.lab.switch().losses().map_err(|e| e.to_string())?;
+        let losses = self.losses().map_err(|e| e.to_string())?;
         let evidence = json!({
             "backend": self.partition_backend(),
             "packets_dropped": n_dropped,
@@ -316,7 +320,7 @@ impl Nemesis {
         let mut left = self.backend.leftovers(&self.lab).unwrap_or_else(|e| vec![e]);
         left.extend(self.bad_links());
         for node in self.lab.nodes() {
-            match process::stopped(self.lab.namespace(node.into())) {
+            match process::stopped(self.lab.place(node)) {
                 Ok(pids) if pids.is_empty() => {}
                 Ok(pids) => left.push(format!("{node} has stopped processes: {pids:?}")),
                 Err(error) => left.push(format!("{node}: {error}")),
@@ -326,8 +330,8 @@ impl Nemesis {
     }
 
     fn stop_node(&mut self, node: NodeId) -> Result<(), ProcessError> {
-        let ns = self.lab.namespace(Host::Node(node));
-        self.servers.get(&node).map_or(Ok(()), |server| lock(server).kill(ns).map(drop))
+        let place = self.lab.place(node);
+        self.servers.get(&node).map_or(Ok(()), |server| lock(server).kill(place).map(drop))
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{Active, Nemesis, lock};
 use crate::fault::FaultId;
 use crate::host::NodeId;
-use crate::namespace::Namespace;
 use crate::outcome::Outcome;
+use crate::place::Place;
 use crate::process::{self, Ended, GRACE, ProcessError, Server};
 
 impl Nemesis {
@@ -18,7 +18,7 @@ impl Nemesis {
         id: FaultId,
         nodes: &[NodeId],
         wipe: bool,
-        end: impl Fn(&mut Server, &Namespace) -> Result<Ended, ProcessError> + Sync,
+        end: impl Fn(&mut Server, &Place) -> Result<Ended, ProcessError> + Sync,
     ) -> (Outcome, Value) {
         let (mut killed, mut forced, mut doubts) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (node, ended) in self.end_each(nodes, end) {
@@ -52,11 +52,11 @@ impl Nemesis {
     fn end_each(
         &self,
         nodes: &[NodeId],
-        end: impl Fn(&mut Server, &Namespace) -> Result<Ended, ProcessError> + Sync,
+        end: impl Fn(&mut Server, &Place) -> Result<Ended, ProcessError> + Sync,
     ) -> Vec<(NodeId, Option<Result<Ended, ProcessError>>)> {
         let end_one = |node: NodeId| {
             let server = self.servers.get(&node)?;
-            Some(end(&mut lock(server), self.lab.namespace(node.into())))
+            Some(end(&mut lock(server), self.lab.place(node)))
         };
         let end_one = &end_one;
         std::thread::scope(|scope| {
@@ -81,15 +81,15 @@ impl Nemesis {
         let (mut started, mut wiped) = (BTreeMap::new(), BTreeMap::new());
         let mut doubts = doubts.to_vec();
         for node in nodes {
-            let ns = self.lab.namespace((*node).into());
-            let alive = process::list(ns).map_err(|e| format!("{node}: {e}"))?;
+            let place = self.lab.place(*node);
+            let alive = process::list(place).map_err(|e| format!("{node}: {e}"))?;
             let server = self.servers.get(node).ok_or(format!("{node} was never started"))?;
             let mut server = lock(server);
             if alive.is_empty() {
                 if wipe {
                     wiped.insert(*node, server.wipe().map_err(|e| format!("{node}: {e}"))?);
                 }
-                started.insert(*node, server.restart(ns).map_err(|e| format!("{node}: {e}"))?);
+                started.insert(*node, server.restart(place).map_err(|e| format!("{node}: {e}"))?);
             } else {
                 doubts.push(format!("{node} ran processes {alive:?} again before the heal"));
             }
@@ -125,15 +125,15 @@ impl Nemesis {
 
     /// A failed attempt is undone: some of the processes may have been stopped.
     fn pause_node(&self, node: NodeId) -> Result<Vec<i32>, String> {
-        let ns = self.lab.namespace(node.into());
-        let stopped = process::stopped(ns).map_err(|e| e.to_string())?;
+        let place = self.lab.place(node);
+        let stopped = process::stopped(place).map_err(|e| e.to_string())?;
         if !stopped.is_empty() {
             return Err(format!("is paused already: {stopped:?} are stopped"));
         }
-        match process::pause(ns) {
+        match process::pause(place) {
             Ok(pids) if pids.is_empty() => Err("ran no process".into()),
             Ok(pids) => Ok(pids),
-            Err(error) => match process::resume(ns) {
+            Err(error) => match process::resume(place) {
                 Ok(()) => Err(format!("could not be paused: {error}")),
                 Err(left) => Err(format!("could not be paused: {error}; nor resumed: {left}")),
             },
@@ -147,10 +147,10 @@ impl Nemesis {
     ) -> Result<(Outcome, Value), String> {
         let mut doubts = doubts.to_vec();
         for (&node, expected) in pids {
-            let ns = self.lab.namespace(node.into());
+            let place = self.lab.place(node);
             let in_node = |e: ProcessError| format!("{node}: {e}");
-            let still = process::stopped(ns).map_err(in_node)?;
-            process::resume(ns).map_err(in_node)?;
+            let still = process::stopped(place).map_err(in_node)?;
+            process::resume(place).map_err(in_node)?;
             let moved: Vec<_> = expected.iter().filter(|pid| !still.contains(pid)).collect();
             if !moved.is_empty() {
                 doubts.push(format!("{node}: {moved:?} ran or ended before the heal"));

@@ -90,7 +90,7 @@ impl Nemesis {
     /// Why these servers cannot be hurt in rounds.
     fn unfit(&self, nodes: &[NodeId]) -> Option<String> {
         let why = |node: NodeId| -> Result<Option<String>, ProcessError> {
-            let pids = process::list(self.lab.namespace(node.into()))?;
+            let pids = process::list(self.lab.place(node))?;
             Ok(match pids.iter().find(|&&pid| process::is_stopped(pid)) {
                 _ if pids.is_empty() => Some(format!("{node} ran no process")),
                 _ if !self.servers.contains_key(&node) => Some(format!("{node} was never started")),
@@ -112,16 +112,16 @@ impl Nemesis {
         }
         let mut restarted = Vec::new();
         for &node in &rounds.nodes {
-            let ns = self.lab.namespace(node.into());
+            let place = self.lab.place(node);
             let in_node = |e: ProcessError| format!("{node}: {e}");
-            process::resume(ns).map_err(in_node)?;
-            if !process::list(ns).map_err(in_node)?.is_empty() {
+            process::resume(place).map_err(in_node)?;
+            if !process::list(place).map_err(in_node)?.is_empty() {
                 continue;
             }
             if rounds.round != Round::Crash {
                 rounds.doubts.push(format!("{node} ended before the heal"));
             }
-            lock(&self.servers[&node]).restart(ns).map_err(in_node)?;
+            lock(&self.servers[&node]).restart(place).map_err(in_node)?;
             restarted.push(node);
         }
         let n_rounds = rounds.n_rounds.load(Ordering::Relaxed);
@@ -176,12 +176,12 @@ impl Crew {
     fn crash(&self, stop: &Stop) -> Result<(), String> {
         loop {
             for (node, server) in &self.servers {
-                let (ns, mut server) = (self.lab.namespace((*node).into()), lock(server));
-                let ended = server.kill(ns).map_err(|e| format!("{node}: {e}"))?;
+                let (place, mut server) = (self.lab.place(*node), lock(server));
+                let ended = server.kill(place).map_err(|e| format!("{node}: {e}"))?;
                 if ended.pids.is_empty() {
                     return Err(format!("{node} ended by itself in a crash loop"));
                 }
-                server.restart(ns).map_err(|e| format!("{node}: {e}"))?;
+                server.restart(place).map_err(|e| format!("{node}: {e}"))?;
             }
             self.n_rounds.fetch_add(1, Ordering::Relaxed);
             if stop.comes_within(self.time) {
@@ -191,7 +191,7 @@ impl Crew {
     }
 
     fn pause(&self, node: NodeId) -> Result<(), String> {
-        match process::pause(self.lab.namespace(node.into())) {
+        match process::pause(self.lab.place(node)) {
             Ok(pids) if pids.is_empty() => Err(format!("{node} ended before the heal")),
             Ok(_) => Ok(()),
             Err(error) => Err(format!("{node}: {error}")),
@@ -199,6 +199,6 @@ impl Crew {
     }
 
     fn resume(&self, node: NodeId) -> Result<(), String> {
-        process::resume(self.lab.namespace(node.into())).map_err(|e| format!("{node}: {e}"))
+        process::resume(self.lab.place(node)).map_err(|e| format!("{node}: {e}"))
     }
 }
