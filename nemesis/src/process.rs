@@ -160,9 +160,9 @@ impl Server {
     }
 
     /// The same. One that has ended on its own, which nobody was told of, counts as hit.
-    pub(crate) fn kill_or_bury(&mut self, ns: &Namespace) -> Result<Ended, ProcessError> {
+    pub(crate) fn kill_or_bury(&mut self, place: &Place) -> Result<Ended, ProcessError> {
         let own = self.child.as_ref().map(|child| child.id() as i32);
-        let mut ended = self.kill(ns)?;
+        let mut ended = self.kill(place)?;
         if ended.pids.is_empty() {
             ended.pids.extend(own);
         }
