@@ -1,16 +1,19 @@
-//! Places for compare-and-sets that failed.
+//! Places for compare-and-sets that failed: at each, another value than the expected one is there.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use spec::plain::{Op, Ret};
 
 use super::blocks::{Block, Blocks, Chain};
+use super::order::Order;
+use super::stays::Stays;
 use super::{Calls, Shortcut};
 
-/// When a value was there: from its write on, until the next.
-type Stays = HashMap<i64, (u64, u64)>;
+/// Placing a chain is a step; histories that hold take little more than one a chain.
+const STEPS_PER_CHAIN: usize = 50;
 
-/// A place for each failed compare-and-set, if one of two orders has it; none leaves it open.
+/// Decides whether the chains have an order that leaves each failed compare-and-set a place; none
+/// where that would take too long, or writes of unknown outcome that were left out might matter.
 pub(super) fn place(calls: Calls<'_>, blocks: &Blocks, chains: &[Chain]) -> Option<Shortcut> {
     let failed: Vec<_> = failed(calls).collect();
     if failed.is_empty() {
@@ -19,15 +22,16 @@ pub(super) fn place(calls: Calls<'_>, blocks: &Blocks, chains: &[Chain]) -> Opti
     if let Some(broken) = certain(calls, blocks, &failed) {
         return Some(broken);
     }
-    let has_place = |stays: &Stays| {
-        failed.iter().all(|&(position, expected)| {
-            let call = &calls[position];
-            let stay = stays.get(&expected);
-            stay.is_none_or(|&(from, to)| call.start < from || call.end.is_none_or(|end| end >= to))
-        })
-    };
-    let found = has_place(&early(calls, blocks, chains)) || has_place(&late(calls, blocks, chains));
-    found.then_some(Shortcut::Linearizable)
+    let cuts = cuts(calls, blocks, &failed);
+    let steps = STEPS_PER_CHAIN * (chains.len() + 100);
+    match Order::new(chains, Stays::new(calls, blocks, &failed), cuts).find(steps)? {
+        Ok(()) => Some(Shortcut::Linearizable),
+        Err(blamed) => {
+            let all_placed = blocks.blocks.iter().filter(|block| block.writer.is_some()).count();
+            let writes = calls.iter().filter(|call| may_write(call.op, call.ret)).count();
+            (all_placed == writes).then(|| no_room(calls, blocks, blamed))
+        }
+    }
 }
 
 /// Positions of the failed ones, and the value that each did not find.
@@ -38,12 +42,16 @@ fn failed(calls: Calls<'_>) -> impl Iterator<Item = (usize, i64)> {
     })
 }
 
+fn may_write(op: Op, ret: Option<Ret>) -> bool {
+    op != Op::Read && ret != Some(Ret::Differs)
+}
+
 /// One that failed although its value certainly was there all the time.
 fn certain(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Option<Shortcut> {
     failed.iter().find_map(|&(position, expected)| {
         let block = &blocks.blocks[*blocks.of_value.get(&expected)?];
         let next = block.next.and_then(|next| blocks.blocks[next].writer);
-        let own = || block.writer.iter().chain(&block.reads).copied();
+        let own = || own(block);
         let end = |&position: &usize| calls[position].end.unwrap_or(u64::MAX);
         let before = own().chain(next).min_by_key(end)?;
         let after = own().chain(next).max_by_key(|&position| calls[position].start)?;
@@ -55,45 +63,28 @@ fn certain(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Option
     })
 }
 
-/// Everything as early as the order allows.
-fn early(calls: Calls<'_>, blocks: &Blocks, chains: &[Chain]) -> Stays {
-    let mut stays = Stays::new();
-    let mut now = 0;
-    let mut open = None;
-    for block in chains.iter().flat_map(|chain| blocks.from(chain.first)) {
-        if let Some(position) = block.writer {
-            now = now.max(calls[position].start);
-            if let Some((value, since)) = open.replace((written(calls, block), now)) {
-                stays.insert(value, (since, now));
-            }
-        }
-        now = block.reads.iter().fold(now, |now, &read| now.max(calls[read].start));
-    }
-    stays.extend(open.map(|(value, since)| (value, (since, u64::MAX))));
-    stays
+fn own(block: &Block) -> impl Iterator<Item = usize> {
+    block.writer.iter().chain(&block.reads).copied()
 }
 
-/// Everything as late as the order allows.
-fn late(calls: Calls<'_>, blocks: &Blocks, chains: &[Chain]) -> Stays {
-    let end = |position: &usize| calls[*position].end.unwrap_or(u64::MAX);
-    let mut stays = Stays::new();
-    let (mut now, mut replaced) = (u64::MAX, u64::MAX);
-    let order: Vec<&Block> = chains.iter().flat_map(|chain| blocks.from(chain.first)).collect();
-    for block in order.into_iter().rev() {
-        now = block.reads.iter().map(end).fold(now, u64::min);
-        if let Some(writer) = &block.writer {
-            now = now.min(end(writer));
-            stays.insert(written(calls, block), (now, replaced));
-            replaced = now;
+/// Writes of unknown outcome whose value nobody saw or expected, in order of invocation: each can
+/// end another value's stay at any time after its own start, once.
+fn cuts(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Vec<u64> {
+    let expected: HashSet<i64> = failed.iter().map(|&(_, expected)| expected).collect();
+    let is_cut = |position: &usize| match (calls[*position].op, calls[*position].ret) {
+        (Op::Write(value), None) => {
+            !blocks.of_value.contains_key(&value) && !expected.contains(&value)
         }
-    }
-    stays
+        _ => false,
+    };
+    (0..calls.len()).filter(is_cut).map(|position| calls[position].start).collect()
 }
 
-fn written(calls: Calls<'_>, block: &Block) -> i64 {
-    let op = block.writer.map(|writer| calls[writer].op);
-    match op {
-        Some(Op::Write(value) | Op::Cas { value, .. }) => value,
-        Some(Op::Read) | None => unreachable!("a writer writes"),
-    }
+/// The failed one that got no place where the most had one, beside what shows its value.
+fn no_room(calls: Calls<'_>, blocks: &Blocks, blamed: usize) -> Shortcut {
+    let Op::Cas { expected, .. } = calls[blamed].op else { unreachable!("it is a compare-and-set") };
+    let block = &blocks.blocks[blocks.of_value[&expected]];
+    let mut shown: Vec<usize> = own(block).take(8).collect();
+    shown.push(blamed);
+    Shortcut::broken(shown, "failed, and in no order was another value there than it expected")
 }

@@ -6,12 +6,15 @@
 //! forward zone. Here a compare-and-set from `a` to `b` chains the cluster of `b` right behind
 //! that of `a`, and the zone is the chain's. O(n log n).
 //!
-//! A compare-and-set that failed since the register held another value must be placed, too. That
-//! is tried in two orders, and left to the search if neither has a place for it.
+//! A compare-and-set that failed since the register held another value must be placed, too: in a
+//! given order of chains that is decided exactly, and the order is searched for, which is O(n log n)
+//! unless the history was made to be hard. Then it is left to the search.
 
 mod blocks;
 mod failed;
 mod narrow;
+mod order;
+mod stays;
 
 use std::collections::{HashMap, HashSet};
 
