@@ -92,20 +92,3 @@ pub fn shortcut<S: Decidable>(calls: &[Call<S>]) -> Option<Shortcut> {
     let plain = calls.iter().all(|call| call.ret.is_none() || call.end.is_some());
     plain.then(|| S::shortcut(calls)).flatten()
 }
-
-/// As [`decide`], from the default state; searches narrower calls first, where the specification
-/// knows how.
-///
-/// # Panics
-/// As [`decide`].
-#[must_use]
-pub fn search<S: Decidable>(calls: &[Call<S>], budget: &mut Budget) -> Decision<S> {
-    let plain = calls.iter().all(|call| call.ret.is_none() || call.end.is_some());
-    if let Some(narrowed) = plain.then(|| S::narrowed(calls)).flatten() {
-        let found = decide(S::default(), &narrowed, &mut budget.clone());
-        if found == Decision::Linearizable {
-            return found;
-        }
-    }
-    decide(S::default(), calls, budget)
-}

@@ -35,14 +35,6 @@ pub trait Decidable: Searchable + Default {
         let _ = calls;
         None
     }
-
-    /// Calls that are easier to search, where there are: if they have an order, so have the given
-    /// ones; if they have none, that proves nothing.
-    #[must_use]
-    fn narrowed(calls: &[Call<Self>]) -> Option<Vec<Call<Self>>> {
-        let _ = calls;
-        None
-    }
 }
 
 impl Decidable for CasRegister {
@@ -50,10 +42,6 @@ impl Decidable for CasRegister {
 
     fn shortcut(calls: &[Call<Self>]) -> Option<Shortcut> {
         zones::decide(calls)
-    }
-
-    fn narrowed(calls: &[Call<Self>]) -> Option<Vec<Call<Self>>> {
-        zones::narrowed(calls)
     }
 }
 

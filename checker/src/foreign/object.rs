@@ -6,7 +6,7 @@ use history::foreign::{Datum, Deed};
 use super::read::Reader;
 use super::{Finding, Senseless};
 use crate::budget::Budget;
-use crate::engine::{Call, Decidable, Decision, Shortcut, search, shortcut};
+use crate::engine::{Call, Decidable, Decision, Shortcut, decide, shortcut};
 use crate::verdict::Witness;
 
 /// States named in an explanation.
@@ -29,7 +29,7 @@ pub(super) fn examine<S: Decidable, R: Reader<S>>(
     let (engine, found) = match shortcut(&calls) {
         Some(found) => (S::SHORTCUT, from_shortcut(&sources, found)),
         None => {
-            let found = search(&calls, budget);
+            let found = decide(S::default(), &calls, budget);
             ("search", from_search(reader, &sources, found))
         }
     };

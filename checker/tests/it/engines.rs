@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::engine::{Call, Decidable, Decision, Shortcut, decide, search, shortcut};
+use checker::engine::{Call, Decidable, Decision, Shortcut, decide, shortcut};
 use checker::{Budget, Limits};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -47,8 +47,6 @@ fn agree<S: Drawn>(seed: u64) -> Tally {
         let truth = brute_force(&S::default(), &calls);
         let found = decide(S::default(), &calls, &mut Budget::new(Limits::default()));
         assert_eq!(found == Decision::Linearizable, truth, "search: {calls:#?}");
-        let narrowed = search(&calls, &mut Budget::new(Limits::default()));
-        assert_eq!(narrowed == Decision::Linearizable, truth, "narrowed: {calls:#?}");
         match shortcut(&calls) {
             Some(Shortcut::Linearizable) => {
                 assert!(truth, "shortcut accepts: {calls:#?}");

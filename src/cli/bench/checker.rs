@@ -105,6 +105,7 @@ fn shapes(seed: u64) -> impl Iterator<Item = Shape> {
         operations: 1_000,
         keys: 1,
         distinct: true,
+        cas_heavy: false,
         unknown: 0,
         stale: false,
         seed,

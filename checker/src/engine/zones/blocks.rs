@@ -18,6 +18,11 @@ pub(super) struct Block {
     chained: bool,
 }
 
+/// Its write and its reads.
+pub(super) fn own(block: &Block) -> impl Iterator<Item = usize> {
+    block.writer.iter().chain(&block.reads).copied()
+}
+
 /// All of them, the initial one first.
 pub(super) struct Blocks {
     pub(super) blocks: Vec<Block>,
@@ -114,6 +119,12 @@ impl Blocks {
     pub(super) fn from(&self, first: usize) -> impl Iterator<Item = &Block> {
         let next = |block: &&Block| block.next.map(|next| &self.blocks[next]);
         std::iter::successors(Some(&self.blocks[first]), next)
+    }
+
+    /// The last block of the chain that begins with one.
+    pub(super) fn last_of(&self, first: usize) -> usize {
+        let next = |block: &usize| self.blocks[*block].next;
+        std::iter::successors(Some(first), next).last().unwrap_or(first)
     }
 
     fn chain(&self, calls: Calls<'_>, first: usize) -> Result<Chain, Shortcut> {

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use spec::plain::{Op, Ret};
 
-use super::blocks::{Block, Blocks, Chain};
+use super::blocks::{Blocks, Chain, own};
+use super::never::{certain, unfollowed};
 use super::order::Order;
 use super::stays::Stays;
 use super::{Calls, Shortcut};
@@ -19,7 +20,8 @@ pub(super) fn place(calls: Calls<'_>, blocks: &Blocks, chains: &[Chain]) -> Opti
     if failed.is_empty() {
         return Some(Shortcut::Linearizable);
     }
-    if let Some(broken) = certain(calls, blocks, &failed) {
+    let never = certain(calls, blocks, &failed);
+    if let Some(broken) = never.or_else(|| unfollowed(calls, blocks, chains, &failed)) {
         return Some(broken);
     }
     let cuts = cuts(calls, blocks, &failed);
@@ -46,27 +48,6 @@ fn may_write(op: Op, ret: Option<Ret>) -> bool {
     op != Op::Read && ret != Some(Ret::Differs)
 }
 
-/// One that failed although its value certainly was there all the time.
-fn certain(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Option<Shortcut> {
-    failed.iter().find_map(|&(position, expected)| {
-        let block = &blocks.blocks[*blocks.of_value.get(&expected)?];
-        let next = block.next.and_then(|next| blocks.blocks[next].writer);
-        let own = || own(block);
-        let end = |&position: &usize| calls[position].end.unwrap_or(u64::MAX);
-        let before = own().chain(next).min_by_key(end)?;
-        let after = own().chain(next).max_by_key(|&position| calls[position].start)?;
-        let call = &calls[position];
-        let within = end(&before) < call.start && call.end? < calls[after].start;
-        let mut shown = vec![before, after, position];
-        shown.dedup();
-        within.then(|| Shortcut::broken(shown, "failed while the value it expected was there"))
-    })
-}
-
-fn own(block: &Block) -> impl Iterator<Item = usize> {
-    block.writer.iter().chain(&block.reads).copied()
-}
-
 /// Writes of unknown outcome whose value nobody saw or expected, in order of invocation: each can
 /// end another value's stay at any time after its own start, once.
 fn cuts(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Vec<u64> {
@@ -82,7 +63,9 @@ fn cuts(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Vec<u64> 
 
 /// The failed one that got no place where the most had one, beside what shows its value.
 fn no_room(calls: Calls<'_>, blocks: &Blocks, blamed: usize) -> Shortcut {
-    let Op::Cas { expected, .. } = calls[blamed].op else { unreachable!("it is a compare-and-set") };
+    let Op::Cas { expected, .. } = calls[blamed].op else {
+        unreachable!("it is a compare-and-set")
+    };
     let block = &blocks.blocks[blocks.of_value[&expected]];
     let mut shown: Vec<usize> = own(block).take(8).collect();
     shown.push(blamed);

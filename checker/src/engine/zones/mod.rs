@@ -12,7 +12,7 @@
 
 mod blocks;
 mod failed;
-mod narrow;
+mod never;
 mod order;
 mod stays;
 
@@ -32,12 +32,6 @@ pub(super) fn decide(calls: Calls<'_>) -> Option<Shortcut> {
         Ok((blocks, chains)) => failed::place(calls, &blocks, &chains),
         Err(broken) => Some(broken),
     }
-}
-
-/// Calls that are easier to search; if they have an order, so have the given ones.
-pub(super) fn narrowed(calls: Calls<'_>) -> Option<Vec<Call<CasRegister>>> {
-    let (blocks, chains) = zones(calls)?.ok()?;
-    Some(narrow::narrow(calls, &blocks, &chains))
 }
 
 /// The zones in order, if there is one for them.

@@ -79,7 +79,7 @@ impl<'a> Order<'a> {
     /// in flight together by their start, then what must hold the register alone, then a cut.
     fn next(&self, resume: usize) -> Option<(Next, usize)> {
         let n = self.chains.len();
-        let (first, second) = self.by_end.two(&self.done);
+        let [first, second] = self.by_end.two(&self.done);
         if resume <= n
             && let Some((limit, earliest)) = first
         {
@@ -175,9 +175,9 @@ impl Left {
     }
 
     /// The first two that are left.
-    fn two(&self, done: &[bool]) -> (Option<(u64, usize)>, Option<(u64, usize)>) {
+    fn two(&self, done: &[bool]) -> [Option<(u64, usize)>; 2] {
         let mut left = self.sorted[self.first..].iter().filter(|(_, chain)| !done[*chain]);
-        (left.next().copied(), left.next().copied())
+        [left.next().copied(), left.next().copied()]
     }
 }
 

@@ -5,7 +5,7 @@
 //! so there is a least solution, and it is found by moving values later only when one forces it.
 
 use super::super::Call;
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, own};
 use super::{Calls, CasRegister};
 
 /// Values placed so far, in order, each at the moment (the last event before it) when it comes.
@@ -132,9 +132,8 @@ impl<'a> Stays<'a> {
 
     /// The first moment at which it is too late for a block to come.
     fn last_chance(&self, block: usize) -> u64 {
-        let Block { writer, reads, .. } = &self.blocks.blocks[block];
-        let own = writer.iter().chain(reads);
-        own.map(|&position| end(&self.calls[position])).min().unwrap_or(u64::MAX)
+        let own = own(&self.blocks.blocks[block]);
+        own.map(|position| end(&self.calls[position])).min().unwrap_or(u64::MAX)
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Shape {
     pub(super) keys: usize,
     /// Is every value written once? Otherwise there are five.
     pub(super) distinct: bool,
+    /// Are most operations compare-and-sets, most of them of values that are gone?
+    pub(super) cas_heavy: bool,
     /// Per thousand writes, those whose outcome nobody learns.
     pub(super) unknown: u32,
     /// Does one read, in the second half, show a value that was replaced long before?
@@ -106,9 +108,10 @@ impl World {
     fn draw(&mut self, client: usize, key: usize) -> Op {
         let value = self.values + 1;
         let value = if self.shape.distinct { value } else { self.rng.random_range(1..=5) };
+        let n_reads = if self.shape.cas_heavy { 1 } else { 2 };
         match (self.rng.random_range(0..4), self.known[client][key]) {
-            (0 | 1, _) => Op::Read,
-            (2, Some(expected)) => {
+            (n, _) if n < n_reads => Op::Read,
+            (1 | 2, Some(expected)) => {
                 self.values += 1;
                 Op::Cas { expected, value }
             }
@@ -138,6 +141,7 @@ impl World {
         match (call.op, ret) {
             (Op::Read, Ret::Value(value)) => *known = value,
             (Op::Write(value) | Op::Cas { value, .. }, Ret::Written) => *known = Some(value),
+            _ if self.shape.cas_heavy => {}
             _ => *known = None,
         }
         self.clients[client] = None;
@@ -184,6 +188,7 @@ mod tests {
         operations: 400,
         keys: 2,
         distinct: true,
+        cas_heavy: false,
         unknown: 10,
         stale: false,
         seed: 1,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::Context;
-use checker::engine::{Call, CasRegister, Decision, Shortcut, decide, search, shortcut};
+use checker::engine::{Call, CasRegister, Decision, Shortcut, decide, shortcut};
 use checker::{Budget, Limits};
 use serde::{Deserialize, Serialize};
 
@@ -56,12 +56,7 @@ fn check(history: &[Vec<Call<CasRegister>>], search_only: bool) -> Cost {
             }
             None => {
                 cost.searched += 1;
-                let found = if search_only {
-                    decide(CasRegister::default(), calls, &mut budget)
-                } else {
-                    search(calls, &mut budget)
-                };
-                match found {
+                match decide(CasRegister::default(), calls, &mut budget) {
                     Decision::Linearizable => {}
                     Decision::Broken { .. } => {
                         return Cost { verdict: "invalid".to_owned(), ..cost };
