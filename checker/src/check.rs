@@ -53,9 +53,8 @@ pub fn check_within(manifest: &Manifest, history: &History, limits: Limits) -> V
 }
 
 fn judge(manifest: Option<&Manifest>, history: &History, limits: Limits) -> Verdict {
-    let more =
-        manifest.is_none_or(|manifest| manifest.settings.target.promises_more_than_zookeeper());
-    let checks = check_all(history, more, limits);
+    let settings = manifest.map(|manifest| &manifest.settings);
+    let checks = check_all(history, settings, limits);
     let soundness = manifest
         .map_or_else(|| Soundness { facts: Vec::new() }, |manifest| soundness(manifest, history));
     Verdict {

@@ -9,6 +9,7 @@ mod guarantees;
 mod sentence;
 mod smallest;
 mod soundness;
+mod stops;
 mod verdict;
 mod words;
 

@@ -14,8 +14,14 @@ pub enum Mutant {
     SkipFirstOfDiff,
     /// X18: a session is resumed on a server that is behind what the client has seen.
     SkipLastZxidCheck,
+    /// X19: a write is taken from a server that the session has left.
+    FormerOwners,
+    /// X21: the leader is not told which sessions a follower has heard of.
+    UnreportedTouches,
     /// X30: a watch event is sent behind the reply to the write that sets it off.
     LateWatchEvents,
+    /// X31: watches that are set again tell of nothing that changed meanwhile.
+    WatchesSetBlindly,
     /// X36: checksums of the log are not looked at.
     UncheckedLog,
     /// X37: a write or fsync of the log that failed is taken for done.
@@ -26,7 +32,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Those that a run can show, by number. X43 to X45, on members, only a simulation has.
-    pub const ALL: [Mutant; 15] = [
+    pub const ALL: [Mutant; 18] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::UnsyncedLog,
         Mutant::Protocol(zab::Mutant::X3),
@@ -38,7 +44,10 @@ impl Mutant {
         Mutant::SkipFirstOfDiff,
         Mutant::Protocol(zab::Mutant::X17),
         Mutant::SkipLastZxidCheck,
+        Mutant::FormerOwners,
+        Mutant::UnreportedTouches,
         Mutant::LateWatchEvents,
+        Mutant::WatchesSetBlindly,
         Mutant::UncheckedLog,
         Mutant::IgnoredDiskErrors,
         Mutant::UnsyncedNames,
@@ -62,7 +71,10 @@ impl Mutant {
             Mutant::UnsyncedLog => "X2",
             Mutant::SkipFirstOfDiff => "X13",
             Mutant::SkipLastZxidCheck => "X18",
+            Mutant::FormerOwners => "X19",
+            Mutant::UnreportedTouches => "X21",
             Mutant::LateWatchEvents => "X30",
+            Mutant::WatchesSetBlindly => "X31",
             Mutant::UncheckedLog => "X36",
             Mutant::IgnoredDiskErrors => "X37",
             Mutant::UnsyncedNames => "X38",
@@ -113,6 +125,15 @@ impl Mutant {
             }
             Mutant::SkipLastZxidCheck => {
                 "a session is resumed on a server that is behind what the client has seen"
+            }
+            Mutant::FormerOwners => {
+                "a write is taken from a server that the session has left for another"
+            }
+            Mutant::UnreportedTouches => {
+                "the leader is not told which sessions a follower has heard of"
+            }
+            Mutant::WatchesSetBlindly => {
+                "watches set again after a reconnect tell of nothing that changed meanwhile"
             }
             Mutant::LateWatchEvents => {
                 "a watch event is sent behind the reply to the write that sets it off"

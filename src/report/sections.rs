@@ -108,7 +108,8 @@ pub(super) fn checks(verdict: &Verdict) -> String {
 }
 
 fn check(check: &Check) -> String {
-    let reported = if check.binding { "" } else { "reported, not promised by this target" };
+    let promised = check.binding || check.outcome == Verdicts::Unknown;
+    let reported = if promised { "" } else { "reported, not promised by this target" };
     let reason = check.reason.as_deref().unwrap_or("");
     format!(
         "<tr><td><span class=\"chip {class}{}\">{class}</span></td><td><b>{}</b> {}</td>\

@@ -9,7 +9,7 @@ use nemesis::{Host, Lab, Nemesis, NodeId, Scheduled};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use workloads::{
-    Clients, Config, RoleView, Server, final_digests, final_reads, setup, watch_digests,
+    Clients, Config, RoleView, Server, Workload, final_digests, final_reads, setup, watch_digests,
     watch_roles,
 };
 
@@ -114,6 +114,7 @@ impl Stage<'_> {
         let settled = self.until_settled(&mut roles).await;
 
         self.phase(Phase::FinalReads);
+        self.until_sessions_end().await;
         let unread =
             final_reads(Arc::clone(&config), self.recorder.clone(), FINAL_READS_WITHIN).await;
         final_digests(&config.servers, observer, self.recorder, LEVEL_WITHIN).await;
@@ -208,6 +209,16 @@ impl Stage<'_> {
         let tally = clients.tally();
         let (ok, fail, info) = (tally.ok, tally.fail, tally.info);
         self.progress.tick(&Snapshot { elapsed, ok, fail, info, faults, leader });
+    }
+
+    /// The clients are gone, and so must be what belonged to their sessions when the tree is read: as
+    /// long after the timeout as the checker's C17 and C10 ask.
+    async fn until_sessions_end(&self) {
+        let Settings { tick_ms, sync_limit, session_ms, .. } = *self.settings;
+        if plan::workload(self.settings) == Workload::Znodes {
+            let ticks = tick_ms * (u64::from(sync_limit) + 4);
+            sleep(Duration::from_millis(u64::from(session_ms) + ticks + 2_100)).await;
+        }
     }
 
     async fn until_settled(&self, roles: &mut RoleView) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The znodes workload's side of a recorded client: any request, and the events that come between.
 
 use history::znode::{Ask, Told, WatchEvent};
-use history::{Draft, Kind, Process, f};
+use history::{Draft, Hex, Kind, Process, f};
 use wire::Request;
 
 use crate::outcome::{Answer, Effect, outcome};
@@ -25,6 +25,7 @@ impl RecordedClient {
             let draft = told.iter().fold(draft, Draft::value);
             describe(draft, &answer)
         });
+        self.watching.left(&ask, &answer);
         self.after(&answer);
         if ask == Ask::Close {
             self.forget_session();
@@ -32,6 +33,14 @@ impl RecordedClient {
         let told = told.filter(|_| kind == Kind::Ok)?;
         self.note(&ask, &told);
         Some(told)
+    }
+
+    /// On a new connection of the session: the server is told of the watches that are still open.
+    pub(crate) async fn set_watches_again(&mut self) {
+        let since = Hex(self.last_zxid());
+        if let Some(ask) = self.watching.again(since) {
+            self.ask(&ask).await;
+        }
     }
 
     /// Deletes the oldest sequential znode that this client has made and not deleted.
@@ -93,6 +102,7 @@ impl RecordedClient {
     pub(crate) fn record_events(&mut self) {
         for event in self.take_events() {
             let Some(change) = tree::change(event.event_type) else { continue };
+            self.watching.answered(&event.path, change);
             let value = WatchEvent { client: self.process(), path: event.path, change };
             let draft = Draft::new(Process::watch(), Kind::Info, f::WATCH).value(value);
             self.record_draft(draft);

@@ -127,11 +127,10 @@ impl Client {
     /// # Errors
     /// Why there is no reply; see [`outcome`](crate::outcome()) for what that means.
     pub async fn call(&mut self, request: &Request) -> Answer {
+        let xid = self.xid_for(request);
         let Some(connection) = &mut self.connection else {
             return Err(NoReply::Unsent("the connection is closed".into()));
         };
-        let xid = self.next_xid;
-        self.next_xid = xid.checked_add(1).unwrap_or(1);
         self.last_sent = Instant::now();
         let before = connection.unsent();
         connection.queue(|out| wire::encode_request(xid, request, out));
@@ -167,6 +166,12 @@ impl Client {
         self.resume.session
     }
 
+    /// The largest zxid seen in the session's replies.
+    #[must_use]
+    pub fn last_zxid(&self) -> u64 {
+        self.resume.last_zxid
+    }
+
     /// The watch events that have come since this was asked last, in order. Those that came
     /// before a reply are there when the reply is.
     #[must_use]
@@ -183,6 +188,15 @@ impl Client {
     /// The connection, for a caller that speaks the protocol itself; `None` if it is closed.
     pub(crate) fn into_stream(self) -> Option<TcpStream> {
         self.connection.map(Connection::into_stream)
+    }
+
+    fn xid_for(&mut self, request: &Request) -> i32 {
+        if let Request::SetWatches { .. } = request {
+            return xid::SET_WATCHES;
+        }
+        let xid = self.next_xid;
+        self.next_xid = xid.checked_add(1).unwrap_or(1);
+        xid
     }
 
     async fn answer(&mut self, xid: i32, opcode: i32) -> io::Result<Reply> {

@@ -34,6 +34,7 @@ mod setup;
 mod socket;
 mod tally;
 mod tree;
+mod watching;
 mod znodes;
 
 pub use client::{Client, ConnectError, Endpoint, Resume};

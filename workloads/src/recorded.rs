@@ -13,6 +13,7 @@ use crate::client::{Client, ConnectError, Endpoint, Resume};
 use crate::config::{Config, Server};
 use crate::outcome::{Answer, Effect, Reply, outcome};
 use crate::tally::Counter;
+use crate::watching::Watching;
 
 /// What clients share.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct RecordedClient {
     pub(crate) versions: BTreeMap<String, i32>,
     /// Sequential znodes of its making, oldest first.
     pub(crate) own: VecDeque<String>,
+    /// The session's watches that have not been answered.
+    pub(crate) watching: Watching,
 }
 
 impl RecordedClient {
@@ -53,6 +56,7 @@ impl RecordedClient {
             hold_off: false,
             versions: BTreeMap::new(),
             own: VecDeque::new(),
+            watching: Watching::default(),
         }
     }
 
@@ -79,7 +83,10 @@ impl RecordedClient {
         let attempt = Client::connect(&self.endpoint(), self.resume.as_ref()).await;
         self.hold_off = attempt.is_err();
         match attempt {
-            Ok(client) => self.enter(client),
+            Ok(client) => {
+                self.enter(client);
+                self.set_watches_again().await;
+            }
             Err(error) => self.stay_out(&error),
         }
     }
@@ -196,6 +203,7 @@ impl RecordedClient {
         self.record(error.outcome(), f::CONNECT, |draft| draft.error(error.to_string()));
         if matches!(error, ConnectError::Expired) {
             self.resume = None;
+            self.watching = Watching::default();
         }
     }
 
@@ -212,6 +220,12 @@ impl RecordedClient {
     pub(crate) fn forget_session(&mut self) {
         self.leave();
         self.resume = None;
+        self.watching = Watching::default();
+    }
+
+    /// The largest zxid that the session has been shown.
+    pub(crate) fn last_zxid(&self) -> u64 {
+        self.client.as_ref().map_or(0, Client::last_zxid)
     }
 
     fn leave(&mut self) {

@@ -130,6 +130,7 @@ impl Worker {
     async fn take_step(&mut self, step: Step) {
         match step {
             Step::Ask { request } => drop(self.client.ask(&request).await),
+            Step::Abandon => self.client.forget_session(),
             Step::DeleteOwn => self.client.delete_own().await,
             Step::Move { to } => self.client.connect(index(to.into(), self.n_servers)).await,
         }

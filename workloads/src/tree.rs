@@ -26,6 +26,12 @@ pub(crate) fn request(ask: &Ask) -> Request {
             Request::GetChildren2 { path: path.clone(), watch: *watch }
         }
         Ask::Multi { ops } => Request::Multi { ops: ops.iter().map(member).collect() },
+        Ask::SetWatches { since, data, exist, child } => Request::SetWatches {
+            relative_zxid: since.0.cast_signed(),
+            data: data.clone(),
+            exist: exist.clone(),
+            child: child.clone(),
+        },
         Ask::Close => Request::CloseSession,
     }
 }

@@ -24,10 +24,13 @@ pub enum Step {
         /// Picks the server: modulo their number.
         to: u32,
     },
+    /// Leave the session without a word, as a client does that crashes, and open another.
+    Abandon,
 }
 
 /// The znodes workload: persistent, ephemeral and sequential znodes under a few parents, created,
-/// set, deleted, read and watched, alone and in multis; sessions that move and end.
+/// set, deleted, read and watched, alone and in multis; sessions that move, end and are left
+/// behind.
 ///
 /// Under each parent, all clients fight for four names of persistent znodes and two of ephemeral
 /// ones. A multi in four fails: it checks a znode that never exists.
@@ -66,7 +69,8 @@ impl Znodes {
             154..166 => Ask::Exists { path: self.path(), watch: self.chance(60) },
             166..182 => Ask::Children { path: self.parent(), watch: self.chance(50), sync: false },
             182..195 => self.multi(),
-            195..199 => return Step::Move { to: self.draws.any() },
+            195..198 => return Step::Move { to: self.draws.any() },
+            198 => return Step::Abandon,
             _ => Ask::Close,
         };
         Step::Ask { request }
@@ -207,7 +211,7 @@ mod tests {
             }
         }
         assert!(kinds.values().all(|n| *n > 50), "{kinds:?}");
-        assert_eq!(kinds.len(), 10, "{kinds:?}");
+        assert_eq!(kinds.len(), 11, "{kinds:?}");
     }
 
     #[test]

@@ -78,6 +78,21 @@ pub enum Ask {
         /// In order.
         ops: Vec<Ask>,
     },
+    /// `setWatches`, after a reconnect: the watches that were left on other connections of the
+    /// session and not answered there.
+    SetWatches {
+        /// The largest zxid in the session's replies: events of changes after it are still owed.
+        since: Hex,
+        /// Znodes whose data or deletion is watched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        data: Vec<String>,
+        /// Znodes that did not exist, whose creation is watched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exist: Vec<String>,
+        /// Znodes whose children are watched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        child: Vec<String>,
+    },
     /// The session's end.
     Close,
 }
@@ -192,13 +207,14 @@ impl Ask {
             Ask::Exists { .. } => "exists",
             Ask::Children { .. } => "children",
             Ask::Multi { .. } => "multi",
+            Ask::SetWatches { .. } => "set-watches",
             Ask::Close => "close",
         }
     }
 
     /// The names of requests that stand alone.
-    pub(crate) const NAMES: [&str; 8] =
-        ["create", "delete", "set", "get", "exists", "children", "multi", "close"];
+    pub(crate) const NAMES: [&str; 9] =
+        ["create", "delete", "set", "get", "exists", "children", "multi", "set-watches", "close"];
 
     /// The znode, for requests on one.
     #[must_use]
@@ -211,14 +227,15 @@ impl Ask {
             | Ask::Get { path, .. }
             | Ask::Exists { path, .. }
             | Ask::Children { path, .. } => Some(path),
-            Ask::Multi { .. } | Ask::Close => None,
+            Ask::Multi { .. } | Ask::SetWatches { .. } | Ask::Close => None,
         }
     }
 
     /// Can it change anything?
     #[must_use]
     pub fn is_write(&self) -> bool {
-        !matches!(self, Ask::Get { .. } | Ask::Exists { .. } | Ask::Children { .. })
+        let reads = matches!(self, Ask::Get { .. } | Ask::Exists { .. } | Ask::Children { .. });
+        !reads && !matches!(self, Ask::SetWatches { .. })
     }
 
     /// Itself, or the operations of a multi.
@@ -289,6 +306,11 @@ impl fmt::Display for Ask {
             Ask::Multi { ops } => {
                 let ops: Vec<String> = ops.iter().map(Ask::to_string).collect();
                 write!(f, "multi ({})", ops.join("; "))
+            }
+            Ask::SetWatches { data, exist, child, .. } => {
+                let paths: Vec<&str> =
+                    data.iter().chain(exist).chain(child).map(String::as_str).collect();
+                write!(f, "set watches again on {}", paths.join(" "))
             }
             Ask::Close => f.write_str(name),
         }

@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::{Finding, Guarantee, View, registers, views};
+use super::{Finding, Guarantee, Judge, View, registers, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, noun, witness};
@@ -16,7 +16,7 @@ pub(super) const AGREEMENT: Guarantee = Guarantee {
              \"Zab: High-performance broadcast for primary-backup systems\" (2011)",
     more_than_zookeeper: false,
     applies: registers,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

@@ -2,7 +2,7 @@
 
 use history::{History, Operation};
 
-use super::{Finding, Guarantee, View, registers, views};
+use super::{Finding, Guarantee, Judge, View, registers, views};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -16,7 +16,7 @@ pub(super) const DURABILITY: Guarantee = Guarantee {
              update has been applied, it will persist from that time forward\"",
     more_than_zookeeper: false,
     applies: registers,
-    check,
+    check: Judge::History(check),
 };
 
 /// Examined are the acknowledged writes of znodes that were read at the end.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use history::{Hex, History, Operation};
 
-use super::{Finding, Guarantee, always};
+use super::{Finding, Guarantee, Judge, always};
 use crate::budget::Budget;
 use crate::words::{clause, noun, witness};
 
@@ -15,7 +15,7 @@ pub(super) const IDENTITY: Guarantee = Guarantee {
     source: "ZooKeeper Programmer's Guide, \"ZooKeeper Sessions\": \"a globally unique session id\"",
     more_than_zookeeper: false,
     applies: always,
-    check,
+    check: Judge::History(check),
 };
 
 /// Examined are the sessions.

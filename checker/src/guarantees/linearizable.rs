@@ -7,7 +7,7 @@ use history::{Action, History, Operation, Status};
 use spec::Register;
 use spec::versioned::{Op, Ret};
 
-use super::{Finding, Found, Guarantee, registers};
+use super::{Finding, Found, Guarantee, Judge, registers};
 use crate::budget::Budget;
 use crate::engine::{Call, Decision, decide};
 use crate::smallest;
@@ -22,7 +22,7 @@ pub(super) const ALL: Guarantee = Guarantee {
              ZOOKEEPER-1675)",
     more_than_zookeeper: true,
     applies: registers,
-    check: |history, budget| check(history, budget, true),
+    check: Judge::History(|history, budget| check(history, budget, true)),
 };
 
 pub(super) const WRITES: Guarantee = Guarantee {
@@ -34,7 +34,7 @@ pub(super) const WRITES: Guarantee = Guarantee {
              Lev-Ari et al., \"Modular Composition of Coordination Services\" (2016): OSC(U)",
     more_than_zookeeper: false,
     applies: registers,
-    check: |history, budget| check(history, budget, false),
+    check: Judge::History(|history, budget| check(history, budget, false)),
 };
 
 fn check(history: &History, budget: &mut Budget, reads: bool) -> Finding {

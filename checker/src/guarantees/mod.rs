@@ -7,14 +7,17 @@
 
 mod agreement;
 mod durability;
+mod fifo;
 mod identity;
 mod linearizable;
 mod phantom;
 mod real_time;
+mod recovery;
 mod replicas;
 mod session;
 mod state;
 mod sync;
+mod timeliness;
 mod tree;
 mod unique;
 
@@ -22,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use history::{History, Operation, Stat};
+use history::{History, Operation, Settings, Stat};
 
 use crate::budget::{Budget, Limits};
 use crate::verdict::{Check, Outcome, Witness};
@@ -37,7 +40,15 @@ pub(crate) struct Guarantee {
     pub(crate) more_than_zookeeper: bool,
     /// Is there anything in the history that it is about? Otherwise it is left out.
     pub(crate) applies: fn(&History) -> bool,
-    pub(crate) check: fn(&History, &mut Budget) -> Finding,
+    pub(crate) check: Judge,
+}
+
+/// What a check needs to know.
+pub(crate) enum Judge {
+    /// What happened.
+    History(fn(&History, &mut Budget) -> Finding),
+    /// How long things may take, too: left out for a history without its run.
+    Run(fn(&History, &Settings) -> Finding),
 }
 
 /// What a check found.
@@ -53,15 +64,18 @@ pub(crate) enum Found {
     Held,
     Broken(Box<Witness>),
     Undecided(String),
+    /// The run gave no occasion, which makes it no worse: why.
+    NoOccasion(&'static str),
 }
 
 /// In the order of the report.
-const CATALOGUE: [&Guarantee; 22] = [
+const CATALOGUE: [&Guarantee; 28] = [
     &linearizable::ALL,
     &linearizable::WRITES,
     &unique::UNIQUE,
     &session::SESSION,
     &real_time::REAL_TIME,
+    &fifo::FIFO,
     &state::STATE,
     &tree::STATE,
     &agreement::AGREEMENT,
@@ -70,22 +84,33 @@ const CATALOGUE: [&Guarantee; 22] = [
     &tree::PHANTOM,
     &durability::DURABILITY,
     &sync::SYNC,
+    &timeliness::TIMELINESS,
     &tree::MULTI,
     &tree::CAS,
     &tree::SEQUENCE,
     &tree::STAT,
     &tree::EPHEMERALS,
+    &tree::EARLY,
+    &tree::EXPIRY,
     &identity::IDENTITY,
     &tree::ORDER,
     &tree::EVENTS,
+    &tree::AGAIN,
     &replicas::REPLICAS,
+    &recovery::RECOVERY,
 ];
 
-/// Runs every check that applies; `more` says whether the target promises more than Apache ZooKeeper.
-pub(crate) fn check_all(history: &History, more: bool, limits: Limits) -> Vec<Check> {
+/// Runs every check that applies. Without the settings of the run everything binds, as with zoobreak's
+/// own server, and nothing is said of how long things took.
+pub(crate) fn check_all(
+    history: &History,
+    settings: Option<&Settings>,
+    limits: Limits,
+) -> Vec<Check> {
+    let more = settings.is_none_or(|settings| settings.target.promises_more_than_zookeeper());
     let binding = |guarantee: &Guarantee| more || !guarantee.more_than_zookeeper;
     let applying = CATALOGUE.iter().filter(|one| (one.applies)(history));
-    applying.map(|one| run(one, binding(one), history, limits)).collect()
+    applying.filter_map(|one| run(one, binding(one), history, settings, limits)).collect()
 }
 
 /// Of guarantees about registers. The znodes workload has its own of the same ids.
@@ -98,9 +123,19 @@ fn always(_: &History) -> bool {
     true
 }
 
-fn run(guarantee: &Guarantee, binding: bool, history: &History, limits: Limits) -> Check {
+fn run(
+    guarantee: &Guarantee,
+    binding: bool,
+    history: &History,
+    settings: Option<&Settings>,
+    limits: Limits,
+) -> Option<Check> {
     let start = Instant::now();
-    let Finding { examined, found } = (guarantee.check)(history, &mut Budget::new(limits));
+    let Finding { examined, found } = match guarantee.check {
+        Judge::History(judge) => judge(history, &mut Budget::new(limits)),
+        Judge::Run(judge) => judge(history, settings?),
+    };
+    let binding = binding && !matches!(found, Found::NoOccasion(_));
     let (outcome, reason, witness) = match found {
         Found::Held if examined == 0 => {
             (Outcome::Unknown, Some("nothing to examine".to_owned()), None)
@@ -108,8 +143,9 @@ fn run(guarantee: &Guarantee, binding: bool, history: &History, limits: Limits) 
         Found::Held => (Outcome::Valid, None, None),
         Found::Broken(witness) => (Outcome::Invalid, None, Some(*witness)),
         Found::Undecided(reason) => (Outcome::Unknown, Some(reason), None),
+        Found::NoOccasion(why) => (Outcome::Unknown, Some(format!("not examined: {why}")), None),
     };
-    Check {
+    Some(Check {
         id: guarantee.id.to_owned(),
         name: guarantee.name.to_owned(),
         promise: guarantee.promise.to_owned(),
@@ -120,7 +156,7 @@ fn run(guarantee: &Guarantee, binding: bool, history: &History, limits: Limits) 
         examined,
         millis: start.elapsed().as_secs_f64() * 1e3,
         witness,
-    }
+    })
 }
 
 impl Finding {
@@ -128,6 +164,16 @@ impl Finding {
     fn new(examined: usize, witness: Option<Witness>) -> Finding {
         let found = witness.map_or(Found::Held, |witness| Found::Broken(Box::new(witness)));
         Finding { examined: examined as u64, found }
+    }
+
+    /// If it has nothing to examine, then because the run gave no occasion: `why`.
+    fn or_no_occasion(self, why: &'static str) -> Finding {
+        match self {
+            Finding { examined: 0, found: Found::Held } => {
+                Finding { examined: 0, found: Found::NoOccasion(why) }
+            }
+            finding => finding,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use history::{History, Operation, Status};
 
-use super::{Finding, Guarantee, registers};
+use super::{Finding, Guarantee, Judge, registers};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, noun, witness};
@@ -18,7 +18,7 @@ pub(super) const PHANTOM: Guarantee = Guarantee {
              \"updates either succeed or fail\"",
     more_than_zookeeper: false,
     applies: registers,
-    check,
+    check: Judge::History(check),
 };
 
 /// Who invoked a write of a value to a znode; reads of the value so far showed it at `mzxid`.

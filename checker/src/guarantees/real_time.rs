@@ -2,7 +2,7 @@
 
 use history::{History, Operation};
 
-use super::{Finding, Guarantee, always, write_zxids};
+use super::{Finding, Guarantee, Judge, always, write_zxids};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -16,7 +16,7 @@ pub(super) const REAL_TIME: Guarantee = Guarantee {
              updates are linearizable",
     more_than_zookeeper: false,
     applies: always,
-    check,
+    check: Judge::History(check),
 };
 
 /// Sweeps the writes from the largest zxid down, remembering which was answered first: it must not

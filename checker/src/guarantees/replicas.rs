@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::{At, DigestEvent, History};
 
-use super::{Finding, Guarantee};
+use super::{Finding, Guarantee, Judge};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::seconds;
@@ -17,7 +17,7 @@ pub(super) const REPLICAS: Guarantee = Guarantee {
              `zookeeper.digest.enabled` and the command `hash` (ZOOKEEPER-3114)",
     more_than_zookeeper: true,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 fn applies(history: &History) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use history::{Hex, History, Operation};
 
-use super::{Finding, Guarantee, always};
+use super::{Finding, Guarantee, Judge, always};
 use crate::budget::Budget;
 use crate::words::{clause, duration, noun, witness};
 
@@ -16,7 +16,7 @@ pub(super) const SESSION: Guarantee = Guarantee {
              \"a client will never see an older view of the system\"",
     more_than_zookeeper: false,
     applies: always,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

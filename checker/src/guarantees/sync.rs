@@ -2,7 +2,7 @@
 
 use history::{Action, History, Operation};
 
-use super::{Finding, Guarantee, registers, write_zxids};
+use super::{Finding, Guarantee, Judge, registers, write_zxids};
 use crate::budget::Budget;
 use crate::verdict::Witness;
 use crate::words::{clause, duration, noun, witness};
@@ -16,7 +16,7 @@ pub(super) const SYNC: Guarantee = Guarantee {
              ZooKeeper, so there it is reported only",
     more_than_zookeeper: true,
     applies: registers,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::{Finding, Guarantee, always, write_zxids};
+use super::{Finding, Guarantee, Judge, always, write_zxids};
 use crate::budget::Budget;
 use crate::words::{clause, noun, witness};
 
@@ -13,7 +13,7 @@ pub(super) const UNIQUE: Guarantee = Guarantee {
     source: "ZooKeeper Programmer's Guide, \"Time in ZooKeeper\": each change has a unique zxid",
     more_than_zookeeper: false,
     applies: always,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

@@ -31,6 +31,7 @@ pub(crate) fn run(shape: &Shape) -> Story {
         cluster.story.leader("n2", 1 + fault);
     }
     cluster.story.phase(Phase::Heal);
+    cluster.story.settled();
     cluster.story.phase(Phase::FinalReads);
     cluster.final_reads(shape);
     cluster.story.phase(Phase::End);
@@ -50,6 +51,8 @@ struct Cluster {
 #[derive(Clone, Default)]
 struct Client {
     written: i64,
+    /// The last value that it wrote with effect.
+    effected: i64,
     /// Largest zxid shown to its session.
     seen: u64,
     known: Vec<i32>,
@@ -77,7 +80,8 @@ enum Step {
     Invoke,
     Effect,
     Complete,
-    /// A write takes effect after its client gave up: (key, value, expected version or -1).
+    /// A write takes effect after its client gave up, unless the client has written since: (key,
+    /// value, expected version or -1).
     Late(usize, i64, i32),
 }
 
@@ -113,6 +117,7 @@ impl Cluster {
                     self.complete(client);
                     self.after(client, Step::Invoke);
                 }
+                Step::Late(_, value, _) if self.clients[client as usize].effected > value => {}
                 Step::Late(key, value, expected) => {
                     self.set(key, value, expected);
                 }
@@ -158,6 +163,7 @@ impl Cluster {
             }
         } else if writes {
             asked.answer = Some(self.set(asked.key, asked.value, expected));
+            self.clients[client as usize].effected = asked.value;
         } else {
             asked.answer = Some(self.get(client, asked.key, asked.f == f::LOCAL_READ));
         }

@@ -153,10 +153,15 @@ fn a_server_that_did_not_answer_at_the_end_is_not_sound() {
 
 #[test]
 fn a_server_that_crashed_is_not_sound() {
-    let verdict = changed(|_, history| {
-        let node = Some("n2".into());
-        history.exits.push(At { index: 9, time: 9, node, what: "exit status: 101".into() });
-    });
+    let crashed = |target| {
+        changed(|manifest, history| {
+            manifest.settings.target = target;
+            let node = Some("n2".into());
+            history.exits.push(At { index: 9, time: 9, node, what: "exit status: 101".into() });
+        })
+    };
+    assert!(crashed(Target::Zoobreak).sentence.ends_with("This breaks C23 (recovery)."));
+    let verdict = crashed(Target::Zookeeper);
     let fact = unmet(&verdict, "servers that never ended on their own");
     assert_eq!((fact.count, fact.needed, fact.note.as_str()), (2, 3, "n2: exit status: 101"));
 }
@@ -197,7 +202,7 @@ fn what_apache_zookeeper_does_not_promise_is_reported_only() {
     let sync = sync(&verdict).expect("there");
     assert!(!sync.binding && sync.outcome == checker::Outcome::Invalid);
     let others = verdict.checks.iter().filter(|c| c.binding && c.id != "C2");
-    assert!(others.clone().count() == 8 && others.clone().all(|c| c.witness.is_none()));
+    assert!(others.clone().count() == 10 && others.clone().all(|c| c.witness.is_none()));
 }
 
 #[test]

@@ -172,6 +172,41 @@ impl Story {
         self.event(Process::probe(), Kind::Info, f::ROLE, role).node = Some(node.into());
     }
 
+    pub(crate) fn role(&mut self, node: &str, role: &str) {
+        let role = RoleEvent { role: role.into(), epoch: None };
+        self.event(Process::probe(), Kind::Info, f::ROLE, role).node = Some(node.into());
+    }
+
+    /// All is healed, and the three servers serve.
+    pub(crate) fn settled(&mut self) {
+        self.phase(Phase::Settle);
+        self.leader("n1", 1);
+        ["n2", "n3"].into_iter().for_each(|node| self.role(node, "follower"));
+    }
+
+    pub(crate) fn exit(&mut self, node: &str, status: &str) {
+        self.event(Process::run(), Kind::Info, f::EXIT, status).node = Some(node.into());
+    }
+
+    /// A client goes on with its session, or with another one, on another connection.
+    pub(crate) fn connect(&mut self, client: u64, from: Option<u64>, to: u64) {
+        let node = format!("n{client}");
+        self.event(Process::Client(client), Kind::Invoke, f::CONNECT, &node).session =
+            from.map(Hex);
+        let event = self.event(Process::Client(client), Kind::Ok, f::CONNECT, &node);
+        (event.node, event.session) = (Some(node), Some(Hex(to)));
+    }
+
+    /// A client is told that its session has expired.
+    pub(crate) fn expired(&mut self, client: u64, session: u64) {
+        let node = format!("n{client}");
+        self.event(Process::Client(client), Kind::Invoke, f::CONNECT, &node).session =
+            Some(Hex(session));
+        let event = self.event(Process::Client(client), Kind::Fail, f::CONNECT, &node);
+        (event.node, event.session) = (Some(node), Some(Hex(session)));
+        event.error = Some("session expired".into());
+    }
+
     pub(crate) fn fault(
         &mut self,
         fault: u32,

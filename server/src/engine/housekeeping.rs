@@ -5,6 +5,7 @@ use tracing::info;
 
 use super::Engine;
 use super::requests::wall_clock_ms;
+use crate::Mutant;
 use crate::links::Frame;
 
 impl Engine {
@@ -21,6 +22,7 @@ impl Engine {
                 self.expire(touched);
                 self.reap();
             }
+            Some(_) if self.mutant == Some(Mutant::UnreportedTouches) => {}
             Some(leader) if !touched.is_empty() => {
                 self.send(leader, Frame::Touched(touched.into_iter().collect()));
             }

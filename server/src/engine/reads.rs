@@ -7,6 +7,7 @@ use wire::{
 
 use super::Engine;
 use super::requests::reply_frame;
+use crate::Mutant;
 use crate::auth;
 use crate::clients::ConnId;
 use crate::membership;
@@ -192,6 +193,8 @@ impl Engine {
         exist: &[String],
         child: &[String],
     ) {
+        let blindly = self.mutant == Some(Mutant::WatchesSetBlindly);
+        let relative_zxid = if blindly { i64::MAX } else { relative_zxid };
         let missed = self.watches.set_watches(conn, &self.tree, relative_zxid, data, exist, child);
         let Some(client) = self.clients.get(&conn) else { return };
         for fired in missed {

@@ -13,6 +13,7 @@ use zab::{ServerId, Zxid};
 use super::sessions::Guest;
 use super::writes::write_op;
 use super::{Engine, refuse};
+use crate::Mutant;
 use crate::auth;
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
 use crate::links::Frame;
@@ -221,7 +222,9 @@ impl Engine {
 
     fn may_write(&self, from: ServerId, txn: &tree::Txn) -> bool {
         match txn {
-            tree::Txn::Write { session, .. } => self.sessions.may_write(*session, from),
+            tree::Txn::Write { session, .. } => {
+                self.mutant == Some(Mutant::FormerOwners) || self.sessions.may_write(*session, from)
+            }
             tree::Txn::CreateSession { .. }
             | tree::Txn::CloseSession { .. }
             | tree::Txn::Reap { .. } => true,

@@ -3,7 +3,7 @@
 use history::znode::{Told, ZnodeStat};
 use history::{History, Operation};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Sight, World};
 use crate::budget::Budget;
@@ -19,7 +19,7 @@ pub(in super::super) const AGREEMENT: Guarantee = Guarantee {
              \"Zab: High-performance broadcast for primary-backup systems\" (2011)",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use history::History;
 use history::znode::{Ask, Told, ZnodeStat};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Sight, World};
 use crate::budget::Budget;
@@ -21,7 +21,7 @@ pub(in super::super) const CAS: Guarantee = Guarantee {
              \"if the version it supplies doesn't match … the update will fail\"",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

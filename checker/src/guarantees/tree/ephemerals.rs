@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use history::znode::Ask;
 use history::{Hex, History, Operation};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Deed, Sight, World, deletes};
 use crate::budget::Budget;
@@ -20,7 +20,7 @@ pub(in super::super) const EPHEMERALS: Guarantee = Guarantee {
     source: "ZooKeeper Programmer's Guide, \"Ephemeral Nodes\" and \"ZooKeeper Sessions\"",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 /// Examined are the ephemeral znodes whose creation was acknowledged.
@@ -35,16 +35,16 @@ fn check(history: &History, _: &mut Budget) -> Finding {
 }
 
 /// An ephemeral znode that nobody deleted, as far as is known.
-struct Life<'w, 'a> {
-    path: &'w str,
-    session: Hex,
+pub(super) struct Life<'w, 'a> {
+    pub(super) path: &'w str,
+    pub(super) session: Hex,
     /// The last reply that shows it.
-    last: Option<&'w Sight<'a>>,
+    pub(super) last: Option<&'w Sight<'a>>,
     /// The first reply that does not any more.
-    gone: Option<&'w Sight<'a>>,
+    pub(super) gone: Option<&'w Sight<'a>>,
 }
 
-fn lives<'w, 'a>(world: &'w World<'a>) -> Vec<Life<'w, 'a>> {
+pub(super) fn lives<'w, 'a>(world: &'w World<'a>) -> Vec<Life<'w, 'a>> {
     let mut lives = Vec::new();
     for (path, done) in &world.done {
         for (at, birth) in done.iter().enumerate() {

@@ -3,7 +3,7 @@
 use history::znode::{Ask, Told};
 use history::{History, Operation, Status};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Sight, World};
 use crate::budget::Budget;
@@ -19,7 +19,7 @@ pub(in super::super) const MULTI: Guarantee = Guarantee {
              ZOOKEEPER-965",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 /// ZooKeeper's `RuntimeInconsistency`: another operation failed before this one was tried.

@@ -2,7 +2,7 @@
 
 use history::{History, Status};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Sight, World};
 use crate::budget::Budget;
@@ -18,7 +18,7 @@ pub(in super::super) const PHANTOM: Guarantee = Guarantee {
              \"updates either succeed or fail\"",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

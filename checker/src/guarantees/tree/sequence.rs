@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use history::znode::{Ask, Told};
 use history::{History, Operation, Status};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use crate::budget::Budget;
 use crate::verdict::Witness;
@@ -20,7 +20,7 @@ pub(in super::super) const SEQUENCE: Guarantee = Guarantee {
              maintained by the parent, monotonically increasing",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 /// A child that was acknowledged.

@@ -3,7 +3,7 @@
 use history::History;
 use history::znode::{Ask, ZnodeStat};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Sight, World};
 use crate::budget::Budget;
@@ -18,7 +18,7 @@ pub(in super::super) const STAT: Guarantee = Guarantee {
     source: "ZooKeeper Programmer's Guide, \"ZooKeeper Stat Structure\" and \"Ephemeral Nodes\"",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

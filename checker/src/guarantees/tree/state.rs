@@ -2,7 +2,7 @@
 
 use history::History;
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Deed, Done, Sight, World, creates, deletes, writes};
 use crate::budget::Budget;
@@ -18,7 +18,7 @@ pub(in super::super) const STATE: Guarantee = Guarantee {
              reliability; \"Time in ZooKeeper\": zxid order is the order of changes",
     more_than_zookeeper: false,
     applies,
-    check,
+    check: Judge::History(check),
 };
 
 fn check(history: &History, _: &mut Budget) -> Finding {

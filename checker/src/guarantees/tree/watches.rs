@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use history::znode::{Ask, Change, WatchEvent};
 use history::{Action, At, History, Operation};
 
-use super::super::{Finding, Guarantee};
+use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Deed, World, creates, deletes};
 use crate::verdict::Witness;
@@ -20,7 +20,7 @@ pub(in super::super) const ORDER: Guarantee = Guarantee {
              will see a watch event … before seeing the new data\"",
     more_than_zookeeper: false,
     applies,
-    check: |history, _| judge(history).0,
+    check: Judge::History(|history, _| judge(history).order),
 };
 
 pub(in super::super) const EVENTS: Guarantee = Guarantee {
@@ -32,7 +32,21 @@ pub(in super::super) const EVENTS: Guarantee = Guarantee {
              Watches\"",
     more_than_zookeeper: false,
     applies,
-    check: |history, _| judge(history).1,
+    check: Judge::History(|history, _| judge(history).events),
+};
+
+pub(in super::super) const AGAIN: Guarantee = Guarantee {
+    id: "C21",
+    name: "watches last",
+    promise: "A watch that is set again on a new connection tells of what changed meanwhile, before the \
+              client sees a state after it.",
+    source: "ZooKeeper Programmer's Guide, \"ZooKeeper Watches\": \"when a client reconnects, any \
+             previously registered watches will be reregistered and triggered if needed\"",
+    more_than_zookeeper: false,
+    applies,
+    check: Judge::History(|history, _| {
+        judge(history).again.or_no_occasion("no client with an open watch changed its connection")
+    }),
 };
 
 /// What is watched: a znode itself, or its children.
@@ -42,47 +56,62 @@ struct Watched {
     children: bool,
 }
 
-/// A watch on a connection.
+/// A watch, on this connection or on an older one.
 struct Armed<'a> {
     by: &'a Operation,
     zxid: u64,
     /// The first acknowledged change that it must tell of.
     due: Option<u64>,
+    /// Does the server that the client is connected to have it?
+    set: bool,
+    /// Was it set again after a reconnect?
+    again: Option<Again>,
 }
 
-/// One connection's watches, as a client knows them.
+/// How a watch was set again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// For whatever happens to the znode.
+    Any,
+    /// For the creation of a znode that did not exist: of one that was created and deleted
+    /// meanwhile there is nothing to tell.
+    Creation,
+}
+
+/// The watches that a client knows of.
 type Watches<'a> = BTreeMap<Watched, Armed<'a>>;
 
 /// What a client goes through, in order.
 enum Step<'a> {
     Connects,
+    SetsAgain(&'a Ask),
     Reply(&'a Operation),
     Event(&'a At<WatchEvent>),
 }
 
-fn judge(history: &History) -> (Finding, Finding) {
+/// C19's, C20's and C21's.
+struct Findings {
+    order: Finding,
+    events: Finding,
+    again: Finding,
+}
+
+fn judge(history: &History) -> Findings {
     let world = World::of(history);
     let changes = changes(&world);
-    let mut clients: BTreeMap<u64, BTreeMap<u64, Step<'_>>> = BTreeMap::new();
-    for op in &history.operations {
-        let steps = clients.entry(op.process).or_default();
-        match (&op.action, op.complete) {
-            (Action::Connect { .. }, _) => drop(steps.insert(op.invoke, Step::Connects)),
-            (_, Some(complete)) => drop(steps.insert(complete, Step::Reply(op))),
-            _ => {}
-        }
-    }
-    for event in &history.watches {
-        clients.entry(event.what.client).or_default().insert(event.index, Step::Event(event));
-    }
-    let (mut set, mut late, mut told, mut untrue) = (0, None, 0, None);
-    for steps in clients.values() {
+    let (mut set, mut late) = (0, None);
+    let (mut told, mut untrue) = (0, None);
+    let (mut set_again, mut forgotten) = (0, None);
+    for steps in clients(history).values() {
         let mut watches = Watches::new();
         for step in steps.values() {
             match step {
-                Step::Connects => watches.clear(),
+                Step::Connects => watches.values_mut().for_each(|armed| armed.set = false),
+                Step::SetsAgain(ask) => set_again += arm_again(&mut watches, ask),
                 Step::Reply(op) => {
-                    late = late.or_else(|| overtaken(&watches, op));
+                    excuse(&mut watches, &changes, &world, op);
+                    late = late.or_else(|| overtaken(&watches, op, false));
+                    forgotten = forgotten.or_else(|| overtaken(&watches, op, true));
                     set += usize::from(arm(&mut watches, &changes, op));
                 }
                 Step::Event(event) => {
@@ -92,7 +121,67 @@ fn judge(history: &History) -> (Finding, Finding) {
             }
         }
     }
-    (Finding::new(set, late), Finding::new(told, untrue))
+    Findings {
+        order: Finding::new(set, late),
+        events: Finding::new(told, untrue),
+        again: Finding::new(set_again, forgotten),
+    }
+}
+
+/// Each client's steps, by the index of their event.
+fn clients(history: &History) -> BTreeMap<u64, BTreeMap<u64, Step<'_>>> {
+    let mut clients: BTreeMap<u64, BTreeMap<u64, Step<'_>>> = BTreeMap::new();
+    for op in &history.operations {
+        let steps = clients.entry(op.process).or_default();
+        if let Action::Connect { .. } = op.action {
+            steps.insert(op.invoke, Step::Connects);
+            continue;
+        }
+        if let Some(ask @ Ask::SetWatches { .. }) = op.action.ask() {
+            steps.insert(op.invoke, Step::SetsAgain(ask));
+        }
+        steps.extend(op.complete.map(|complete| (complete, Step::Reply(op))));
+    }
+    for event in &history.watches {
+        clients.entry(event.what.client).or_default().insert(event.index, Step::Event(event));
+    }
+    clients
+}
+
+/// The server has the watches again that are named; how many. Of others the client knows no more.
+fn arm_again(watches: &mut Watches<'_>, ask: &Ask) -> usize {
+    let Ask::SetWatches { data, exist, child, .. } = ask else { return 0 };
+    let named =
+        [(data, false, Again::Any), (exist, false, Again::Creation), (child, true, Again::Any)];
+    for (paths, children, how) in named {
+        for path in paths {
+            let watched = Watched { path: path.clone(), children };
+            if let Some(armed) = watches.get_mut(&watched) {
+                (armed.set, armed.again) = (true, Some(how));
+            }
+        }
+    }
+    watches.retain(|_, armed| armed.set);
+    watches.len()
+}
+
+/// A znode that came and went while nobody watched is not told of: at the reply to `setWatches`, such
+/// a watch waits for what comes later.
+fn excuse(watches: &mut Watches<'_>, changes: &Changes, world: &World<'_>, op: &Operation) {
+    let (Some(Ask::SetWatches { .. }), Some(zxid)) = (op.action.ask(), op.zxid) else { return };
+    for (watched, armed) in watches.iter_mut() {
+        let waits = armed.again == Some(Again::Creation);
+        if waits && armed.due.is_some_and(|due| may_be_gone(world, &watched.path, due, zxid.0)) {
+            armed.due = first_after(changes, watched, zxid.0);
+        }
+    }
+}
+
+/// May a znode that was created at `from` have been deleted by `to`?
+fn may_be_gone(world: &World<'_>, path: &str, from: u64, to: u64) -> bool {
+    let mut done = world.done.get(path).into_iter().flatten();
+    done.any(|done| done.deed == Deed::Deleted && (from..=to).contains(&done.zxid))
+        || may_have_been_done(world, path, Change::Deleted)
 }
 
 /// The zxids of acknowledged changes that each watch waits for, in order.
@@ -133,16 +222,23 @@ fn arm<'a>(watches: &mut Watches<'a>, changes: &Changes, op: &'a Operation) -> b
     };
     let watched = Watched { path: watched.0.clone(), children: watched.1 };
     let due = first_after(changes, &watched, zxid.0);
-    watches.entry(watched).or_insert(Armed { by: op, zxid: zxid.0, due });
+    let armed = Armed { by: op, zxid: zxid.0, due, set: true, again: None };
+    let known = watches.entry(watched).or_insert(armed);
+    if !known.set {
+        *known = Armed { by: op, zxid: zxid.0, due, set: true, again: None };
+    }
     true
 }
 
-fn overtaken(watches: &Watches<'_>, op: &Operation) -> Option<Witness> {
+/// Does the reply show a state after a change that a watch has not told of? `again`: one that was
+/// set again, or one that was not.
+fn overtaken(watches: &Watches<'_>, op: &Operation, again: bool) -> Option<Witness> {
     let zxid = op.zxid.filter(|_| op.answered().is_some())?.0;
-    let (watched, armed) =
-        watches.iter().find(|(_, armed)| armed.due.is_some_and(|due| due <= zxid))?;
+    let mut open = watches.iter().filter(|(_, armed)| armed.set && armed.again.is_some() == again);
+    let (watched, armed) = open.find(|(_, armed)| armed.due.is_some_and(|due| due <= zxid))?;
+    let how = if again { ", and that was set again after a reconnect" } else { "" };
     let sentence = format!(
-        "{} in a reply with zxid {zxid:#x}, before the event of the watch on {} that {} had left: \
+        "{} in a reply with zxid {zxid:#x}, before the event of the watch on {} that {} had left{how}: \
          it changed at zxid {:#x}",
         clause(op),
         watched.path,
@@ -165,29 +261,34 @@ fn unfounded(
         seconds(event.time),
         word(*change)
     );
-    let Some(armed) = watches.remove(&watched) else {
+    let Some(armed) = watches.remove(&watched).filter(|armed| armed.set) else {
         return Some(without_operations(format!("{told}, without a watch on it"), event));
     };
     let known = match change {
         Change::Children => first_after(changes, &watched, armed.zxid).is_some(),
-        change => was_done(world, path, *change, armed.zxid),
+        change => was_done(world, path, *change, &armed),
     };
-    let possible = known || may_have_been_done(world, path, *change);
+    let created = armed.again.is_some() && *change == Change::Changed;
+    let possible = known
+        || may_have_been_done(world, path, *change)
+        || created && world.maybe_ever(path, creates);
     let sentence =
         || format!("{told}, though nobody did that after {} had left the watch", noun(armed.by));
     (!possible).then(|| witness(sentence(), &[armed.by]))
 }
 
-/// By an acknowledged change after `zxid`.
-fn was_done(world: &World<'_>, path: &str, change: Change, zxid: u64) -> bool {
-    let fits = |deed: Deed| match change {
-        Change::Created => matches!(deed, Deed::Created(_)),
-        Change::Deleted => deed == Deed::Deleted,
-        Change::Changed => deed == Deed::Set,
-        Change::Children => false,
+/// By an acknowledged change after the watch was set. To one that was set again, a znode that was
+/// deleted and created is one that was set.
+fn was_done(world: &World<'_>, path: &str, change: Change, armed: &Armed<'_>) -> bool {
+    let fits = |deed: Deed| match (change, deed) {
+        (Change::Created, Deed::Created(_))
+        | (Change::Deleted, Deed::Deleted)
+        | (Change::Changed, Deed::Set) => true,
+        (Change::Changed, Deed::Created(_)) => armed.again.is_some(),
+        _ => false,
     };
     let done = world.done.get(path).into_iter().flatten();
-    done.into_iter().any(|done| done.zxid > zxid && fits(done.deed))
+    done.into_iter().any(|done| done.zxid > armed.zxid && fits(done.deed))
 }
 
 /// By a request of unknown outcome, or by the end of a session.
