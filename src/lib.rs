@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod cli;
 pub mod plan;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 

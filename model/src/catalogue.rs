@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zab::Mutant;
 
-use crate::counterexample::{Counterexample, Replay, replay};
+use crate::counterexample::{Chapter, Counterexample, Replay, replay};
 use crate::paxos::{self, Paxos};
 use crate::protocol::{self, Protocol};
-use crate::search::{Budget, Outcome, Progress, explore, search};
+use crate::search::{Budget, Outcome, Progress, Story, explore, narrow, search};
 use crate::sessions::{self, Sessions};
-use crate::zab::{Prepared, Zab};
+use crate::zab::{Base, Part, Prepared, Zab, rehearse as zab_rehearse};
 
 /// How much may happen in a model. Each counts events; what a model does not know, it ignores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -161,7 +161,10 @@ impl Named {
     #[must_use]
     pub fn mutants(&self) -> Vec<&'static str> {
         match self.kind {
-            Kind::Zab(_) => vec!["X1", "X8", "X9", "X11", "X17"],
+            Kind::Zab(prepared) => {
+                let all = ["X1", "X3", "X5", "X6", "X8", "X9", "X11", "X17"];
+                all.into_iter().filter(|name| *name != "X9" || prepared.elects_afresh()).collect()
+            }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Sessions => sessions::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Paxos => paxos::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
@@ -179,12 +182,28 @@ impl Named {
         budget: Budget,
         report: &mut dyn FnMut(&Progress),
     ) -> Result<Outcome, String> {
-        Ok(match self.build(bounds, mutant)? {
-            Built::Zab(model) => search(model, budget, report),
-            Built::Protocol(model) => search(model, budget, report),
-            Built::Sessions(model) => search(model, budget, report),
-            Built::Paxos(model) => search(model, budget, report),
-        })
+        self.check_for(None, bounds, mutant, budget, report)
+    }
+
+    /// As [`Named::check`], but looks for a state that breaks `invariant`, if one is named, and passes by
+    /// those that break others.
+    ///
+    /// # Errors
+    /// As [`Named::check`], and when the invariant is unknown.
+    pub fn check_for(
+        &self,
+        invariant: Option<&str>,
+        bounds: Bounds,
+        mutant: Option<&str>,
+        budget: Budget,
+        report: &mut dyn FnMut(&Progress),
+    ) -> Result<Outcome, String> {
+        match self.build(bounds, mutant)? {
+            Built::Zab(model) => narrowed(model, invariant, budget, report),
+            Built::Protocol(model) => narrowed(model, invariant, budget, report),
+            Built::Sessions(model) => narrowed(model, invariant, budget, report),
+            Built::Paxos(model) => narrowed(model, invariant, budget, report),
+        }
     }
 
     /// Serves stateright's explorer of the model on `address`, for a browser.
@@ -243,11 +262,34 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
     }
 }
 
+/// What it takes that real servers go the way of a stored counterexample. All have `base` at first.
+///
+/// # Errors
+/// In words, when it is not one of the server's core, or has steps that processes cannot be made to take.
+pub fn rehearse(stored: &Counterexample, base: &Base) -> Result<Vec<Part>, String> {
+    let model = find(&stored.model).ok_or_else(|| format!("no model {}", stored.model))?;
+    let Chapter { actions, story, .. } = &stored.chapter;
+    match model.build(stored.bounds, stored.mutant.as_deref())? {
+        Built::Zab(model) => zab_rehearse(&model, actions, story, base),
+        _ => Err(format!("{} is no model of the server's own core", stored.model)),
+    }
+}
+
 enum Built {
     Zab(Zab),
     Protocol(Protocol),
     Sessions(Sessions),
     Paxos(Paxos),
+}
+
+fn narrowed<M: Story>(
+    model: M,
+    invariant: Option<&str>,
+    budget: Budget,
+    report: &mut dyn FnMut(&Progress),
+) -> Result<Outcome, String> {
+    invariant.map_or(Ok(()), |invariant| narrow(&model, invariant))?;
+    Ok(search(model, budget, report))
 }
 
 fn planted(name: &str) -> Option<Mutant> {

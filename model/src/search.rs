@@ -3,15 +3,15 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stateright::{
-    Checker, CheckerBuilder, Expectation, HasDiscoveries, Model, Path, UniformChooser,
+    Checker, CheckerBuilder, Expectation, HasDiscoveries, Model, Path, Property, UniformChooser,
 };
 
 use crate::counterexample::{Chapter, tell};
@@ -47,6 +47,8 @@ pub struct Watch {
     found: AtomicBool,
     /// Somebody looks around: neither matters.
     explored: AtomicBool,
+    /// The only invariant that is looked at, where it is not all of them.
+    only: OnceLock<String>,
     names: &'static [&'static str],
     counts: Vec<AtomicU64>,
 }
@@ -72,6 +74,12 @@ impl Watch {
     pub fn judge(&self, holds: bool) -> bool {
         let later = || self.found.swap(true, Ordering::Relaxed);
         holds || later() && !self.explored.load(Ordering::Relaxed)
+    }
+
+    /// Those of `all` that are looked at.
+    pub(crate) fn wanted<M: Model>(&self, mut all: Vec<Property<M>>) -> Vec<Property<M>> {
+        all.retain(|property| self.only.get().is_none_or(|only| only == property.name));
+        all
     }
 
     /// An action of this name was carried out.
@@ -172,6 +180,20 @@ pub fn search<M: Story>(model: M, budget: Budget, report: &mut dyn FnMut(&Progre
         None => run(builder.spawn_bfs(), budget, report),
         Some(seed) => run(walk(builder, seed, budget), budget, report),
     }
+}
+
+/// Lets a search of `model` look at one invariant alone: the shortest way to break another may end before
+/// this one is broken.
+///
+/// # Errors
+/// In words, when it has none of this name.
+pub(crate) fn narrow<M: Story>(model: &M, invariant: &str) -> Result<(), String> {
+    let known = invariants(model);
+    if !known.contains(&invariant) {
+        return Err(format!("no invariant {invariant}; there are {}", known.join(", ")));
+    }
+    model.watch().only.get_or_init(|| invariant.to_owned());
+    Ok(())
 }
 
 /// Walks end by themselves when the budget is spent: there is always another one.

@@ -16,6 +16,7 @@ mod config;
 mod desk;
 mod engine;
 mod files;
+mod gate;
 mod inspect;
 mod links;
 mod membership;

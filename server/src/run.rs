@@ -14,6 +14,7 @@ use crate::clients::{Front, Registry, accept_clients};
 use crate::desk::{Desk, serve_admin, serve_metrics};
 use crate::engine::{Engine, Events, Parts};
 use crate::files::room_for_clients;
+use crate::gate;
 use crate::links::{accept_channels, accept_votes};
 use crate::pid_file::PidFile;
 use crate::proposal::{State, Txn};
@@ -93,6 +94,12 @@ pub enum ServerError {
         /// Why.
         error: postcard::Error,
     },
+    /// Nobody says what is to happen.
+    #[error(
+        "gate=true: nothing happens but what standard input orders, and that has ended; without this \
+         line the server is an ordinary one"
+    )]
+    Gate,
     /// A port cannot be listened on.
     #[error("{address}: {error}; is another server running with this port?")]
     Listen {
@@ -157,6 +164,10 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let (links, link_events) = unbounded_channel();
     let (clients, client_events) = unbounded_channel();
     let (storage, storage_events) = unbounded_channel();
+    let (orders, order_events) = unbounded_channel();
+    if config.gate {
+        gate::listen(orders)?;
+    }
     store.keep_snapshots(config.snapshots_kept);
     let grouping =
         Grouping { max: config.max_batch, delay: Duration::from_millis(config.flush_delay_ms) };
@@ -205,6 +216,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
         clients: client_events,
         storage: storage_events,
         stop: stop_events,
+        orders: order_events,
     };
     engine.run(events).await?;
     last_replies(&registry).await;

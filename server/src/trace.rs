@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 use zab::{Config, Digest, Durable, Mapping, Record, ServerId, Transaction};
 
-use crate::proposal::{Input, Output, State, Txn};
+use crate::proposal::{Input, Message, Output, State, Txn};
 
 /// In `dataDir`.
 const NAME: &str = "trace.jsonl";
@@ -84,6 +84,11 @@ impl Step {
 type Contents = Mapping<fn(&Txn) -> Digest, fn(&State) -> u64>;
 
 const MAPPING: Contents = Mapping { txn: digest, state: |state| state.0.lineage() };
+
+/// As it is in a record.
+pub(crate) fn without_contents(message: &Message) -> zab::Message<Digest, u64> {
+    message.map(&MAPPING)
+}
 
 fn mapped(out: &[Output]) -> Vec<zab::Output<Digest, u64>> {
     out.iter().map(|output| output.map(&MAPPING)).collect()

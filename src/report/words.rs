@@ -149,7 +149,10 @@ pub(super) fn check_command(run: &Path) -> String {
 pub(super) fn run_command(manifest: &Manifest) -> String {
     let mut words = vec!["zoobreak".to_owned()];
     words.extend(manifest.argv.iter().skip(1).map(|word| shell(word)));
-    if !manifest.argv.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
+    let is_seeded = manifest.argv.get(1).is_none_or(|command| command != "model");
+    if is_seeded
+        && !manifest.argv.iter().any(|word| word == "--seed" || word.starts_with("--seed="))
+    {
         words.push(format!("--seed {}", manifest.settings.seed));
     }
     words.join(" ")

@@ -123,7 +123,7 @@ fn zoo_cfg(settings: &Settings, data: &Path, lab: &Lab, node: NodeId) -> String 
 const OUR_KEYS: &str = "4lw.commands.whitelist=hash\ntrace=true\n";
 
 /// Records what servers of ours have noted that stopped because a quorum had another state.
-pub(super) fn notes(settings: &Settings, run: &RunDir, recorder: &Recorder) {
+pub(crate) fn notes(settings: &Settings, run: &RunDir, recorder: &Recorder) {
     for node in NodeId::first(settings.nodes as u8) {
         let root = run.node(usize::from(node.0)).join("data/zoobreak");
         // An unreadable note is told by the server itself, which does not start with it.

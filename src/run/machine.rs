@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 
 use super::ensemble::zookeeper_version;
 
-pub(super) fn describe(
+pub(crate) fn describe(
     partitions_by: String,
     disks_by: Option<String>,
     lacks: BTreeMap<String, String>,
@@ -32,6 +32,6 @@ pub(super) fn describe(
 }
 
 /// `2026-11-20T21:16:58Z`.
-pub(super) fn utc_now() -> String {
+pub(crate) fn utc_now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

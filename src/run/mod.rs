@@ -4,7 +4,7 @@
 mod breaker;
 mod conduct;
 pub(crate) mod ensemble;
-mod machine;
+pub(crate) mod machine;
 mod scenes;
 mod words;
 

@@ -194,7 +194,7 @@ impl Model for Paxos {
     }
 
     fn properties(&self) -> Vec<Property<Paxos>> {
-        vec![
+        self.watch.wanted(vec![
             Property::always("Agreement", |model: &Paxos, state| {
                 model.watch.judge(agreement(state).is_none())
             }),
@@ -204,7 +204,7 @@ impl Model for Paxos {
             Property::always("Linearizability", |model: &Paxos, state: &Decree| {
                 model.watch.judge(state.tester.is_consistent())
             }),
-        ]
+        ])
     }
 }
 

@@ -80,7 +80,7 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Protocol>> {
-        PROPERTIES.iter().map(|make| make()).collect()
+        self.watch.wanted(PROPERTIES.iter().map(|make| make()).collect())
     }
 }
 

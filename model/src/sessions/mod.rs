@@ -164,7 +164,7 @@ impl Model for Sessions {
     }
 
     fn properties(&self) -> Vec<Property<Sessions>> {
-        vec![
+        self.watch.wanted(vec![
             Property::always("LiveSessionKept", |model: &Sessions, session: &Session| {
                 model.watch.judge(!session.robbed)
             }),
@@ -174,7 +174,7 @@ impl Model for Sessions {
             Property::always("NothingAfterClose", |model: &Sessions, session: &Session| {
                 model.watch.judge(session.close_is_last())
             }),
-        ]
+        ])
     }
 }
 

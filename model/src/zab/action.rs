@@ -191,8 +191,7 @@ fn carry_out(setup: &Setup, world: &mut World, action: Action) -> bool {
         Action::Start(id) => world.start(id, setup),
         Action::Cut(id) => {
             world.used.cuts += 1;
-            let link = world.links.get_mut(&id);
-            link.into_iter().for_each(|link| link.cut = true);
+            world.cut(id);
         }
         Action::Timeout(id) => {
             world.used.timeouts += 1;

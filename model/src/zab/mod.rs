@@ -10,6 +10,7 @@ mod ghost;
 pub mod invariants;
 mod link;
 mod prepare;
+mod rehearsal;
 mod tell;
 mod world;
 
@@ -20,6 +21,8 @@ use zab::{Config, Configuration, Entry, Members, Message, Mutant, ServerId, Timi
 
 pub use action::Action;
 pub use prepare::Prepared;
+pub(crate) use rehearsal::rehearse;
+pub use rehearsal::{Base, Expected, Move, Part};
 pub use world::World;
 
 use crate::catalogue::Bounds;
@@ -33,7 +36,7 @@ pub(crate) type App = Vec<Entry<Txn>>;
 pub(crate) type Words = Message<Txn, App>;
 
 /// What does not change during a search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     pub(crate) bounds: Bounds,
     pub(crate) mutant: Option<Mutant>,
@@ -41,6 +44,10 @@ pub(crate) struct Setup {
     pub(crate) log_kept: usize,
     /// Only votes: no connections, hence no discovery and no broadcast.
     pub(crate) votes_only: bool,
+    /// What all disks hold at first.
+    pub(crate) base: disk::Image,
+    /// Is it to be said what real servers would have to do?
+    pub(crate) rehearsed: bool,
 }
 
 impl Setup {
@@ -74,7 +81,7 @@ impl Zab {
     #[must_use]
     pub fn new(prepared: Prepared, bounds: Bounds, mutant: Option<Mutant>) -> Zab {
         let (log_kept, votes_only) = (prepared.log_kept(), prepared.votes_only());
-        let setup = Setup { bounds, mutant, log_kept, votes_only };
+        let setup = Setup { bounds, mutant, log_kept, votes_only, ..Setup::default() };
         Zab { setup, prepared, watch: Watch::new(&Action::NAMES) }
     }
 }
@@ -101,7 +108,7 @@ impl Model for Zab {
     }
 
     fn properties(&self) -> Vec<Property<Zab>> {
-        invariants::properties(self.setup.votes_only)
+        self.watch.wanted(invariants::properties(self.setup.votes_only))
     }
 }
 

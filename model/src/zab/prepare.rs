@@ -32,6 +32,11 @@ impl Prepared {
         self == Prepared::Votes
     }
 
+    /// Is an election that all servers take part in no part of it? With X9, one of three is enough.
+    pub(crate) fn elects_afresh(self) -> bool {
+        matches!(self, Prepared::Boot | Prepared::Recovery | Prepared::Votes)
+    }
+
     pub(crate) fn log_kept(self) -> usize {
         if self == Prepared::Snapshot { 0 } else { 500 }
     }
@@ -40,7 +45,7 @@ impl Prepared {
         let n = setup.bounds.servers as ServerId;
         // What is only read from disks is written by the correct core.
         let sound = Setup { mutant: None, votes_only: false, ..setup.clone() };
-        let mut world = World::down(setup.bounds.servers);
+        let mut world = World::down(setup);
         match self {
             Prepared::Boot => world.start_all(1..=n, setup),
             Prepared::Broadcast => established(&mut world, setup, n),
@@ -84,7 +89,7 @@ fn stale(world: &mut World, setup: &Setup, n: ServerId) {
     established(world, setup, n);
     for learner in 1..n {
         let link = LinkId { learner, leader: n };
-        world.links.get_mut(&link).expect("an established leader has learners").cut = true;
+        world.cut(link);
         world.notice_closed(link, learner);
     }
     world.establish(1..n);
@@ -151,7 +156,7 @@ mod tests {
     fn healed(prepared: Prepared) -> World {
         let bounds = Bounds { servers: 3, ..Bounds::default() };
         let log_kept = prepared.log_kept();
-        let setup = Setup { bounds, mutant: None, log_kept, votes_only: false };
+        let setup = Setup { bounds, mutant: None, log_kept, votes_only: false, ..Setup::default() };
         let mut world = prepared.world(&setup);
         for link in world.links.keys().copied().collect::<Vec<_>>() {
             let gone = |end| world.links[&link].may_notice(link, end);
@@ -186,7 +191,8 @@ mod tests {
     fn the_tail_that_nobody_else_has_is_truncated() {
         let tail = Zxid::new(1, 2);
         let bounds = Bounds { servers: 3, ..Bounds::default() };
-        let setup = Setup { bounds, mutant: None, log_kept: 500, votes_only: false };
+        let setup =
+            Setup { bounds, mutant: None, log_kept: 500, votes_only: false, ..Setup::default() };
         let before = Prepared::StaleLeader.world(&setup);
         assert!(before.server(3).disk.written().history().any(|entry| entry.zxid == tail));
         let after = healed(Prepared::StaleLeader);
@@ -196,8 +202,9 @@ mod tests {
     /// `up` of `n` servers start with empty disks, and hear each other.
     fn started(n: usize, up: ServerId) -> World {
         let bounds = Bounds { servers: n, ..Bounds::default() };
-        let setup = Setup { bounds, mutant: None, log_kept: 500, votes_only: false };
-        let mut world = World::down(n);
+        let setup =
+            Setup { bounds, mutant: None, log_kept: 500, votes_only: false, ..Setup::default() };
+        let mut world = World::down(&setup);
         world.start_all(1..=up, &setup);
         world.elect(&(1..=up).collect::<Vec<_>>());
         world.settle();

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use zab::{Input, Message, Output, Peer, Role, ServerId, Store, Timer};
+use zab::{Command, Input, Message, Output, Peer, Role, ServerId, Store, Timer};
 
 use super::disk::Disk;
 use super::ghost::{Broadcast, Ghost};
 use super::link::{Link, LinkId};
+use super::rehearsal::{Move, Script};
 use super::{App, Setup, Txn, Words};
 use crate::catalogue::Bounds;
 use crate::link::Ends;
@@ -25,6 +26,7 @@ pub struct World {
     pub(crate) ghost: Arc<Ghost>,
     /// What of the bounds is used up.
     pub(crate) used: Bounds,
+    pub(crate) script: Script,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +54,14 @@ impl Server {
 }
 
 impl World {
-    /// `n` servers with empty disks, all down.
-    pub(crate) fn down(n: usize) -> World {
+    /// All servers are down.
+    pub(crate) fn down(setup: &Setup) -> World {
+        let n = setup.bounds.servers;
         let server = |id| Server {
             id,
             peer: None,
             app: App::new(),
-            disk: Disk::default(),
+            disk: Disk { durable: setup.base.clone(), ..Disk::default() },
             timers: BTreeSet::new(),
         };
         World {
@@ -67,6 +70,7 @@ impl World {
             notices: BTreeMap::new(),
             ghost: Arc::default(),
             used: Bounds { servers: n, ..Bounds::default() },
+            script: Script::new(setup.rehearsed),
         }
     }
 
@@ -88,11 +92,16 @@ impl World {
         let mut out = Vec::new();
         let durable = server.disk.durable.read();
         server.peer = Some(Peer::restart(setup.config(id), durable, &mut out));
+        self.script.add(|| Move::Start { server: id, planted: setup.mutant.is_some() });
+        self.script.expect(id, None, &out);
         self.carry_out_all(id, out);
     }
 
     /// Power is gone; the first `kept` of the pending writes survive.
     pub(crate) fn crash(&mut self, id: ServerId, kept: usize) {
+        self.all_arrive();
+        (0..kept).for_each(|_| self.script.order(id, || Command::Write));
+        self.script.add(|| Move::Kill { server: id });
         let server = self.server_mut(id);
         server.disk.crash(kept);
         server.peer = None;
@@ -111,6 +120,7 @@ impl World {
 
     /// `end` notices that the connection is gone; what was on the way to it is lost.
     pub(crate) fn notice_closed(&mut self, link: LinkId, end: ServerId) {
+        self.all_arrive();
         self.close_end(link, end);
         self.step(end, Input::Disconnected { peer: link.other(end) });
     }
@@ -140,16 +150,48 @@ impl World {
         self.step(id, Input::Sync { token });
     }
 
+    /// A connection breaks.
+    pub(crate) fn cut(&mut self, id: LinkId) {
+        self.all_arrive();
+        for end in id.ends() {
+            self.script.order(end, || Command::Cut { peer: id.other(end) });
+        }
+        self.links.get_mut(&id).into_iter().for_each(|link| link.cut = true);
+    }
+
+    /// What is on its way survives the end of its sender: of real servers, it must have arrived.
+    fn all_arrive(&mut self) {
+        let World { links, script, .. } = self;
+        if !script.is_wanted() {
+            return;
+        }
+        for (id, link) in links {
+            for end in id.ends().into_iter().filter(|end| !link.half(*id, *end).inbox.is_empty()) {
+                let (from, count) = (id.other(end), link.half(*id, end).inbox.len());
+                script.order(end, || Command::Frames { from, count });
+            }
+        }
+    }
+
     /// Gives a server an input, and whatever follows from it at once.
     pub(crate) fn step(&mut self, id: ServerId, input: Input<Txn, App>) {
+        self.script.bring_about(id, &input);
+        self.take(id, input);
+    }
+
+    fn take(&mut self, id: ServerId, input: Input<Txn, App>) {
         if let Input::Timer(timer) = input {
             self.server_mut(id).timers.remove(&timer);
         }
+        let given = self.script.is_wanted().then(|| input.clone());
         let Some(peer) = &mut self.server_mut(id).peer else { return };
         let mut out = Vec::new();
         let done = catch_unwind(AssertUnwindSafe(|| peer.handle(input, &mut out)));
         match done {
-            Ok(()) => self.carry_out_all(id, out),
+            Ok(()) => {
+                self.script.expect(id, given, &out);
+                self.carry_out_all(id, out);
+            }
             Err(cause) => self.fail(id, words_of(cause.as_ref())),
         }
     }
@@ -243,8 +285,11 @@ impl World {
         }
         let id = LinkId { learner, leader };
         let old = self.links.get(&id).is_some_and(|link| link.half(id, leader).open);
+        // The new connection is what tells the leader that the old one is gone.
+        self.script.order(leader, || Command::Up { peer: learner });
         if old {
-            self.notice_closed(id, leader);
+            self.close_end(id, leader);
+            self.take(leader, Input::Disconnected { peer: learner });
         }
         self.links.insert(id, Link::new());
         Input::Connected { peer: leader }

@@ -116,6 +116,9 @@ pub struct Config {
     pub text: String,
     /// `trace`: every step of the protocol is recorded in `dataDir/trace.jsonl`; off by default.
     pub trace: bool,
+    /// `gate`: nothing happens but what standard input orders, a [`zab::Command`] a line; off by
+    /// default.
+    pub gate: bool,
     /// `mutant`: a planted defect; refused unless the command line names it too.
     pub mutant: Option<Mutant>,
     /// What means something to ZooKeeper but nothing here.
@@ -275,6 +278,7 @@ impl Config {
             super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
             text: text.to_owned(),
             trace: lines.flag("trace")?,
+            gate: lines.flag("gate")?,
             mutant: lines.mutant()?,
             ignored: lines.ignored(),
         };

@@ -5,6 +5,7 @@ mod compare;
 mod deliver;
 mod facts;
 mod farewell;
+mod gated;
 mod housekeeping;
 mod neighbours;
 mod quotas;
@@ -24,10 +25,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 use tree::{Tree, Watches};
-use zab::{Role, ServerId, Zxid};
+use zab::{Command, Role, ServerId, Zxid};
 
 use crate::clients::{ClientEvent, ConnId};
 use crate::comparison::Comparison;
+use crate::gate::Gate;
 use crate::links::{Caller, Channel, Frame, LinkEvent, Voters};
 use crate::membership;
 use crate::metrics::Metrics;
@@ -122,6 +124,8 @@ pub(crate) struct Engine {
     latency: Summary,
     metrics: Metrics,
     trace: Option<Trace>,
+    /// While nothing happens but what is ordered.
+    gate: Option<Gate>,
 }
 
 /// What the engine listens to.
@@ -131,6 +135,8 @@ pub(crate) struct Events {
     pub(crate) storage: UnboundedReceiver<Report>,
     /// The operator wants the server to end.
     pub(crate) stop: UnboundedReceiver<()>,
+    /// What is ordered of a server that is gated.
+    pub(crate) orders: UnboundedReceiver<Command>,
 }
 
 /// What the engine is made of.
@@ -232,6 +238,7 @@ impl Engine {
             latency: Summary::default(),
             metrics: Metrics::new(Instant::now()),
             trace,
+            gate: config.gate.then(Gate::default),
             config,
             mutant,
         })
@@ -243,6 +250,7 @@ impl Engine {
     /// When the disk fails, or this server's state is found to be wrong.
     pub(crate) async fn run(mut self, mut events: Events) -> Result<(), ServerError> {
         self.carry_out();
+        self.gated(&mut events).await?;
         let half_tick = Duration::from_millis((self.config.tick_ms / 2).max(1));
         let mut housekeeping = interval(half_tick);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -343,7 +351,10 @@ impl Engine {
             Output::SendSnapshot { to, zxid } => self.send_snapshot(to, zxid),
             Output::Connect { to } => self.connect(to),
             Output::Disconnect { peer } => self.disconnect(peer),
-            Output::Store(op) => self.worker.store(op),
+            Output::Store(op) => match &mut self.gate {
+                Some(gate) => gate.writes.push_back(op),
+                None => self.worker.store(op),
+            },
             Output::SetTimer { timer, ms } => self.timers.set(timer, ms),
             Output::CancelTimer(timer) => self.timers.cancel(timer),
             Output::Deliver(entry) => {
@@ -358,7 +369,8 @@ impl Engine {
     }
 
     fn send(&mut self, to: ServerId, frame: Frame) {
-        if let Some(channel) = self.channels.get(&to) {
+        let cut = self.gate.as_ref().is_some_and(|gate| gate.cut.contains(&to));
+        if let Some(channel) = self.channels.get(&to).filter(|_| !cut) {
             channel.send(frame);
         }
     }

@@ -72,11 +72,11 @@ impl Engine {
         }
     }
 
-    fn is_current(&self, peer: ServerId, id: u64) -> bool {
+    pub(super) fn is_current(&self, peer: ServerId, id: u64) -> bool {
         self.channels.get(&peer).is_some_and(|channel| channel.id == id)
     }
 
-    fn dials(&self, peer: ServerId) -> bool {
+    pub(super) fn dials(&self, peer: ServerId) -> bool {
         self.dialling.as_ref().is_some_and(|(dialled, _)| *dialled == peer)
     }
 

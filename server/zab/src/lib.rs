@@ -22,6 +22,7 @@
 
 mod broadcast;
 mod catchup;
+mod command;
 mod core;
 mod disk;
 mod election;
@@ -35,6 +36,7 @@ mod record;
 mod takeover;
 mod types;
 
+pub use command::Command;
 pub use disk::Epochs;
 pub use members::{Configuration, Member, Members, Transaction};
 pub use mutant::Mutant;

@@ -156,7 +156,12 @@ impl<T, S> Store<T, S> {
 }
 
 impl<T, S> Message<T, S> {
-    fn map<U, V>(&self, mapping: &Mapping<impl Fn(&T) -> U, impl Fn(&S) -> V>) -> Message<U, V> {
+    /// The same with other transactions and states.
+    #[must_use]
+    pub fn map<U, V>(
+        &self,
+        mapping: &Mapping<impl Fn(&T) -> U, impl Fn(&S) -> V>,
+    ) -> Message<U, V> {
         match self {
             Message::Notification { round, vote, stance, version, logged } => {
                 Message::Notification {

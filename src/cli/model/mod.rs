@@ -16,6 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::Failure;
 use super::output::to_stdout;
+use crate::rehearsal;
 
 /// Between two lines of progress.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -41,6 +42,13 @@ enum What {
     Replay {
         /// A file that `check` wrote
         file: PathBuf,
+        /// With real servers, whose messages, writes and crashes come in its order; then judge what
+        /// clients saw
+        #[arg(long)]
+        processes: bool,
+        /// Where runs of processes are stored
+        #[arg(long, value_name = "DIR", default_value = "results", requires = "processes")]
+        results: PathBuf,
     },
 }
 
@@ -60,7 +68,8 @@ Examples:
   zoobreak model check zab-recovery --servers 5 --crashes 3 --elections 4 --random 1
   zoobreak model explore zab-stale
   zoobreak model trace results/latest
-  zoobreak model replay counterexample-recovery-X8.json";
+  zoobreak model replay counterexample-recovery-X8.json
+  zoobreak model replay counterexample-recovery-X8.json --processes";
 
 #[derive(Debug, Args)]
 struct Check {
@@ -69,6 +78,9 @@ struct Check {
     /// Plant a defect, such as X9
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
+    /// Look for a state that breaks this invariant, and pass by those that break others
+    #[arg(long, value_name = "NAME")]
+    invariant: Option<String>,
     #[command(flatten)]
     bounds: Changed,
     /// Stop after so many seconds
@@ -149,7 +161,12 @@ impl Model {
             What::Check(check) => check.run(),
             What::Explore(explore) => explore.run(),
             What::Trace(trace) => trace.run(),
-            What::Replay { file } => replay(file),
+            What::Replay { file, processes: false, .. } => replay(file),
+            What::Replay { file, processes: true, results } => {
+                let (argv, stored) = (std::env::args().collect(), stored(file)?);
+                rehearsal::playable(&stored).map_err(|what| usage(file, &what))?;
+                Ok(rehearsal::rehearse(&stored, results, argv)?)
+            }
         }
     }
 }
@@ -173,7 +190,8 @@ impl Check {
         let (states, threads, random) = (self.states, self.threads, self.random);
         let budget = Budget { time, states, threads, random };
         let mut report = reporter();
-        let outcome = model.check(bounds, self.mutant.as_deref(), budget, &mut report);
+        let (only, mutant) = (self.invariant.as_deref(), self.mutant.as_deref());
+        let outcome = model.check_for(only, bounds, mutant, budget, &mut report);
         let outcome = outcome.map_err(Failure::Usage)?;
         to_stdout(|out| summary(out, model, bounds, &outcome))?;
         match outcome.end {
@@ -294,11 +312,19 @@ fn bounds(bounds: Bounds) -> String {
     format!("servers {servers}{}", some.concat())
 }
 
+fn stored(file: &Path) -> Result<Counterexample, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| usage(file, &error.to_string()))?;
+    serde_json::from_str(&text)
+        .map_err(|error| usage(file, &format!("is no counterexample: {error}")))
+}
+
+fn usage(file: &Path, what: &str) -> Failure {
+    Failure::Usage(format!("{}: {what}", file.display()))
+}
+
 fn replay(file: &Path) -> Result<Exit, Failure> {
-    let usage = |what: String| Failure::Usage(format!("{}: {what}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| usage(error.to_string()))?;
-    let stored: Counterexample = serde_json::from_str(&text)
-        .map_err(|error| usage(format!("is no counterexample: {error}")))?;
+    let stored = stored(file)?;
+    let usage = |what: String| usage(file, &what);
     match catalogue::replay_stored(&stored).map_err(usage)? {
         Replay::Same(chapter) => {
             to_stdout(|out| {

@@ -137,7 +137,8 @@ const BROKEN: &[Broken] = &[
 /// n3 leads epoch 1, and all three have delivered 1:1=a.
 fn sound() -> World {
     let bounds = Bounds { servers: 3, ..Bounds::default() };
-    let setup = Setup { bounds, mutant: None, log_kept: 500, votes_only: false };
+    let setup =
+        Setup { bounds, mutant: None, log_kept: 500, votes_only: false, ..Setup::default() };
     Prepared::Broadcast.world(&setup)
 }
 
