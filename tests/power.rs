@@ -2,7 +2,8 @@
 
 mod support;
 
-use support::harness::{json, latest, missing, zoobreak};
+use support::disguise::Disguise;
+use support::harness::{Running, json, latest, missing, zoobreak};
 use support::{alone, scratch, seconds, skip, text};
 
 #[test]
@@ -50,6 +51,36 @@ fn a_server_that_takes_a_failed_fsync_for_done_is_found() {
     let results = scratch();
     let argv = ["test", "--mutant", "X37", "--faults", "disk:brown-out", "--seed", "1"];
     let said = zoobreak(&[&argv[..], &["--results", text(results.path())]].concat(), seconds(120));
+    assert_eq!(said.code, 1, "{}", said.all());
+}
+
+#[test]
+fn without_fuse_system_calls_are_watched_and_the_manifest_says_so() {
+    let _alone = alone();
+    let (place, results) = (scratch(), scratch());
+    let poorer = Disguise::without_fuse(place.path());
+    let poorer = match missing().map_or(poorer, Err) {
+        Ok(poorer) => poorer,
+        Err(why) => {
+            let test = "without_fuse_system_calls_are_watched_and_the_manifest_says_so";
+            return skip(test, &why);
+        }
+    };
+    let test = |more: &[&str]| {
+        let argv = ["test", "--time", "10", "--seed", "1", "--results", text(results.path())];
+        let argv = [&argv[..], more].concat();
+        Running::start(&mut poorer.zoobreak(&argv)).finish(seconds(120))
+    };
+    let said = test(&["--faults", "disk:power-cut,disk:fsync-error,disk:full,disk:slow"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let run = latest(results.path());
+    let disks_by = json(&run, "manifest.json")["machine"]["disks_by"].to_string();
+    assert!(disks_by.contains("watched system calls (seccomp)"), "{disks_by}");
+    assert!(disks_by.contains("/dev/fuse"), "it says why: {disks_by}");
+    assert!(!run.join("nodes/n1/data.durable").exists(), "only the servers' files stay");
+
+    // It bites: who acknowledges before the disk has written is found.
+    let said = test(&["--mutant", "X1", "--faults", "disk:power-cut"]);
     assert_eq!(said.code, 1, "{}", said.all());
 }
 

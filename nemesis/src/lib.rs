@@ -63,7 +63,7 @@ pub mod schedule;
 pub mod switch;
 mod worker;
 
-pub use disk::{DiskError, Loss, Rules, available as disks_available};
+pub use disk::{DiskError, Loss, Means, Rules, available as disks_available, means as disk_means};
 pub use fault::{Fault, FaultId, FaultSpec, Kind, Skip, View};
 pub use host::{Host, NodeId, UnknownHost};
 pub use lab::{Lab, LabError};

@@ -62,13 +62,14 @@ impl Launch {
         start().map_err(failed(|| format!("start {}", self.program.display())))
     }
 
-    fn spawn_at(&self, place: &Place) -> Result<Child, ProcessError> {
-        let marked = || {
+    /// The same in another place, perhaps with a disk of ours for its data.
+    fn spawn_at(&self, place: &Place, disk: Option<&Arc<dyn Disk>>) -> Result<Child, ProcessError> {
+        let start = || -> io::Result<Child> {
             let mut command = self.command()?;
             place.mark(&mut command);
-            command.spawn()
+            disk.map_or(Ok(()), |disk| disk.prepare(&mut command))?;
+            place.run(|| command.spawn())?
         };
-        let start = || place.run(marked)?;
         start().map_err(failed(|| format!("start {}", self.program.display())))
     }
 
@@ -93,16 +94,16 @@ pub(crate) struct Server {
     pub(crate) launch: Launch,
     child: Option<Child>,
     /// What it keeps its data on, if that is ours.
-    disk: Option<Arc<Disk>>,
+    disk: Option<Arc<dyn Disk>>,
 }
 
 impl Server {
     pub(crate) fn start(
         launch: Launch,
-        disk: Option<Arc<Disk>>,
+        disk: Option<Arc<dyn Disk>>,
         place: &Place,
     ) -> Result<Server, ProcessError> {
-        let child = launch.spawn_at(place)?;
+        let child = launch.spawn_at(place, disk.as_ref())?;
         Ok(Server { launch, child: Some(child), disk })
     }
 
@@ -111,7 +112,7 @@ impl Server {
         if let Some(disk) = &self.disk {
             disk.start();
         }
-        let child = self.launch.spawn_at(place)?;
+        let child = self.launch.spawn_at(place, self.disk.as_ref())?;
         Ok(self.child.insert(child).id())
     }
 
@@ -186,7 +187,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(3);
 const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Repeated, because a process may fork between the look and the signal, or wait for the disk meanwhile.
-fn kill_all(place: &Place, disk: Option<&Disk>) -> Result<Vec<i32>, ProcessError> {
+fn kill_all(place: &Place, disk: Option<&dyn Disk>) -> Result<Vec<i32>, ProcessError> {
     let mut hit = Vec::new();
     wait_until("kill every process of a node", || {
         let pids = list(place)?;

@@ -142,12 +142,8 @@ fn breakable_disks(
 ) -> Option<Result<String, String>> {
     let asked = schedule.iter().any(|fault| fault.spec.needs_disks())
         || scenario.is_some_and(Scenario::needs_disks);
-    asked.then(|| match nemesis::disks_available() {
-        Ok(()) if !lab.has_network() => {
-            Err("nothing: without namespaces nothing can be mounted; faults of disks are skipped"
-                .to_owned())
-        }
-        Ok(()) => Ok("a file system in memory (FUSE)".to_owned()),
+    asked.then(|| match nemesis::disk_means(lab.has_network()) {
+        Ok(means) => Ok(means.to_string()),
         Err(why) => Err(format!("nothing: {why}; faults of disks are skipped")),
     })
 }

@@ -21,6 +21,18 @@ impl Disguise {
         with_mounts(&format!("mount -t tmpfs -o size={kib}k none {directory} && "))
     }
 
+    /// Where there is no `/dev/fuse`; `place` is made a poorer `/dev`. `Err`: why that cannot be done here.
+    pub(crate) fn without_fuse(place: &Path) -> Result<Disguise, String> {
+        let dev = place.join("dev");
+        let dev = dev.display();
+        with_mounts(&format!(
+            "mkdir -p {dev} && mount -t tmpfs none {dev} && \
+             for d in null zero random urandom; do \
+             touch {dev}/$d && mount --bind /dev/$d {dev}/$d || exit 1; done && \
+             mount --rbind {dev} /dev && "
+        ))
+    }
+
     /// Where everybody may open `/dev/fuse`, of which `place` gets a copy. `Err`: why that cannot be done here.
     pub(crate) fn with_fuse_for_all(place: &Path) -> Result<Disguise, String> {
         let node = place.join("fuse");

@@ -39,7 +39,7 @@ impl Driver {
         let create = move |state: &mut State, name: &OsStr| {
             create(state, dir, name, mode, Body::File(Content::default()))
         };
-        match state.delay(Ailment::SlowCreate) {
+        match state.illnesses.delay(Ailment::SlowCreate) {
             Duration::ZERO => created(reply, create(&mut state, name)),
             delay => {
                 let (due, name) = (Instant::now() + delay, name.to_owned());
@@ -62,11 +62,11 @@ impl Driver {
             Ok(state) => state,
             Err(errno) => return finish(reply, Err(errno)),
         };
-        if state.suffers(Ailment::FsyncError) || state.suffers(Ailment::Eio) {
+        if state.illnesses.suffers(Ailment::FsyncError) || state.illnesses.suffers(Ailment::Eio) {
             state.image.fail_sync(ino);
             return finish(reply, Err(Errno::EIO));
         }
-        match state.delay(Ailment::Slow) {
+        match state.illnesses.delay(Ailment::Slow) {
             Duration::ZERO if !state.stalled => finish(reply, state.image.sync(ino)),
             delay => {
                 let due = Instant::now() + delay;

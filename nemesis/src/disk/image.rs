@@ -22,7 +22,7 @@ pub(super) type Ino = u64;
 pub(super) const ROOT: Ino = 1;
 
 /// Smaller files hold a number or a name; few programs give those a checksum.
-const WORTH_DAMAGING: u64 = 512;
+pub(super) const WORTH_DAMAGING: u64 = 512;
 
 #[derive(Debug)]
 pub(super) struct Image {

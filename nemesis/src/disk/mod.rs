@@ -1,32 +1,30 @@
-//! A disk that can be broken: a file system in memory, mounted by FUSE, which knows what was synced.
+//! A disk that can be broken: it knows what was synced, and a power cut takes what was not; requests can be
+//! held, refused, or delayed.
 //!
-//! A power cut takes what was not; requests can be held, refused, or delayed. Without FUSE there is
-//! none of it, and the servers keep the machine's disk.
+//! It is a file system in memory, mounted by FUSE; or, where `/dev/fuse` cannot be opened, the machine's own
+//! disk, with the servers' system calls watched by seccomp(2).
 
 mod content;
 mod fuse;
+mod illness;
 mod image;
+mod mounted;
 mod state;
+mod watched;
 
-use std::fs::{self, File};
+use std::fmt;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
-use fuser::{BackgroundSession, Config, Session, SessionACL};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::unistd::{getgid, getuid};
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::fault::{Ailment, Damage, FaultId};
-use crate::worker::Worker;
-use fuse::Driver;
-use state::{Power, Shared};
+use mounted::Mounted;
+use watched::Watched;
 
 /// How much of what was not synced a power cut takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -62,163 +60,92 @@ pub struct DiskError {
     pub source: io::Error,
 }
 
-const DEVICE: &str = "/dev/fuse";
-
-/// A mounted disk. Dropping it saves its files into the directory it was mounted on.
-#[derive(Debug)]
-pub(crate) struct Disk {
-    place: PathBuf,
-    shared: Arc<Shared>,
-    session: Option<BackgroundSession>,
-    /// Answers requests that were delayed.
-    clerk: Option<Worker<()>>,
+/// What makes disks breakable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Means {
+    /// A file system in memory.
+    Fuse,
+    /// System calls of the servers are watched; why there is no file system in memory.
+    Seccomp(String),
 }
 
-/// Can this machine have such disks, as far as a look at the device tells?
-pub fn available() -> Result<(), DiskError> {
-    open_device().map(drop)
-}
-
-impl Disk {
-    /// Mounts an empty disk on an existing directory, for every process of this mount namespace.
-    pub(crate) fn mount(place: &Path) -> Result<Disk, DiskError> {
-        let device = open_device()?;
-        let failed = |source: io::Error| {
-            failed(format!("mount a disk in memory on {}", place.display()))(source)
-        };
-        let options = format!(
-            "fd={},rootmode=40755,user_id={},group_id={},allow_other",
-            device.as_raw_fd(),
-            getuid(),
-            getgid()
-        );
-        let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-        mount(Some("zoobreak"), place, Some("fuse"), flags, Some(options.as_str()))
-            .map_err(|errno| failed(errno.into()))?;
-        let shared = Arc::new(Shared::default());
-        let start = || -> io::Result<(BackgroundSession, Worker<()>)> {
-            let driver = Driver(Arc::clone(&shared));
-            let acl = SessionACL::All;
-            let mut config = Config::default();
-            config.acl = acl;
-            let session = Session::from_fd(driver, device.into(), acl, config)?.spawn()?;
-            let clerk = Arc::clone(&shared);
-            Ok((session, Worker::start("disk", move |stop| clerk.answer_late(stop))?))
-        };
-        match start() {
-            Ok((session, clerk)) => {
-                let (session, clerk) = (Some(session), Some(clerk));
-                Ok(Disk { place: place.to_owned(), shared, session, clerk })
-            }
-            Err(error) => {
-                // The mount goes with the namespace, if not now.
-                let _ = umount2(place, MntFlags::MNT_DETACH);
-                Err(failed(error))
-            }
+impl fmt::Display for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Means::Fuse => f.write_str("a file system in memory (FUSE)"),
+            Means::Seccomp(why) => write!(f, "watched system calls (seccomp), for: {why}"),
         }
+    }
+}
+
+/// What there is for breakable disks, as far as a look tells; `mounts` says whether this process may mount.
+pub fn means(mounts: bool) -> Result<Means, DiskError> {
+    match available() {
+        Ok(()) if mounts => Ok(Means::Fuse),
+        Ok(()) => Ok(Means::Seccomp("without namespaces nothing can be mounted".into())),
+        Err(why) if watched::available() => Ok(Means::Seccomp(why.to_string())),
+        Err(why) => Err(why),
+    }
+}
+
+/// Can this machine have file systems in memory, as far as a look at the device tells?
+pub fn available() -> Result<(), DiskError> {
+    mounted::open_device().map(drop)
+}
+
+/// A breakable disk on an existing empty directory, for every process of this mount namespace.
+pub(crate) fn provide(place: &Path, mounts: bool) -> Result<Arc<dyn Disk>, DiskError> {
+    match means(mounts)? {
+        Means::Fuse => Ok(Arc::new(Mounted::mount(place)?)),
+        Means::Seccomp(_) => Ok(Arc::new(Watched::start(place)?)),
+    }
+}
+
+/// The same of system calls alone.
+pub(crate) fn provide_watched(place: &Path) -> Result<Arc<dyn Disk>, DiskError> {
+    Ok(Arc::new(Watched::start(place)?))
+}
+
+/// Where one server keeps its data.
+pub(crate) trait Disk: fmt::Debug + Send + Sync {
+    /// Does what must be done so that a program that is to be started uses this disk.
+    fn prepare(&self, _command: &mut Command) -> io::Result<()> {
+        Ok(())
     }
 
     /// Makes everything durable that is on it.
-    pub(crate) fn sync_all(&self) {
-        self.shared.lock().image.sync_all();
-    }
+    fn sync_all(&self);
 
     /// From now on no fsync is answered.
-    pub(crate) fn stall(&self) {
-        self.shared.lock().stalled = true;
-    }
+    fn stall(&self);
 
     /// From now on nothing is answered. Processes must be killed before [`Disk::let_go`] lets them see it.
-    pub(crate) fn power_off(&self) {
-        self.shared.set_power(Power::Off);
-    }
+    fn power_off(&self);
 
     /// Answers every request that is held with an error. For processes that were sent SIGKILL: without an
     /// answer the kernel does not let them end, and no instruction of theirs sees the answer.
-    pub(crate) fn let_go(&self) {
-        self.shared.let_go();
-    }
+    fn let_go(&self);
 
     /// Takes what was not durable. What was lost, for the evidence, and whether anything was.
-    pub(crate) fn lose(&self, loss: Loss, rules: Rules, seed: u64) -> (Value, bool) {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut state = self.shared.lock();
-        let lost = state.image.lose(loss, rules, &mut rng);
-        let any = lost.files > 0 || !lost.names.is_empty();
-        (json!(lost), any)
-    }
+    fn lose(&self, loss: Loss, rules: Rules, rng: &mut ChaCha8Rng) -> (Value, bool);
 
     /// A machine that starts: the power is on, and what is read comes from the disk.
-    pub(crate) fn start(&self) {
-        self.shared.lock().image.forget_given_up();
-        self.shared.set_power(Power::On);
-    }
+    fn start(&self);
 
     /// Damages what is durable in one of the larger files. Where, for the evidence.
-    pub(crate) fn damage(&self, damage: Damage, seed: u64) -> Option<Value> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (path, place) = self.shared.lock().image.damage(damage, &mut rng)?;
-        Some(json!({ "file": path, "bytes": place }))
-    }
+    fn damage(&self, damage: Damage, rng: &mut ChaCha8Rng) -> Option<Value>;
 
     /// Makes it ill. `size` is as in [`crate::Fault::Disk`].
-    pub(crate) fn infect(&self, id: FaultId, ailment: Ailment, size: u64) {
-        self.shared.infect(id, ailment, size);
-    }
+    fn infect(&self, id: FaultId, ailment: Ailment, size: u64);
 
     /// Heals it; how many requests felt it.
-    pub(crate) fn cure(&self, id: FaultId) -> u64 {
-        self.shared.cure(id)
-    }
+    fn cure(&self, id: FaultId) -> u64;
 
     /// Is it ill of that?
-    pub(crate) fn is_ill(&self, id: FaultId) -> bool {
-        self.shared.lock().illnesses.contains_key(&id)
-    }
+    fn is_ill(&self, id: FaultId) -> bool;
 
-    /// Unmounts it, and writes its files into the directory it was mounted on. Later calls do nothing.
-    pub(crate) fn eject(&mut self) -> Result<(), DiskError> {
-        let Some(session) = self.session.take() else { return Ok(()) };
-        self.shared.set_power(Power::Gone);
-        self.shared.let_go();
-        self.clerk = None;
-        let place = self.place.display().to_string();
-        umount2(&self.place, MntFlags::MNT_DETACH)
-            .map_err(|errno| failed(format!("unmount {place}"))(errno.into()))?;
-        // It ends when the last process has left the mount; one that has not must not hold up the run.
-        if wait_for(Duration::from_secs(2), || session.guard.is_finished()) {
-            let ended = session.join();
-            ended.map_err(failed(format!("end the file system of {place}")))?;
-        }
-        let saved = self.shared.lock().image.save(&self.place);
-        saved.map_err(failed(format!("save the files of a disk in memory to {place}")))
-    }
-}
-
-impl Drop for Disk {
-    /// Call [`Disk::eject`] to hear of failures.
-    fn drop(&mut self) {
-        let _ = self.eject();
-    }
-}
-
-fn open_device() -> Result<File, DiskError> {
-    let open = fs::OpenOptions::new().read(true).write(true).open(DEVICE);
-    open.map_err(|source| {
-        let hint = match source.kind() {
-            io::ErrorKind::PermissionDenied => " (as root: `chmod 666 /dev/fuse`)",
-            _ => " (as root: `modprobe fuse`)",
-        };
-        DiskError { action: format!("open {DEVICE}{hint}"), source }
-    })
-}
-
-fn wait_for(limit: Duration, done: impl Fn() -> bool) -> bool {
-    let start = std::time::Instant::now();
-    while !done() && start.elapsed() < limit {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    done()
+    /// Ends it; its files are in the directory that it was made for. Later calls do nothing.
+    fn eject(&self) -> Result<(), DiskError>;
 }
 
 fn failed(action: String) -> impl FnOnce(io::Error) -> DiskError {

@@ -1,6 +1,5 @@
 //! What a disk is told to suffer, and the requests that wait for it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use fuser::{Errno as Answer, ReplyEmpty};
 use nix::errno::Errno;
 
+use super::illness::Illnesses;
 use super::image::Image;
 use crate::fault::{Ailment, FaultId};
 use crate::worker::Stop;
@@ -31,7 +31,7 @@ pub(super) struct State {
     power: Power,
     /// No fsync is answered.
     pub(super) stalled: bool,
-    pub(super) illnesses: BTreeMap<FaultId, Illness>,
+    pub(super) illnesses: Illnesses,
     late: Vec<Late>,
 }
 
@@ -42,15 +42,6 @@ pub(super) enum Power {
     Off,
     /// Requests are refused.
     Gone,
-}
-
-/// Something that is wrong with the disk.
-#[derive(Debug)]
-pub(super) struct Illness {
-    ailment: Ailment,
-    size: u64,
-    /// Requests that felt it.
-    n_felt: u64,
 }
 
 /// Does what was asked and answers it; or, without a state, refuses it.
@@ -74,7 +65,7 @@ impl Default for Shared {
             image: Image::new(),
             power: Power::On,
             stalled: false,
-            illnesses: BTreeMap::new(),
+            illnesses: Illnesses::default(),
             late: Vec::new(),
         };
         Shared { state: Mutex::new(state), changed: Condvar::new() }
@@ -109,16 +100,15 @@ impl Shared {
         if ailment == Ailment::Full {
             state.image.set_room(Some(size));
         }
-        state.illnesses.insert(id, Illness { ailment, size, n_felt: 0 });
+        state.illnesses.infect(id, ailment, size);
     }
 
     pub(super) fn cure(&self, id: FaultId) -> u64 {
         let mut state = self.lock();
-        let cured = state.illnesses.remove(&id);
-        let full = state.illnesses.values().rfind(|illness| illness.ailment == Ailment::Full);
-        let room = full.map(|illness| illness.size);
+        let n_felt = state.illnesses.cure(id);
+        let room = state.illnesses.room();
         state.image.set_room(room);
-        cured.map_or(0, |illness| illness.n_felt)
+        n_felt
     }
 
     /// Leaves a request to the clerk.
@@ -160,38 +150,17 @@ impl Shared {
 }
 
 impl State {
-    /// True if one of these ails it; each of them has felt it then.
-    pub(super) fn suffers(&mut self, ailment: Ailment) -> bool {
-        let mut any = false;
-        for ill in self.illnesses.values_mut().filter(|ill| ill.ailment == ailment) {
-            ill.n_felt += 1;
-            any = true;
-        }
-        any
-    }
-
-    /// How long a request takes of which one of these makes a long one.
-    pub(super) fn delay(&mut self, ailment: Ailment) -> Duration {
-        match self.suffers(ailment) {
-            true => {
-                let slow = self.illnesses.values().filter(|ill| ill.ailment == ailment);
-                Duration::from_millis(slow.map(|ill| ill.size).max().unwrap_or(0))
-            }
-            false => Duration::ZERO,
-        }
-    }
-
     /// Refuses what a broken disk refuses, and counts what a full one did.
     pub(super) fn try_io<T>(
         &mut self,
         work: impl FnOnce(&mut Image) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        if self.suffers(Ailment::Eio) {
+        if self.illnesses.suffers(Ailment::Eio) {
             return Err(Errno::EIO);
         }
         let done = work(&mut self.image);
         if matches!(done, Err(Errno::ENOSPC)) {
-            self.suffers(Ailment::Full);
+            self.illnesses.suffers(Ailment::Full);
         }
         done
     }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::{Active, Nemesis, lock};
-use crate::disk::{Disk, DiskError, Loss, Rules};
+use crate::disk::{self, Disk, DiskError, Loss, Rules};
 use crate::fault::{Ailment, Damage, FaultId};
 use crate::host::NodeId;
 use crate::outcome::Outcome;
@@ -63,12 +65,19 @@ impl IllDisks {
 }
 
 impl Nemesis {
-    /// Mounts an empty disk in memory on an existing directory, for a server to be started. Without it
-    /// faults of disks are skipped. [`Nemesis::stop`] unmounts it and saves its files there.
+    /// Makes an existing empty directory a disk that can be broken, for a server to be started. Without it
+    /// faults of disks are skipped. [`Nemesis::stop`] leaves the files there. By which means:
+    /// [`crate::disk_means`].
     ///
     /// Only the processes of this mount namespace see it, so [`crate::contain::enter`] must come before.
     pub fn mount_disk(&mut self, node: NodeId, place: &Path) -> Result<(), DiskError> {
-        self.disks.insert(node, Arc::new(Disk::mount(place)?));
+        self.disks.insert(node, disk::provide(place, self.lab.has_network())?);
+        Ok(())
+    }
+
+    /// The same by watching the server's system calls, even where there could be a file system in memory.
+    pub fn watch_disk(&mut self, node: NodeId, place: &Path) -> Result<(), DiskError> {
+        self.disks.insert(node, disk::provide_watched(place)?);
         Ok(())
     }
 
@@ -110,7 +119,8 @@ impl Nemesis {
         };
         let (mut lost, mut lost_any) = (BTreeMap::new(), false);
         for (node, disk) in disks {
-            let (what, any) = disk.lose(loss, rules, seed ^ u64::from(node.0));
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ u64::from(node.0));
+            let (what, any) = disk.lose(loss, rules, &mut rng);
             lost.insert(node, what);
             lost_any |= any;
         }
@@ -145,7 +155,7 @@ impl Nemesis {
         };
         let mut damaged = BTreeMap::new();
         for node in &nodes {
-            match disks[node].damage(damage, seed) {
+            match disks[node].damage(damage, &mut ChaCha8Rng::seed_from_u64(seed)) {
                 Some(place) => drop(damaged.insert(*node, place)),
                 None => doubts.push(format!("{node} had synced nothing that can be damaged so")),
             }
@@ -245,13 +255,12 @@ impl Nemesis {
     pub(super) fn eject_disks(&mut self) -> Result<(), DiskError> {
         self.servers.clear();
         for disk in std::mem::take(&mut self.disks).into_values() {
-            // Nobody else has it: the servers are gone.
-            Arc::into_inner(disk).map_or(Ok(()), |mut disk| disk.eject())?;
+            disk.eject()?;
         }
         Ok(())
     }
 
-    fn disks_of(&self, nodes: &[NodeId]) -> Result<BTreeMap<NodeId, Arc<Disk>>, String> {
+    fn disks_of(&self, nodes: &[NodeId]) -> Result<BTreeMap<NodeId, Arc<dyn Disk>>, String> {
         let disk_of = |node: &NodeId| match self.disks.get(node) {
             Some(disk) => Ok((*node, Arc::clone(disk))),
             None => Err(format!("{node} has the machine's own disk, which is not to be broken")),

@@ -36,7 +36,7 @@ pub struct Nemesis {
     lab: Arc<Lab>,
     backend: Backend,
     servers: BTreeMap<NodeId, Arc<Mutex<Server>>>,
-    disks: BTreeMap<NodeId, Arc<Disk>>,
+    disks: BTreeMap<NodeId, Arc<dyn Disk>>,
     active: BTreeMap<FaultId, Active>,
     ports: Ports,
 }

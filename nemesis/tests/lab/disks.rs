@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use nemesis::fault::{Ailment, Damage};
-use nemesis::{Fault, FaultId, Host, Lab, Launch, Loss, Nemesis, NodeId, Outcome, Report, Rules};
+use nemesis::{
+    Fault, FaultId, Host, Lab, Launch, Loss, Means, Nemesis, NodeId, Outcome, Report, Rules,
+};
 
 use crate::support::{PORT, skip_inside, until};
 
@@ -24,6 +26,50 @@ const F1: FaultId = FaultId(1);
 /// Numbers between two fsyncs.
 const BATCH: u64 = 8;
 const NUMBER: usize = size_of::<u64>();
+
+/// Disks are made by watching system calls, not by FUSE.
+static BY_CALLS: AtomicBool = AtomicBool::new(false);
+
+/// The same test on such disks.
+fn by_calls(test: fn()) {
+    BY_CALLS.store(true, Ordering::Relaxed);
+    test();
+}
+
+pub(crate) fn power_cut_by_calls() {
+    by_calls(power_cut);
+}
+
+pub(crate) fn torn_by_calls() {
+    by_calls(torn);
+}
+
+pub(crate) fn brown_out_by_calls() {
+    by_calls(brown_out);
+}
+
+pub(crate) fn kill_loses_nothing_by_calls() {
+    by_calls(kill_loses_nothing);
+}
+
+pub(crate) fn errors_by_calls() {
+    by_calls(errors);
+}
+
+pub(crate) fn slow_by_calls() {
+    by_calls(slow);
+}
+
+pub(crate) fn damage_by_calls() {
+    by_calls(|| {
+        bit_flip();
+        truncated_tail();
+    });
+}
+
+pub(crate) fn unfelt_by_calls() {
+    by_calls(unfelt);
+}
 
 /// What the program says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -327,8 +373,11 @@ impl Stage {
     }
 
     fn of(args: &[&str]) -> Stage {
-        if let Err(error) = nemesis::disks_available() {
-            skip_inside(&error.to_string());
+        let by_calls = BY_CALLS.load(Ordering::Relaxed);
+        match nemesis::disk_means(true) {
+            Err(error) => skip_inside(&error.to_string()),
+            Ok(Means::Seccomp(why)) if !by_calls => skip_inside(&why),
+            Ok(_) => {}
         }
         let lab = Arc::new(Lab::new(2).expect("a contained process may build a lab"));
         let mut nemesis = Nemesis::without_iptables(lab.clone());
@@ -336,7 +385,11 @@ impl Stage {
         for node in lab.nodes() {
             let place = home.path().join(node.to_string());
             fs::create_dir(&place).expect("an empty directory");
-            nemesis.mount_disk(node, &place).expect("/dev/fuse can be opened");
+            let disk = match by_calls {
+                true => nemesis.watch_disk(node, &place),
+                false => nemesis.mount_disk(node, &place),
+            };
+            disk.expect("it was available just now");
             nemesis.start(node, launch(args, &place)).expect("the program starts");
         }
         Stage { lab, nemesis, home }

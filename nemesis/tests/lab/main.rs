@@ -89,6 +89,14 @@ const TESTS: &[(&str, Test)] = &[
     ("new_files_take_long", Inside(disks::slow_create)),
     ("the_machines_own_disk_is_left_alone", Inside(disks::skipped)),
     ("an_ill_disk_nobody_uses_is_not_vouched_for", Inside(disks::unfelt)),
+    ("by_calls_a_power_cut_takes_what_was_not_synced", Inside(disks::power_cut_by_calls)),
+    ("by_calls_a_torn_power_cut_keeps_what_was_synced", Inside(disks::torn_by_calls)),
+    ("by_calls_a_brown_out_fails_fsyncs_first", Inside(disks::brown_out_by_calls)),
+    ("by_calls_a_kill_takes_nothing", Inside(disks::kill_loses_nothing_by_calls)),
+    ("by_calls_an_ill_disk_refuses", Inside(disks::errors_by_calls)),
+    ("by_calls_a_slow_disk_is_slow", Inside(disks::slow_by_calls)),
+    ("by_calls_damage_is_met_at_the_start", Inside(disks::damage_by_calls)),
+    ("by_calls_an_ill_disk_nobody_uses_is_not_vouched_for", Inside(disks::unfelt_by_calls)),
     ("a_program_that_cannot_start_is_an_error", Inside(processes::cannot_start)),
 ];
 

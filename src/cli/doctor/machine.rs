@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nemesis::Means;
 use nix::sys::utsname::uname;
 use nix::unistd::geteuid;
 
@@ -21,8 +22,12 @@ pub(super) fn namespaces() -> Finding {
 
 /// Only the device is looked at; mounting needs what [`namespaces`] tries.
 pub(super) fn disks() -> Finding {
-    match nemesis::disks_available() {
-        Ok(()) => Finding::ok("disk faults: /dev/fuse"),
+    match nemesis::disk_means(true) {
+        Ok(Means::Fuse) => Finding::ok("disk faults: /dev/fuse"),
+        Ok(Means::Seccomp(why)) => Finding::limited(
+            format!("disk faults: by watched system calls (seccomp), for: {why}"),
+            "with /dev/fuse reads fail too, and changes of any kind are lost that were not synced",
+        ),
         Err(error) => Finding::limited(
             format!("disk faults: {error}"),
             "power cuts and broken disks (--faults disk) are skipped without it",
