@@ -108,7 +108,7 @@ impl Stage<'_> {
         };
 
         let loaded = self.load(nemesis, schedule, &roles, &clients, &mut interrupts).await;
-        let (mut nemesis, healed) = loaded?;
+        let (nemesis, healed) = loaded?;
         self.phase(Phase::Settle);
         clients.stop().await?;
         let settled = self.until_settled(&mut roles).await;
@@ -130,8 +130,11 @@ impl Stage<'_> {
                 unread.len()
             ));
         }
-        nemesis.stop()?;
-        healed
+        match nemesis {
+            Some(mut nemesis) => healed.and(Ok(nemesis.stop()?)),
+            // The kernel ends the servers when this process ends.
+            None => healed,
+        }
     }
 
     /// Waits for a leader, creates the znodes, opens the sessions.
@@ -159,7 +162,7 @@ impl Stage<'_> {
         roles: &RoleView,
         clients: &Clients,
         interrupts: &mut Interrupts,
-    ) -> Result<(Nemesis, Result<()>)> {
+    ) -> Result<(Option<Nemesis>, Result<()>)> {
         self.phase(Phase::Load);
         let tallies = clients.tallies();
         let breaker = Breaker::start(

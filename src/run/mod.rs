@@ -4,6 +4,7 @@
 mod breaker;
 mod conduct;
 pub(crate) mod ensemble;
+mod ground;
 pub(crate) mod machine;
 mod scenes;
 mod words;

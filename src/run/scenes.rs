@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use history::FaultEvent;
 use nemesis::scenario::{self, Facts, Move, Scenario, Script, Seen, Signs, Source};
 use nemesis::{Fault, FaultId, NodeId, Outcome, Report, Scheduled};
 use serde_json::{Value, json};
 
-use super::breaker::Work;
+use super::breaker::Stop;
+use super::ground::{Ground, lock};
 use super::words;
 
 /// Between two looks at what is awaited: a file or a line, and what servers say of themselves.
@@ -24,7 +26,7 @@ pub(super) struct Scene {
     script: Script,
     signs: Option<Signs>,
     /// Its faults in force, and whom they concern.
-    open: BTreeMap<FaultId, Vec<NodeId>>,
+    open: BTreeMap<FaultId, (FaultEvent, Vec<NodeId>)>,
     n_faults: u32,
     n_rounds: u64,
     /// Waiting for a whole ensemble before the next round.
@@ -42,25 +44,41 @@ impl Scene {
     }
 }
 
-impl Work {
-    pub(super) fn begin_scene(&mut self, scheduled: Scheduled, source: Source) -> Result<()> {
-        let id = scheduled.id;
-        if let Some(scene) = &self.scene {
-            let reason = format!("{} is being played", scene.name);
-            self.record_skip(scheduled, &reason);
-            return Ok(());
+impl Ground {
+    /// Plays a scenario again and again until its time is over.
+    pub(super) fn play(&self, scheduled: Scheduled, source: Source, stop: &Stop) -> Result<()> {
+        let what = scheduled.spec.to_string();
+        {
+            let mut playing = lock(&self.playing);
+            if let Some(other) = &*playing {
+                self.record_skip(scheduled, &format!("{other} is being played"));
+                return Ok(());
+            }
+            *playing = Some(what.clone());
         }
+        let played = self.play_alone(scheduled, source, what, stop);
+        *lock(&self.playing) = None;
+        played
+    }
+
+    fn play_alone(
+        &self,
+        scheduled: Scheduled,
+        source: Source,
+        what: String,
+        stop: &Stop,
+    ) -> Result<()> {
+        let id = scheduled.id;
         let composed = (source == Source::Random).then(|| scenario::compose(scheduled.seed));
         let scenario = match &composed {
             Some(text) => text.parse()?,
             None => self.scenario(source)?,
         };
         let script = Script::new(scenario, scheduled.seed);
-        let what = scheduled.spec.to_string();
-        self.announce(id, words::family(&scheduled.spec), what.clone(), Vec::new());
+        let event = self.announce(id, words::family(&scheduled.spec), what.clone(), Vec::new());
         let report = Report { id, outcome: Outcome::Installed, evidence: Value::Null };
-        self.record_injected(report, Some(Duration::from_millis(scheduled.hold_ms)));
-        self.scene = Some(Scene {
+        self.record_injected(&event, report);
+        let mut scene = Scene {
             id,
             name: what,
             script,
@@ -71,8 +89,16 @@ impl Work {
             resting: false,
             troubles: Vec::new(),
             composed,
-        });
-        Ok(())
+        };
+        let end = self.now() + Duration::from_millis(scheduled.hold_ms);
+        let mut played = Ok(());
+        while played.is_ok()
+            && self.now() < end
+            && !stop.comes_within(scene.patience().min(end.saturating_sub(self.now())))
+        {
+            played = self.play_on(&mut scene);
+        }
+        played.and(self.end_scene(scene, &event))
     }
 
     fn scenario(&self, source: Source) -> Result<Scenario> {
@@ -82,17 +108,8 @@ impl Work {
         }
     }
 
-    /// Goes on as far as it can at this moment.
-    pub(super) fn play(&mut self) -> Result<()> {
-        let Some(mut scene) = self.scene.take() else { return Ok(()) };
-        let played = self.play_on(&mut scene);
-        self.scene = Some(scene);
-        played
-    }
-
-    /// Ends it if it is this one, whatever step it is at.
-    pub(super) fn end_scene(&mut self, id: FaultId) -> Result<bool> {
-        let Some(mut scene) = self.scene.take_if(|scene| scene.id == id) else { return Ok(false) };
+    /// Ends it, whatever step it is at.
+    fn end_scene(&self, mut scene: Scene, event: &FaultEvent) -> Result<()> {
         self.heal_faults(&mut scene, |_| true)?;
         let outcome = match scene.n_rounds {
             0 => {
@@ -106,16 +123,11 @@ impl Work {
         if let Some(text) = scene.composed {
             evidence["script"] = json!(text);
         }
-        self.announce_heal(id);
-        self.record_healed(Report { id, outcome, evidence })?;
-        Ok(true)
+        self.announce_heal(event);
+        self.record_healed(event, Report { id: scene.id, outcome, evidence })
     }
 
-    pub(super) fn scene_id(&self) -> Option<FaultId> {
-        self.scene.as_ref().map(|scene| scene.id)
-    }
-
-    fn play_on(&mut self, scene: &mut Scene) -> Result<()> {
+    fn play_on(&self, scene: &mut Scene) -> Result<()> {
         loop {
             let facts = self.facts(scene)?;
             if scene.resting && !facts.settled {
@@ -151,14 +163,14 @@ impl Work {
         }
     }
 
-    fn rest(&mut self, scene: &mut Scene) -> Result<()> {
+    fn rest(&self, scene: &mut Scene) -> Result<()> {
         scene.signs = None;
         scene.resting = true;
         self.heal_faults(scene, |_| true)
     }
 
     /// While a sign is watched for, nothing else is looked at: that takes longer.
-    fn facts(&mut self, scene: &mut Scene) -> Result<Facts> {
+    fn facts(&self, scene: &mut Scene) -> Result<Facts> {
         let facts = Facts { now: self.now(), answers: self.answers(), ..Facts::default() };
         if let Some(signs) = &mut scene.signs {
             return Ok(Facts { sign: signs.seen(), ..facts });
@@ -171,28 +183,27 @@ impl Work {
         Ok(Facts { view: self.view()?, seen, settled, ..facts })
     }
 
-    fn break_in_scene(&mut self, scene: &mut Scene, fault: &Fault, facts: &Facts) -> Result<()> {
+    fn break_in_scene(&self, scene: &mut Scene, fault: &Fault, facts: &Facts) -> Result<()> {
         scene.n_faults = scene.n_faults % (FAULTS_MAX - 1) + 1;
         let id = FaultId(scene.id.0 * FAULTS_MAX + scene.n_faults);
         let what = format!("{}: {}", scene.name, words::describe(fault, facts.view.leader));
-        self.announce(id, words::family_of(fault), what, words::nodes(fault));
+        let event = self.announce(id, words::family_of(fault), what, words::nodes(fault));
         let report = self.inject_now(id, fault)?;
         if let Outcome::Skipped { reason } = &report.outcome {
             scene.troubles.push(format!("`{}`: {reason}", scene.script.step()));
             scene.resting = true;
         } else {
-            scene.open.insert(id, concerned(fault));
+            scene.open.insert(id, (event.clone(), concerned(fault)));
         }
-        self.record_injected(report, None);
+        self.record_injected(&event, report);
         if scene.resting { self.rest(scene) } else { Ok(()) }
     }
 
-    fn heal_faults(&mut self, scene: &mut Scene, those: impl Fn(&[NodeId]) -> bool) -> Result<()> {
+    fn heal_faults(&self, scene: &mut Scene, those: impl Fn(&[NodeId]) -> bool) -> Result<()> {
         let ids: Vec<_> =
-            scene.open.iter().filter(|(_, hit)| those(hit)).map(|(id, _)| *id).collect();
-        for id in ids {
-            scene.open.remove(&id);
-            self.heal(id)?;
+            scene.open.iter().filter(|(_, (_, hit))| those(hit)).map(|(id, _)| *id).collect();
+        for (event, _) in ids.iter().filter_map(|id| scene.open.remove(id)).collect::<Vec<_>>() {
+            self.heal(&event)?;
         }
         Ok(())
     }

@@ -32,15 +32,9 @@ const MOVE_EVERY: Duration = Duration::from_millis(50);
 /// A thread stands where the jumps go only for nanoseconds at a time.
 const TRIES_MAX: usize = 20;
 
-impl Clocks {
-    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> {
-        self.clocks.iter().map(|(node, ..)| *node)
-    }
-}
-
 impl Nemesis {
     pub(super) fn set_clocks(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         motion: Motion,
@@ -69,7 +63,7 @@ impl Nemesis {
             None
         });
         let outcome = Outcome::unless(&doubts);
-        self.active.insert(id, Active::Clocks(Clocks { clocks, offset_ms, mover, doubts }));
+        self.ledger.put(id, Active::Clocks(Clocks { clocks, offset_ms, mover, doubts }));
         (outcome, evidence)
     }
 

@@ -47,10 +47,6 @@ pub(super) enum Before {
 const DYING: Duration = Duration::from_secs(1);
 
 impl IllDisks {
-    pub(super) fn nodes(&self) -> &[NodeId] {
-        &self.nodes
-    }
-
     pub(super) fn may_end_servers(&self) -> bool {
         match self.illness {
             Illness::Ails(ailment) => ailment.refuses(),
@@ -89,7 +85,7 @@ impl Nemesis {
     }
 
     pub(super) fn cut_power(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         (rules, loss): (Rules, Loss),
@@ -113,7 +109,7 @@ impl Nemesis {
             disks.iter().map(|(node, disk)| (*node, disk.cure(id))).collect();
         // A server that has ended of a failed fsync is without power like the others.
         let (outcome, mut evidence) = self.take_down(id, nodes, false, Server::kill_or_bury);
-        let Some(Active::Kill { doubts, .. }) = self.active.get_mut(&id) else {
+        let Some(Active::Kill { nodes, wipe, mut doubts }) = self.ledger.take(id) else {
             disks.values().for_each(|disk| disk.start());
             return (outcome, evidence);
         };
@@ -134,12 +130,14 @@ impl Nemesis {
                 doubts.push("nobody asked for an fsync that could fail: only a power cut".into());
             }
         }
-        (Outcome::unless(doubts), evidence)
+        let outcome = Outcome::unless(&doubts);
+        self.ledger.put(id, Active::Kill { nodes, wipe, doubts });
+        (outcome, evidence)
     }
 
     /// The server is started again at once, so that it meets the damage.
     pub(super) fn damage(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         damage: Damage,
@@ -150,7 +148,7 @@ impl Nemesis {
             Err(why) => return (Outcome::skipped(why), Value::Null),
         };
         let (outcome, mut evidence) = self.take_down(id, nodes, false, Server::kill);
-        let Some(Active::Kill { nodes, mut doubts, .. }) = self.active.remove(&id) else {
+        let Some(Active::Kill { nodes, mut doubts, .. }) = self.ledger.take(id) else {
             return (outcome, evidence);
         };
         let mut damaged = BTreeMap::new();
@@ -166,12 +164,12 @@ impl Nemesis {
         evidence["damaged"] = json!(damaged);
         let outcome = Outcome::unless(&doubts);
         let (illness, ended) = (Illness::Damaged, BTreeMap::new());
-        self.active.insert(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
+        self.ledger.put(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
         (outcome, evidence)
     }
 
     pub(super) fn infect(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         ailment: Ailment,
@@ -190,7 +188,7 @@ impl Nemesis {
         let doubts: Vec<_> = well.map(|(node, _)| format!("{node}'s disk is well")).collect();
         let (outcome, nodes) = (Outcome::unless(&doubts), nodes.to_vec());
         let (illness, ended) = (Illness::Ails(ailment), BTreeMap::new());
-        self.active.insert(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
+        self.ledger.put(id, Active::Disk(IllDisks { illness, nodes, ended, doubts }));
         (outcome, evidence)
     }
 

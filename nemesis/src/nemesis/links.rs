@@ -10,7 +10,7 @@ use crate::switch::{Losses, Quality, Tally};
 
 impl Nemesis {
     pub(super) fn spoil(
-        &mut self,
+        &self,
         id: FaultId,
         quality: Quality,
         links: &Grudge,
@@ -32,7 +32,7 @@ impl Nemesis {
         match shaped {
             Ok((lost_before, shapers)) if shapers.contains(&id) => {
                 evidence["in_switch"] = json!(true);
-                self.active.insert(id, Active::Link { quality, lost_before });
+                self.ledger.put(id, Active::Link { quality, lost_before });
                 (Outcome::Installed, evidence)
             }
             Ok(_) => (Outcome::skipped("the switch does not know of it"), evidence),

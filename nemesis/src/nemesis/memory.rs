@@ -49,7 +49,7 @@ impl Limits {
 impl Nemesis {
     /// Every process of these servers may grow by so many bytes.
     pub(super) fn limit_memory(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         spare: u64,
@@ -69,7 +69,7 @@ impl Nemesis {
         }
         let outcome = Outcome::unless(&doubts);
         let ended = BTreeMap::new();
-        self.active.insert(id, Active::Memory(Limits { limited, ended, doubts }));
+        self.ledger.put(id, Active::Memory(Limits { limited, ended, doubts }));
         (outcome, evidence)
     }
 

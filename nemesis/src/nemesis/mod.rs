@@ -2,12 +2,13 @@
 
 mod clocks;
 mod disks;
+mod ledger;
 mod links;
 mod memory;
 mod processes;
 mod rounds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,11 +17,12 @@ use serde_json::{Value, json};
 
 use clocks::Clocks;
 use disks::{Before, IllDisks};
+use ledger::Ledger;
 use memory::Limits;
 use rounds::{Round, Rounds};
 
 use crate::disk::{Disk, DiskError};
-use crate::fault::{Fault, FaultId, Grudge, Ports, Shape, View};
+use crate::fault::{Fault, FaultId, Ports, Shape, View};
 use crate::host::NodeId;
 use crate::lab::Lab;
 use crate::outcome::{NotHealed, Outcome, Report};
@@ -29,15 +31,17 @@ use crate::process::{self, Launch, ProcessError, Server};
 use crate::scenario::{Sign, Signs};
 use crate::switch::{Losses, Quality};
 
-/// Injects and heals faults in a lab. Its methods block, usually for less than 30 ms; in an async program,
-/// keep it on a thread of its own.
+/// Injects and heals faults in a lab. Its methods block: usually for less than 30 ms, but for seconds if a server or a
+/// disk is slow to do what it must. So give each fault a thread of its own; they do not wait for each other.
 #[derive(Debug)]
 pub struct Nemesis {
     lab: Arc<Lab>,
     backend: Backend,
     servers: BTreeMap<NodeId, Arc<Mutex<Server>>>,
     disks: BTreeMap<NodeId, Arc<dyn Disk>>,
-    active: BTreeMap<FaultId, Active>,
+    ledger: Ledger,
+    /// Held while partitions begin and end: what one cuts, another must not mend.
+    cutting: Mutex<()>,
     ports: Ports,
 }
 
@@ -69,16 +73,6 @@ enum Active {
 }
 
 impl Active {
-    /// Servers that are up and down in turns, or may end any moment: other faults must count them as down.
-    fn holds(&self) -> Vec<NodeId> {
-        match self {
-            Active::Rounds(rounds) => rounds.nodes().to_vec(),
-            Active::Disk(ill) if ill.may_end_servers() => ill.nodes().to_vec(),
-            Active::Memory(limits) => limits.nodes(),
-            _ => Vec::new(),
-        }
-    }
-
     /// Where to note that a server ended, if this fault is why.
     fn excuse(&mut self, node: NodeId) -> Option<&mut BTreeMap<NodeId, String>> {
         match self {
@@ -106,8 +100,9 @@ impl Nemesis {
     }
 
     fn by(lab: Arc<Lab>, backend: Backend) -> Nemesis {
-        let (servers, disks, active) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Nemesis { lab, backend, servers, disks, active, ports: Ports::default() }
+        let (servers, disks) = (BTreeMap::new(), BTreeMap::new());
+        let (ledger, cutting) = (Ledger::default(), Mutex::default());
+        Nemesis { lab, backend, servers, disks, ledger, cutting, ports: Ports::default() }
     }
 
     /// Where the servers talk to each other, if not at [`Ports::default`].
@@ -136,13 +131,17 @@ impl Nemesis {
 
     /// Servers that ended on their own since the last call. Kills by the nemesis are not among them, nor
     /// are servers that ended of an ill disk or a limit, which the fault's heal starts again.
-    pub fn exits(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, ProcessError> {
+    pub fn exits(&self) -> Result<Vec<(NodeId, ExitStatus)>, ProcessError> {
         let mut exits = Vec::new();
         for (&node, server) in &self.servers {
-            let Some(status) = lock(server).take_exit()? else { continue };
-            match self.active.values_mut().find_map(|active| active.excuse(node)) {
-                Some(ended) => drop(ended.insert(node, status.to_string())),
-                None => exits.push((node, status)),
+            // Whoever works on it looks for itself; it is asked again later.
+            let Ok(mut server) = server.try_lock() else { continue };
+            if self.ledger.is_worked_on(node) {
+                continue;
+            }
+            let Some(status) = server.take_exit()? else { continue };
+            if !self.ledger.excuse(node, &status.to_string()) {
+                exits.push((node, status));
             }
         }
         Ok(exits)
@@ -150,7 +149,7 @@ impl Nemesis {
 
     /// Kills every process of every node, at the end of a run, and saves the files of the disks.
     pub fn stop(&mut self) -> Result<(), StopError> {
-        self.active.clear();
+        self.ledger.clear();
         let stopped = self.lab.nodes().into_iter().try_for_each(|node| self.stop_node(node));
         let saved = self.eject_disks();
         Ok(stopped.map(|()| saved)??)
@@ -159,20 +158,14 @@ impl Nemesis {
     /// The ensemble as the processes show it, for [`crate::fault::resolve`]. Who leads is the caller's knowledge.
     pub fn view(&self, leader: Option<NodeId>) -> Result<View, ProcessError> {
         let nodes = self.lab.nodes();
-        let mut down = BTreeSet::new();
+        let mut down = self.ledger.down();
         for &node in &nodes {
             let pids = process::list(self.lab.place(node))?;
             if pids.iter().all(|&pid| process::is_stopped(pid)) {
                 down.insert(node);
             }
         }
-        down.extend(self.active.values().flat_map(Active::holds));
-        let clocks = self.active.values().filter_map(|active| match active {
-            Active::Clocks(clocks) => Some(clocks.nodes()),
-            _ => None,
-        });
-        let held = clocks.flatten().collect();
-        Ok(View { nodes, leader, down, held, ports: self.ports })
+        Ok(View { nodes, leader, down, held: self.ledger.held(), ports: self.ports })
     }
 
     /// Looks out for a sign of some servers, from now on.
@@ -182,9 +175,15 @@ impl Nemesis {
         Signs::of(&launches, sign)
     }
 
+    /// Lets [`Nemesis::view`] show what a fault will do, from now until it is healed or turns out to be impossible. Who
+    /// chooses faults on several threads does it between two views.
+    pub fn reserve(&self, id: FaultId, fault: &Fault) {
+        self.ledger.reserve(id, fault);
+    }
+
     /// Puts a fault in force. The id must be new; the report says what happened.
-    pub fn inject(&mut self, id: FaultId, fault: &Fault) -> Report {
-        if self.active.contains_key(&id) {
+    pub fn inject(&self, id: FaultId, fault: &Fault) -> Report {
+        if !self.ledger.begin(id, fault) {
             return report(id, Outcome::skipped(format!("{id} is in force already")), Value::Null);
         }
         let start = Instant::now();
@@ -215,6 +214,7 @@ impl Nemesis {
             Fault::Damage { nodes, damage, seed } => self.damage(id, nodes, *damage, *seed),
             Fault::Memory { nodes, spare } => self.limit_memory(id, nodes, *spare),
         };
+        self.ledger.close(id);
         evidence["took_ms"] = millis_since(start);
         report(id, outcome, evidence)
     }
@@ -222,8 +222,13 @@ impl Nemesis {
     /// Ends a fault, shows that it is over, and says whether it was in force until then.
     ///
     /// A fault that was skipped has nothing to heal. If the heal fails it may be tried again.
-    pub fn heal(&mut self, id: FaultId) -> Result<Report, NotHealed> {
-        let Some(mut active) = self.active.remove(&id) else {
+    pub fn heal(&self, id: FaultId) -> Result<Report, NotHealed> {
+        let Some(mut active) = self.ledger.take(id) else {
+            if self.ledger.is_busy(id) {
+                let problems = vec![format!("{id} is still being injected or healed")];
+                return Err(NotHealed { problems, healed: Vec::new() });
+            }
+            self.ledger.close(id);
             return Ok(report(id, Outcome::skipped("it is not in force"), Value::Null));
         };
         let start = Instant::now();
@@ -239,11 +244,12 @@ impl Nemesis {
         };
         match healed {
             Ok((outcome, mut evidence)) => {
+                self.ledger.close(id);
                 evidence["took_ms"] = millis_since(start);
                 Ok(report(id, outcome, evidence))
             }
             Err(problem) => {
-                self.active.insert(id, active);
+                self.ledger.put(id, active);
                 let problems = vec![format!("{id}: {problem}")];
                 Err(NotHealed { problems, healed: Vec::new() })
             }
@@ -251,9 +257,9 @@ impl Nemesis {
     }
 
     /// Heals every fault in force, then looks for rules and stopped processes that should not be there.
-    pub fn heal_all(&mut self) -> Result<Vec<Report>, NotHealed> {
+    pub fn heal_all(&self) -> Result<Vec<Report>, NotHealed> {
         let (mut healed, mut problems) = (Vec::new(), Vec::new());
-        for id in self.active.keys().copied().collect::<Vec<_>>() {
+        for id in self.ledger.ids() {
             match self.heal(id) {
                 Ok(report) => healed.push(report),
                 Err(failure) => problems.extend(failure.problems),
@@ -263,7 +269,7 @@ impl Nemesis {
         if problems.is_empty() { Ok(healed) } else { Err(NotHealed { problems, healed }) }
     }
 
-    fn partition(&mut self, shape: Shape, rift: Rift) -> (Outcome, Value) {
+    fn partition(&self, shape: Shape, rift: Rift) -> (Outcome, Value) {
         let mut evidence = json!({
             "backend": self.partition_backend(),
             "shape": shape,
@@ -273,24 +279,26 @@ impl Nemesis {
         if rift.grudge.is_empty() {
             return (Outcome::skipped("it cuts no link"), evidence);
         }
-        match self.backend.cut(&self.lab, &rift, &self.grudges()) {
+        let _cutting = self.cutting.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.backend.cut(&self.lab, &rift, &self.ledger.grudges()) {
             Ok(baseline) => {
                 evidence["rules_present"] = json!(true);
-                self.active.insert(rift.fault, Active::Partition { rift, baseline });
+                self.ledger.put(rift.fault, Active::Partition { rift, baseline });
                 (Outcome::Installed, evidence)
             }
             Err((reason, true)) => (Outcome::skipped(reason), evidence),
             Err((reason, false)) => {
                 let baseline = Baseline::new();
-                self.active.insert(rift.fault, Active::Partition { rift, baseline });
+                self.ledger.put(rift.fault, Active::Partition { rift, baseline });
                 (Outcome::Indeterminate { reason }, evidence)
             }
         }
     }
 
     fn mend(&self, rift: &Rift, baseline: &Baseline) -> Result<(Outcome, Value), String> {
+        let _cutting = self.cutting.lock().unwrap_or_else(PoisonError::into_inner);
         let Mended { dropped, mut doubts, n_replayed } =
-            self.backend.mend(&self.lab, rift, &self.grudges(), baseline)?;
+            self.backend.mend(&self.lab, rift, &self.ledger.grudges(), baseline)?;
         let n_dropped: u64 = dropped.iter().map(|link| link.packets).sum();
         if n_dropped == 0 {
             doubts.push("no packet was dropped: nobody felt it".into());
@@ -305,15 +313,6 @@ impl Nemesis {
             "switch_losses": losses,
         });
         Ok((Outcome::unless(&doubts), evidence))
-    }
-
-    /// The links cut by all partitions in force.
-    fn grudges(&self) -> Grudge {
-        let grudges = self.active.values().filter_map(|active| match active {
-            Active::Partition { rift, .. } => Some(&rift.grudge),
-            _ => None,
-        });
-        grudges.flatten().copied().collect()
     }
 
     fn leftovers(&self) -> Vec<String> {

@@ -14,7 +14,7 @@ use crate::process::{self, Ended, GRACE, ProcessError, Server};
 impl Nemesis {
     /// Takes servers down. `end` makes all their processes end and returns them, at the same time for all.
     pub(super) fn take_down(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         wipe: bool,
@@ -45,7 +45,7 @@ impl Nemesis {
         }
         let outcome = Outcome::unless(&doubts);
         let nodes = killed.into_keys().collect();
-        self.active.insert(id, Active::Kill { nodes, wipe, doubts });
+        self.ledger.put(id, Active::Kill { nodes, wipe, doubts });
         (outcome, evidence)
     }
 
@@ -104,7 +104,7 @@ impl Nemesis {
         Ok((Outcome::unless(&doubts), evidence))
     }
 
-    pub(super) fn pause(&mut self, id: FaultId, nodes: &[NodeId]) -> (Outcome, Value) {
+    pub(super) fn pause(&self, id: FaultId, nodes: &[NodeId]) -> (Outcome, Value) {
         let (mut paused, mut doubts) = (BTreeMap::new(), Vec::new());
         for &node in nodes {
             match self.pause_node(node) {
@@ -119,7 +119,7 @@ impl Nemesis {
             return (Outcome::skipped(doubts.join("; ")), evidence);
         }
         let outcome = Outcome::unless(&doubts);
-        self.active.insert(id, Active::Pause { pids: paused, doubts });
+        self.ledger.put(id, Active::Pause { pids: paused, doubts });
         (outcome, evidence)
     }
 

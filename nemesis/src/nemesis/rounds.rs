@@ -44,16 +44,10 @@ const BETWEEN_TURNS: Duration = Duration::from_millis(200);
 /// How long the first round may take.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
-impl Rounds {
-    pub(super) fn nodes(&self) -> &[NodeId] {
-        &self.nodes
-    }
-}
-
 impl Nemesis {
     /// Returns when the first round is done, hence verified.
     pub(super) fn begin(
-        &mut self,
+        &self,
         id: FaultId,
         nodes: &[NodeId],
         round: Round,
@@ -83,7 +77,7 @@ impl Nemesis {
         let doubts: Vec<_> = late.into_iter().collect();
         let outcome = Outcome::unless(&doubts);
         let nodes = nodes.to_vec();
-        self.active.insert(id, Active::Rounds(Rounds { round, nodes, n_rounds, worker, doubts }));
+        self.ledger.put(id, Active::Rounds(Rounds { round, nodes, n_rounds, worker, doubts }));
         (outcome, evidence)
     }
 

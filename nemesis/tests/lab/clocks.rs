@@ -14,7 +14,7 @@ const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 
 pub(crate) fn jump() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     let off = |node| time_at(&lab, node) - now_ms();
     // The second time the process has our code already.
     for offset_ms in [HOUR_MS, -HOUR_MS] {
@@ -35,7 +35,7 @@ pub(crate) fn jump() {
 }
 
 pub(crate) fn strobe() {
-    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     assert_eq!(nemesis.inject(F1, &clock(Motion::Strobe, HOUR_MS)).outcome, Outcome::Installed);
     for wrong in [true, false, true, false] {
         until("the clock jumps", || (time_at(&lab, N1) - now_ms() > MINUTE_MS) == wrong);
@@ -47,7 +47,7 @@ pub(crate) fn strobe() {
 }
 
 pub(crate) fn drift() {
-    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     let off = || time_at(&lab, N1) - now_ms();
     assert_eq!(nemesis.inject(F1, &clock(Motion::Drift, -HOUR_MS)).outcome, Outcome::Installed);
     let first = off();
@@ -59,14 +59,14 @@ pub(crate) fn drift() {
 }
 
 pub(crate) fn nobody_asks() {
-    let (_lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     nemesis.inject(F1, &clock(Motion::Jump, HOUR_MS));
     let healed = nemesis.heal(F1).expect("it can be healed");
     assert_indeterminate(&healed, "no process asked for the time");
 }
 
 pub(crate) fn process_ends() {
-    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     nemesis.inject(F1, &clock(Motion::Jump, HOUR_MS));
     time_at(&lab, N1);
     nemesis.inject(F2, &Fault::Kill { nodes: vec![N1] });
@@ -76,7 +76,7 @@ pub(crate) fn process_ends() {
 }
 
 pub(crate) fn skipped() {
-    let (_lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     nemesis.inject(F1, &Fault::Pause { nodes: vec![N1] });
     assert_skipped(&nemesis.inject(F2, &clock(Motion::Jump, HOUR_MS)), "n1: is paused already");
     nemesis.heal(F1).expect("it can be healed");

@@ -125,7 +125,7 @@ fn drop_capabilities() {
 
 /// A harness in the middle of its work: servers with children, a partition, a paused node.
 fn hold() -> ExitCode {
-    let (_lab, mut nemesis) = ensemble(5, Nemesis::new);
+    let (_lab, nemesis) = ensemble(5, Nemesis::new);
     let nodes = NodeId::first(5);
     let grudge = grudge::halves(&nodes);
     let cut = nemesis::fault::Cut::Everything;

@@ -330,7 +330,7 @@ pub(crate) fn slow_create() {
 
 pub(crate) fn skipped() {
     let lab = Arc::new(Lab::new(1).expect("a contained process may build a lab"));
-    let mut nemesis = Nemesis::without_iptables(lab);
+    let nemesis = Nemesis::without_iptables(lab);
     let faults = [
         power_cut_of(N1, 0),
         Fault::Disk { nodes: vec![N1], ailment: Ailment::Eio, size: 0 },
@@ -349,7 +349,7 @@ pub(crate) fn skipped() {
 
 /// Nobody writes: the disk was ill and nobody can tell.
 pub(crate) fn unfelt() {
-    let mut stage = Stage::of(&["--echo"]);
+    let stage = Stage::of(&["--echo"]);
     let eio = Fault::Disk { nodes: vec![N1], ailment: Ailment::Eio, size: 0 };
     for (fault, doubt) in [(power_cut_of(N1, 0), "nothing was lost"), (eio, "nobody felt it")] {
         stage.nemesis.inject(F1, &fault);

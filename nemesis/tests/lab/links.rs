@@ -21,7 +21,7 @@ const F2: FaultId = FaultId(2);
 
 /// Each kind on the links between n1 and n2: n1 asks n2 by UDP, and what it hears is counted.
 pub(crate) fn bite_as_asked() {
-    let (lab, mut nemesis) = ensemble(3, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(3, Nemesis::without_iptables);
     let weathers = [
         Weather::Slow,
         Weather::Lossy,
@@ -49,7 +49,7 @@ pub(crate) fn bite_as_asked() {
 }
 
 pub(crate) fn overlap() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     let late = |ms| Quality { delay_ms: ms, ..Quality::default() };
     let mut stream = connect(&lab, Host::Node(N1), N2);
     let mut round_trip = || {
@@ -77,7 +77,7 @@ pub(crate) fn overlap() {
 }
 
 pub(crate) fn without_traffic() {
-    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     let injected = nemesis.inject(F1, &bad(Weather::Lossy.quality(), &pair()));
     assert_eq!(injected.outcome, Outcome::Installed);
     assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was lost");
@@ -89,7 +89,7 @@ pub(crate) fn without_traffic() {
 }
 
 pub(crate) fn repaired_by_another() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     nemesis.inject(F1, &bad(Weather::Slow.quality(), &pair()));
     lab.switch().unshape(F1).expect("the switch runs");
     assert!(answers(&lab, Host::Node(N1), N2));

@@ -60,6 +60,7 @@ const TESTS: &[(&str, Test)] = &[
     ("faults_on_dead_or_paused_nodes_are_skipped", Inside(processes::skipped)),
     ("meddling_makes_a_fault_indeterminate", Inside(processes::meddling)),
     ("restart_is_asked_for_with_sigterm", Inside(rounds::restart)),
+    ("a_slow_fault_delays_no_other", Inside(rounds::slow_fault_delays_no_other)),
     ("all_are_killed_at_once", Inside(rounds::all_are_killed_at_once)),
     ("a_wiped_server_starts_with_nothing", Inside(rounds::wipe)),
     ("pauses_roll_over_the_servers", Inside(rounds::roll)),

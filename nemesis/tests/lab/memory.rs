@@ -54,7 +54,7 @@ pub(crate) fn limit() {
 }
 
 pub(crate) fn lifted_by_another() {
-    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     assert_eq!(nemesis.inject(F1, &limit_of(N1, 0)).outcome, Outcome::Installed);
     assert!(answers(&lab, Host::Observer, N1), "who wants nothing feels nothing");
     let (own, _) = getrlimit(Resource::RLIMIT_AS).expect("it can be asked for");
@@ -72,7 +72,7 @@ pub(crate) fn lifted_by_another() {
 }
 
 pub(crate) fn skipped() {
-    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     nemesis.inject(FaultId(2), &Fault::Kill { nodes: vec![N1] });
     let report = nemesis.inject(F1, &limit_of(N1, 0));
     assert_eq!(report.outcome, Outcome::Skipped { reason: "n1 ran no process".into() });

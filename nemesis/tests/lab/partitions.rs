@@ -48,7 +48,7 @@ pub(crate) fn tcp_recovers_at_once_by_switch() {
 
 /// The echo server's port is cut; its datagrams, which use another protocol, pass.
 pub(crate) fn a_port_is_cut_and_no_other() {
-    let (lab, mut nemesis) = ensemble(3, by_iptables);
+    let (lab, nemesis) = ensemble(3, by_iptables);
     let speaks = |from, to| {
         let open = || TcpStream::connect_timeout(&(Host::Node(to).addr(), PORT).into(), SOON);
         lab.namespace(Host::Node(from)).run(open).expect("the namespace can be entered").is_ok()
@@ -72,7 +72,7 @@ pub(crate) fn a_port_is_cut_and_no_other() {
 }
 
 pub(crate) fn a_reset_is_heard_at_once() {
-    let (lab, mut nemesis) = ensemble(3, by_iptables);
+    let (lab, nemesis) = ensemble(3, by_iptables);
     let mut old = connect(&lab, Host::Node(N1), N2);
     round_trip(&mut old);
     let grudge = grudge::split(&[N1], &[N2]);
@@ -95,7 +95,7 @@ pub(crate) fn a_reset_is_heard_at_once() {
 
 /// The switch does not look into packets.
 pub(crate) fn ports_need_iptables() {
-    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     for cut in [Cut::Port(PORT), Cut::Reset] {
         let grudge = grudge::split(&[N1], &[N2]);
         let report = nemesis.inject(F1, &Fault::Partition { shape: Shape::Reset, grudge, cut });
@@ -105,7 +105,7 @@ pub(crate) fn ports_need_iptables() {
 }
 
 pub(crate) fn a_stolen_rule_is_noticed() {
-    let (lab, mut nemesis) = ensemble(2, by_iptables);
+    let (lab, nemesis) = ensemble(2, by_iptables);
     let grudge = grudge::deaf(&[N2], &[N1]);
     assert_eq!(nemesis.inject(F1, &cut(&grudge)).outcome, Outcome::Installed);
     assert!(!answers(&lab, Host::Node(N1), N2));
@@ -116,14 +116,14 @@ pub(crate) fn a_stolen_rule_is_noticed() {
 }
 
 pub(crate) fn without_traffic() {
-    let (_lab, mut nemesis) = ensemble(2, by_iptables);
+    let (_lab, nemesis) = ensemble(2, by_iptables);
     let injected = nemesis.inject(F1, &cut(&grudge::split(&[N1], &[N2])));
     assert_eq!(injected.outcome, Outcome::Installed);
     assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was dropped");
 }
 
 pub(crate) fn a_leftover_rule_is_reported() {
-    let (lab, mut nemesis) = ensemble(2, by_iptables);
+    let (lab, nemesis) = ensemble(2, by_iptables);
     let link = Link { src: Host::Node(N1), dst: Host::Node(N2) };
     iptables(&lab, "-A", FaultId(9), link);
     let problems = nemesis.heal_all().expect_err("a rule of ours is left").problems;
@@ -194,7 +194,7 @@ fn check_cut(lab: &Lab, nemesis: &mut Nemesis, grudge: &Grudge) {
 }
 
 fn check_overlap(nemesis: fn(Arc<Lab>) -> Nemesis) {
-    let (lab, mut nemesis) = ensemble(3, nemesis);
+    let (lab, nemesis) = ensemble(3, nemesis);
     let (first, second) = (grudge::isolate(N1, &lab.nodes()), grudge::split(&[N1], &[N2]));
     assert_eq!(nemesis.inject(F1, &cut(&first)).outcome, Outcome::Installed);
     assert_eq!(nemesis.inject(F2, &cut(&second)).outcome, Outcome::Installed);

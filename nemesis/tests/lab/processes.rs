@@ -36,7 +36,7 @@ pub(crate) fn kill_and_restart() {
 }
 
 pub(crate) fn pause_and_resume() {
-    let (lab, mut nemesis) = ensemble(3, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(3, Nemesis::without_iptables);
     let injected = nemesis.inject(F1, &pause_of(&[N1]));
     assert_eq!(injected.outcome, Outcome::Installed);
     println!("  paused 1 node in {} ms", injected.evidence["took_ms"]);
@@ -51,7 +51,7 @@ pub(crate) fn pause_and_resume() {
 }
 
 pub(crate) fn skipped() {
-    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     assert_eq!(nemesis.inject(F1, &kill_of(&[N1])).outcome, Outcome::Installed);
     for fault in [kill_of(&[N1]), pause_of(&[N1])] {
         assert_skipped(&nemesis.inject(F2, &fault).outcome, "n1 ran no process");
@@ -66,7 +66,7 @@ pub(crate) fn skipped() {
 }
 
 pub(crate) fn meddling() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     assert_eq!(nemesis.inject(F1, &pause_of(&[N1])).outcome, Outcome::Installed);
     let pid = pids(&lab, N1)[0];
     send(pid, Signal::SIGCONT);

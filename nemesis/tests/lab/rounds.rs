@@ -34,8 +34,36 @@ pub(crate) fn restart() {
     assert_indeterminate(&nemesis.heal(F1).expect("it can be healed"), "did not end by SIGTERM");
 }
 
+/// A server that does not end by SIGTERM keeps its fault busy for seconds.
+pub(crate) fn slow_fault_delays_no_other() {
+    let (lab, mut nemesis) = ensemble(3, Nemesis::without_iptables);
+    let mut deaf = echo_launch();
+    deaf.args = vec!["--deaf-echo".into()];
+    nemesis.start(N1, deaf).expect("it starts");
+    until("the deaf server answers", || answers(&lab, Host::Observer, N1));
+    let nemesis = &nemesis;
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| nemesis.inject(F1, &Fault::Restart { nodes: vec![N1] }));
+        until("the slow one has begun", || {
+            nemesis.view(None).expect("proc is there").down == [N1].into()
+        });
+        let early = nemesis.heal(F1).expect_err("it is not in force yet").to_string();
+        assert!(early.contains("f1 is still being injected"), "{early}");
+        for round in 0..3 {
+            let (id, kill) = (FaultId(10 + round), Fault::Kill { nodes: vec![N2] });
+            assert_eq!(nemesis.inject(id, &kill).outcome, Outcome::Installed);
+            assert_eq!(nemesis.exits().expect("proc is there"), []);
+            assert_eq!(nemesis.heal(id).expect("it can be healed").outcome, Outcome::Installed);
+        }
+        assert!(!slow.is_finished(), "three kills and heals took no second");
+        assert_indeterminate(&slow.join().expect("no panic"), "did not end by SIGTERM");
+    });
+    assert_indeterminate(&nemesis.heal(F1).expect("it can be healed"), "did not end by SIGTERM");
+    until("it is there again", || answers(&lab, Host::Observer, N1));
+}
+
 pub(crate) fn all_are_killed_at_once() {
-    let (lab, mut nemesis) = ensemble(5, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(5, Nemesis::without_iptables);
     let injected = nemesis.inject(F1, &Fault::Kill { nodes: lab.nodes() });
     assert_eq!(injected.outcome, Outcome::Installed);
     println!("  killed 5 nodes in {} ms", injected.evidence["took_ms"]);
@@ -70,7 +98,7 @@ pub(crate) fn wipe() {
 }
 
 pub(crate) fn roll() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     let fault = Fault::Rolling { order: vec![N2, N1], turn_ms: 150 };
     assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
     let stopped = |node| pids(&lab, node).iter().all(|&pid| is_in_state(pid, "T"));
@@ -87,7 +115,7 @@ pub(crate) fn roll() {
 }
 
 pub(crate) fn slow() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     let slowest = |node| {
         let (mut slowest, three_rounds) = (Duration::ZERO, Duration::from_millis(300));
         let start = Instant::now();
@@ -110,7 +138,7 @@ pub(crate) fn slow() {
 }
 
 pub(crate) fn crash_loop() {
-    let (lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     let before = pids(&lab, N1);
     let fault = Fault::CrashLoop { nodes: vec![N1], up_ms: 50 };
     assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
@@ -128,7 +156,7 @@ pub(crate) fn crash_loop() {
 }
 
 pub(crate) fn skipped() {
-    let (_lab, mut nemesis) = ensemble(2, Nemesis::without_iptables);
+    let (_lab, nemesis) = ensemble(2, Nemesis::without_iptables);
     nemesis.inject(F1, &Fault::Kill { nodes: vec![N1] });
     nemesis.inject(F2, &Fault::Pause { nodes: vec![N2] });
     let f3 = FaultId(3);
@@ -145,7 +173,7 @@ pub(crate) fn skipped() {
 
 /// Somebody else kills the server while it is paused in a round.
 pub(crate) fn lost() {
-    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(1, Nemesis::without_iptables);
     for fault in rounds_of(N1).into_iter().take(2) {
         assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
         for pid in pids(&lab, N1) {
