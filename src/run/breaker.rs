@@ -185,3 +185,6 @@ impl Ground {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Faults of servers that are shells, on the loopback, which needs no rights.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use history::Recorder;
+use nemesis::{FaultId, Lab, Launch, NodeId};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::*;
+
+#[test]
+fn a_slow_fault_delays_no_other_and_no_heal() {
+    let mut stage = Stage::new("trap '' TERM; while :; do sleep 60; done");
+    // SIGTERM is not enough, which takes seconds to find out.
+    stage.begin(&[fault(1, "restart:one", 0, 50), fault(2, "kill:one", 300, 50)]);
+    stage.until("the slow one is over", |steps| count(steps, "healed") == 2);
+    let steps = stage.end();
+    let at = |fault: u64, step: &str| {
+        let found = steps.iter().position(|(f, s, _)| (*f, s.as_str()) == (fault, step));
+        found.unwrap_or_else(|| panic!("{fault} was never {step}: {steps:?}"))
+    };
+    assert!(at(1, "injecting") < at(2, "injecting"), "{steps:?}");
+    assert!(at(2, "healed") < at(1, "injected"), "{steps:?}");
+}
+
+#[test]
+fn faults_at_the_same_moment_take_no_majority_together() {
+    let mut stage = Stage::new("while :; do sleep 60; done");
+    stage.begin(&[1, 2, 3].map(|id| fault(id, "kill:one", 0, 60_000)));
+    stage.until("all were tried", |steps| count(steps, "injected") == 3);
+    let steps = stage.end();
+    let skipped: Vec<_> = steps.iter().filter(|(.., outcome)| outcome == "skipped").collect();
+    assert_eq!(skipped.len(), 1, "two of five may be down: {steps:?}");
+    assert_eq!(count(&steps, "healed"), 2, "{steps:?}");
+}
+
+/// Number, step, outcome.
+type Steps = Vec<(u64, String, String)>;
+
+fn count(steps: &Steps, step: &str) -> usize {
+    steps.iter().filter(|(_, s, _)| s == step).count()
+}
+
+fn fault(id: u32, kind: &str, at_ms: u64, hold_ms: u64) -> Scheduled {
+    let spec = kind.parse::<nemesis::Kind>().expect("a kind").foremost();
+    Scheduled { id: FaultId(id), at_ms, hold_ms, spec, seed: u64::from(id) }
+}
+
+struct Stage {
+    dir: TempDir,
+    runtime: tokio::runtime::Runtime,
+    nemesis: Option<Nemesis>,
+    running: Option<(Breaker, Recorder)>,
+}
+
+impl Stage {
+    fn new(script: &str) -> Stage {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        std::fs::create_dir(dir.path().join("evidence")).expect("a scratch directory");
+        let lab = Arc::new(Lab::on_loopback(5).expect("it needs no rights"));
+        let mut nemesis = Nemesis::new(lab);
+        for node in NodeId::first(5) {
+            nemesis.start(node, shell(script, dir.path())).expect("a shell starts");
+        }
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        Stage { dir, runtime, nemesis: Some(nemesis), running: None }
+    }
+
+    fn history(&self) -> PathBuf {
+        self.dir.path().join("history.jsonl")
+    }
+
+    fn begin(&mut self, schedule: &[Scheduled]) {
+        let recorder = Recorder::create(&self.history()).expect("a scratch directory");
+        let _inside = self.runtime.enter();
+        let roles = workloads::watch_roles(&[], None, WATCH, &recorder).view();
+        let nemesis = self.nemesis.take().expect("it begins once");
+        let play = Play { scenario: None, answers: Box::new(|| 0) };
+        let evidence = self.dir.path().join("evidence");
+        let breaker = Breaker::start(nemesis, schedule, roles, recorder.clone(), evidence, play);
+        self.running = Some((breaker.expect("threads start"), recorder));
+    }
+
+    fn until(&self, what: &str, done: impl Fn(&Steps) -> bool) {
+        let start = Instant::now();
+        while !done(&self.steps()) {
+            assert!(start.elapsed() < HEAL_WITHIN, "{what}: {:?}", self.steps());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Heals, and ends the servers.
+    fn end(&mut self) -> Steps {
+        let (breaker, recorder) = self.running.take().expect("it was begun");
+        let (nemesis, healed) = breaker.heal().expect("no panic");
+        healed.expect("everything can be healed");
+        nemesis.expect("nothing hangs").stop().expect("shells can be killed");
+        recorder.finish().expect("a scratch directory");
+        self.steps()
+    }
+
+    fn steps(&self) -> Steps {
+        let text = std::fs::read_to_string(self.history()).unwrap_or_default();
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let events = lines.map(|line| serde_json::from_str(line).expect("JSON lines"));
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let step = |event: Value| {
+            let of = &event["value"];
+            let outcome = word(&of["outcome"]);
+            Some((of["fault"].as_u64()?, word(&of["step"]), outcome))
+        };
+        events.filter_map(step).collect()
+    }
+}
+
+fn shell(script: &str, dir: &Path) -> Launch {
+    Launch {
+        program: "sh".into(),
+        args: vec!["-c".into(), script.into()],
+        env: BTreeMap::new(),
+        cwd: dir.to_owned(),
+        stdout: dir.join("out"),
+        stderr: dir.join("err"),
+        disks: vec![],
+    }
+}
