@@ -162,7 +162,7 @@ impl Named {
     pub fn mutants(&self) -> Vec<&'static str> {
         match self.kind {
             Kind::Zab(prepared) => {
-                let all = ["X1", "X3", "X5", "X6", "X8", "X9", "X11", "X17"];
+                let all = ["X1", "X3", "X5", "X8", "X9", "X11", "X17"];
                 all.into_iter().filter(|name| *name != "X9" || prepared.elects_afresh()).collect()
             }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),

@@ -13,6 +13,7 @@ pub mod paxos;
 pub mod protocol;
 pub mod search;
 pub mod sessions;
+pub mod shown;
 pub mod trace;
 pub mod zab;
 

@@ -1,11 +1,13 @@
 //! `zoobreak bench`: what checking costs, and what the servers achieve.
 
 mod checker;
+mod model;
 mod nemesis;
 mod server;
 
 use checker::Checker;
 use clap::{Args, Subcommand};
+use model::ModelBench;
 use nemesis::NemesisBench;
 use server::Server;
 
@@ -24,6 +26,7 @@ enum Task {
     Checker(Checker),
     Server(Server),
     Nemesis(NemesisBench),
+    Model(ModelBench),
 }
 
 impl Bench {
@@ -32,6 +35,7 @@ impl Bench {
             Task::Checker(checker) => checker.run(),
             Task::Server(server) => server.run(),
             Task::Nemesis(nemesis) => nemesis.run(),
+            Task::Model(model) => model.run(),
         }
     }
 }

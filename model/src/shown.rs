@@ -1,0 +1,105 @@
+//! Where each planted defect shows, and which searches are measured.
+
+use crate::catalogue::Bounds;
+
+/// A planted defect, and a search that finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// Its name in the model.
+    pub mutant: &'static str,
+    /// The same defect in the catalogue of those planted in servers, such as `X39`.
+    pub number: Option<&'static str>,
+    /// The model.
+    pub model: &'static str,
+    /// The bounds, of the model's own.
+    pub within: fn(Bounds) -> Bounds,
+    /// The only invariant that is looked at.
+    pub invariant: Option<&'static str>,
+}
+
+/// Every defect that a model has, and where it is found.
+pub const SHOWN: [Shown; 32] = [
+    core("X1", "crash"),
+    core("X3", "crash"),
+    Shown { invariant: Some("LeaderLogCompleteness"), ..core("X5", "recovery") },
+    core("X8", "recovery"),
+    core("X9", "boot"),
+    core("X11", "stale-leader"),
+    core("X17", "stale-leader"),
+    of("early-ack", Some("X1"), "zab-broadcast"),
+    of("early-self", Some("X3"), "zab-broadcast"),
+    of("ZOOKEEPER-4646", Some("X4"), "zab-recovery"),
+    of("ZOOKEEPER-4643", Some("X5"), "zab-recovery"),
+    of("early-promise", Some("X6"), "zab-recovery"),
+    of("half-quorum", Some("X9"), "zab-recovery"),
+    of("no-comparison", Some("X10"), "zab-recovery"),
+    of("no-truncation", Some("X11"), "zab-stale"),
+    of("ZOOKEEPER-1675", Some("X17"), "zab-stale"),
+    of("narrow-broadcast", Some("X39"), "zab-join"),
+    of("early-service", Some("X40"), "zab-broadcast"),
+    of("ZOOKEEPER-2845", None, "zab-stale"),
+    of("ZOOKEEPER-3911", None, "zab-recovery"),
+    of("ZOOKEEPER-4685", None, "zab-join"),
+    of("ZOOKEEPER-4712", None, "zab-boot"),
+    of("late-broadcast", None, "zab-join"),
+    of("eager-commit", None, "zab-join"),
+    of("no-owner", Some("X19"), "sessions"),
+    of("old-deadlines", Some("X21"), "sessions"),
+    of("silent-followers", Some("X21"), "sessions"),
+    of("write-after-close", Some("X23"), "sessions"),
+    of("no-adoption", None, "paxos"),
+    of("half-quorum", None, "paxos"),
+    Shown { within: |own| Bounds { servers: 4, ..own }, ..of("thin-quorum", None, "paxos") },
+    Shown { within: |own| Bounds { crashes: 1, ..own }, ..of("forgetful", None, "paxos") },
+];
+
+const fn core(mutant: &'static str, model: &'static str) -> Shown {
+    of(mutant, Some(mutant), model)
+}
+
+const fn of(mutant: &'static str, number: Option<&'static str>, model: &'static str) -> Shown {
+    Shown { mutant, number, model, within: |own| own, invariant: None }
+}
+
+/// A search of ours, and what TLC needed for as much of the same protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    /// The model.
+    pub model: &'static str,
+    /// The bounds, of the model's own.
+    pub within: fn(Bounds) -> Bounds,
+    /// Servers, transactions, timeouts and restarts of the specification `Zab.tla`.
+    pub tlc: &'static str,
+    /// Its distinct states.
+    pub states: u64,
+    /// How long it took.
+    pub seconds: u64,
+}
+
+/// What TLC's finished runs have in common with our models (Disalg-ICS-NJU/zookeeper-tla-spec, TLC 1.7.0 on
+/// six cores of 3 GHz). A timeout there is a connection that breaks here, a restart a crash.
+pub const BESIDE_TLC: [Beside; 4] = [
+    beside("zab-boot", one_cut, ONE_TIMEOUT),
+    beside("zab-boot", one_crash, ONE_RESTART),
+    beside("boot", one_cut, ONE_TIMEOUT),
+    beside("boot", one_crash, ONE_RESTART),
+];
+
+const ONE_TIMEOUT: (&str, u64, u64) = ("(3,2,1,0)", 610_035, 28);
+const ONE_RESTART: (&str, u64, u64) = ("(3,2,0,1)", 1_902_139, 156);
+
+const fn beside(
+    model: &'static str,
+    within: fn(Bounds) -> Bounds,
+    (tlc, states, seconds): (&'static str, u64, u64),
+) -> Beside {
+    Beside { model, within, tlc, states, seconds }
+}
+
+fn one_cut(own: Bounds) -> Bounds {
+    Bounds { txns: 2, cuts: 1, crashes: 0, elections: 2, ..own }
+}
+
+fn one_crash(own: Bounds) -> Bounds {
+    Bounds { txns: 2, cuts: 0, crashes: 1, elections: 2, ..own }
+}
