@@ -25,7 +25,9 @@ struct Live {
 impl Sessions {
     /// A session was created, or a new leader takes it over: it has its full timeout from `now`.
     pub(crate) fn opened(&mut self, id: i64, timeout: Millis, now: Millis) {
-        self.closed(id);
+        if let Some(before) = self.live.remove(&id) {
+            self.by_deadline.remove(&(before.deadline, id));
+        }
         let deadline = now + timeout;
         self.live.insert(id, Live { timeout, deadline });
         self.by_deadline.insert((deadline, id));
@@ -106,9 +108,9 @@ mod tests {
     #[test]
     fn a_former_server_may_not_write() {
         let mut sessions = Sessions::default();
-        sessions.opened(1, 100, 0);
-        assert!(sessions.may_write(1, 3));
         sessions.claim(1, 3);
+        sessions.opened(1, 100, 0);
+        assert!(sessions.may_write(1, 3) && !sessions.may_write(1, 2), "who asked for it");
         sessions.claim(1, 2);
         assert!(sessions.may_write(1, 2) && !sessions.may_write(1, 3));
         sessions.closed(1);

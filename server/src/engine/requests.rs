@@ -10,7 +10,7 @@ use wire::{
 };
 use zab::{ServerId, Zxid};
 
-use super::sessions::Guest;
+use super::sessions::{Asked, Guest};
 use super::writes::write_op;
 use super::{Engine, refuse};
 use crate::Mutant;
@@ -91,8 +91,8 @@ impl Client {
 pub(super) enum Waiting {
     /// A session being created.
     Open { guest: Guest, id: i64, timeout_ms: i32, password: [u8; 16] },
-    /// A session that this server does not know yet.
-    Resume { guest: Guest, id: i64, password: Vec<u8> },
+    /// A session that is to be resumed, once the leader was heard from.
+    Resume { guest: Guest, id: i64, password: Vec<u8>, asked: Asked },
     /// A write or the session's end.
     Reply { conn: ConnId, xid: i32, since: Instant },
     /// A sync.
@@ -201,6 +201,7 @@ impl Engine {
             return;
         }
         let may_write = !self.leading() || self.may_write(self.config.id, &txn);
+        self.note_opener(self.config.id, &txn);
         let txn = Txn::new(origin, txn);
         match may_write {
             true => self.input(Input::Submit { txn }),
@@ -216,8 +217,16 @@ impl Engine {
         if !self.may_write(from, &proposal.txn) {
             return self.send(from, Frame::Moved(proposal.origin));
         }
+        self.note_opener(from, &proposal.txn);
         let message = zab::Message::Forward { txn };
         self.input(Input::Received { from, message });
+    }
+
+    /// A new session is that server's which asks for it, from the start: no claim of it is on its way.
+    fn note_opener(&mut self, server: ServerId, txn: &tree::Txn) {
+        if let tree::Txn::CreateSession { id, .. } = txn {
+            self.sessions.claim(*id, server);
+        }
     }
 
     fn may_write(&self, from: ServerId, txn: &tree::Txn) -> bool {
@@ -257,8 +266,8 @@ impl Engine {
                 let bytes = reply_frame(xid, zxid, Ok(Some(Response::Sync { path })));
                 self.answer_in_order(conn, token, bytes);
             }
-            Some(Waiting::Resume { guest, id, password }) => {
-                self.resume_after_sync(guest, id, &password);
+            Some(Waiting::Resume { guest, id, password, asked }) => {
+                self.resume(guest, id, &password, asked);
             }
             Some(Waiting::Open { .. } | Waiting::Reply { .. }) | None => {}
         }

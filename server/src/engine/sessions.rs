@@ -21,6 +21,17 @@ pub(super) struct Guest {
     read_only: Option<bool>,
 }
 
+/// What was asked of the leader for a session that is to be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Nothing yet.
+    Nothing,
+    /// What there is: the state here is not too old to know the session.
+    Synced,
+    /// To take note of a claim to it.
+    Claimed,
+}
+
 impl Guest {
     pub(super) fn conn(&self) -> ConnId {
         self.conn
@@ -57,7 +68,7 @@ impl Engine {
         }
         match request.session_id {
             0 => self.open(guest, request.timeout_ms),
-            id => self.resume(guest, id, &request.password, true),
+            id => self.resume(guest, id, &request.password, Asked::Nothing),
         }
     }
 
@@ -71,30 +82,39 @@ impl Engine {
         self.submit(origin, tree::Txn::CreateSession { id, timeout_ms, password });
     }
 
-    /// Resumes a session that this server knows. One that it does not know may be too new for it:
-    /// then it asks again after a sync (`first` is false) before it says that the session expired.
-    fn resume(&mut self, guest: Guest, id: i64, password: &[u8], first: bool) {
-        match self.tree.session(id) {
-            Some(session) if session.password == password => {
-                let timeout_ms = session.timeout_ms;
+    /// Resumes a session, in steps. One that this server does not know may be too new for it: then it
+    /// asks again after a sync before it says that the session expired. One that it knows is claimed
+    /// first, and a sync tells that the leader has heard of the claim: otherwise it could come there
+    /// after that of a server to which the client has gone since, and let old writes pass.
+    pub(super) fn resume(&mut self, guest: Guest, id: i64, password: &[u8], asked: Asked) {
+        let known = self.tree.session(id).map(|session| (session.password, session.timeout_ms));
+        match known.filter(|(right, _)| right == password) {
+            Some((_, timeout_ms)) if asked == Asked::Claimed => {
                 self.attach(guest, id, timeout_ms, password);
             }
-            None if first => {
-                let number = self.next_origin().number;
-                let password = password.to_vec();
-                self.waiting.insert(number, Waiting::Resume { guest, id, password });
-                self.input(Input::Sync { token: number });
+            Some((_, timeout_ms)) => {
+                self.claim(id);
+                match self.mutant {
+                    Some(Mutant::SkipLastZxidCheck) => self.attach(guest, id, timeout_ms, password),
+                    _ => self.resume_after_sync(guest, id, password, Asked::Claimed),
+                }
             }
-            other => {
-                let why = if other.is_some() { "wrong password" } else { "expired" };
+            None if known.is_none() && asked == Asked::Nothing => {
+                self.resume_after_sync(guest, id, password, Asked::Synced);
+            }
+            None => {
+                let why = if known.is_some() { "wrong password" } else { "expired" };
                 info!(session = format!("{id:#x}"), why, "session refused");
                 guest.refuse();
             }
         }
     }
 
-    pub(super) fn resume_after_sync(&mut self, guest: Guest, id: i64, password: &[u8]) {
-        self.resume(guest, id, password, false);
+    fn resume_after_sync(&mut self, guest: Guest, id: i64, password: &[u8], asked: Asked) {
+        let number = self.next_origin().number;
+        let password = password.to_vec();
+        self.waiting.insert(number, Waiting::Resume { guest, id, password, asked });
+        self.input(Input::Sync { token: number });
     }
 
     /// Gives the connection its session. An older connection of the session is closed.
@@ -103,7 +123,6 @@ impl Engine {
         if let Some(older) = self.by_session.insert(id, conn) {
             self.drop_client(older);
         }
-        self.claim(id);
         self.touched.insert(id);
         outbox.tell(connect_frame(&ConnectResponse {
             protocol_version: 0,
