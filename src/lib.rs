@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod cli;
+mod logs;
 pub mod plan;
 pub mod rehearsal;
 pub mod report;

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use history::{FORMAT, History, Manifest, ReadError, RunDir, RunDirError};
+use history::{FORMAT, History, Manifest, ReadError, RunDir, RunDirError, ServerLog};
 
 use crate::budget::Limits;
 use crate::guarantees::check_all;
 use crate::sentence::sentence;
 use crate::soundness::soundness;
+use crate::truth::resolved;
 use crate::verdict::{Check, Outcome, Soundness, Verdict};
 
 /// Why a run cannot be judged. Each message names the file, and the line where there is one.
@@ -21,13 +22,14 @@ pub enum Error {
     History(#[from] ReadError),
 }
 
-/// Judges a stored run from its directory alone; writes nothing.
+/// Judges a stored run from its directory alone, with the `logs` of its servers as far as there are
+/// any; writes nothing.
 ///
 /// # Errors
 /// When the manifest or the history cannot be read.
-pub fn check_run(run: &RunDir) -> Result<Verdict, Error> {
+pub fn check_run(run: &RunDir, logs: Vec<ServerLog>) -> Result<Verdict, Error> {
     let manifest = run.manifest()?;
-    let history = history::read(&run.history())?;
+    let history = History { logs, ..history::read(&run.history())? };
     Ok(check(&manifest, &history))
 }
 
@@ -53,6 +55,8 @@ pub fn check_within(manifest: &Manifest, history: &History, limits: Limits) -> V
 }
 
 fn judge(manifest: Option<&Manifest>, history: &History, limits: Limits) -> Verdict {
+    let resolved = (!history.logs.is_empty()).then(|| resolved(history.clone()));
+    let history = resolved.as_ref().unwrap_or(history);
     let settings = manifest.map(|manifest| &manifest.settings);
     let checks = check_all(history, settings, limits);
     let soundness = manifest

@@ -10,6 +10,7 @@ mod sentence;
 mod smallest;
 mod soundness;
 mod stops;
+mod truth;
 mod verdict;
 mod words;
 

@@ -6,6 +6,7 @@ use history::{
     At, FaultEvent, FaultStep, History, Manifest, Operation, Outcome, Phase, RoleEvent, Settings,
 };
 
+use crate::truth::told;
 use crate::verdict::{Fact, Soundness};
 
 /// Below this many ok operations, no run says anything.
@@ -19,6 +20,7 @@ pub(crate) fn soundness(manifest: &Manifest, history: &History) -> Soundness {
     let settings = &manifest.settings;
     let mut facts = vec![complete(history)];
     facts.extend(load(settings, history));
+    facts.extend(resolved(history));
     let faults = faults(history);
     let lacks = &manifest.machine.lacks;
     facts.extend(families(settings).map(|family| match lacks.get(family) {
@@ -111,6 +113,14 @@ fn load(settings: &Settings, history: &History) -> [Fact; 4] {
 /// Of the tree, a refusal in its place in the order tells as much as a success.
 fn tells(op: &Operation) -> bool {
     op.is_ok() || op.action.ask().is_some() && op.answered().is_some() && op.zxid.is_some()
+}
+
+/// Without an answer, and found in the servers' logs or not.
+fn resolved(history: &History) -> Option<Fact> {
+    let (placed, never) = told(history);
+    let note = format!("{never} of them never happened");
+    let what = "writes without an answer looked up in the servers' logs";
+    (placed + never > 0).then(|| fact(what, placed + never, 0, note))
 }
 
 fn operations_needed(settings: &Settings) -> u64 {

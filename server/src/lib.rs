@@ -19,6 +19,7 @@ mod files;
 mod gate;
 mod inspect;
 mod links;
+mod logged;
 mod membership;
 mod metrics;
 mod mutant;
@@ -42,6 +43,7 @@ pub use config::{
     ClientCertificates, Config, ConfigError, Ignored, PemFile, QuorumTls, SecurePort, ServerAddress,
 };
 pub use inspect::{Health, InspectError, inspect};
+pub use logged::{Logged, LoggedEntry, logged};
 pub use mutant::Mutant;
 pub use pid_file::running;
 pub use run::{ServerError, run_from_file};

@@ -64,6 +64,11 @@ impl Txn {
         postcard::from_bytes(&self.bytes)
     }
 
+    /// CRC-32 of what is encoded here.
+    pub(crate) fn digest(&self) -> u32 {
+        crc32fast::hash(&self.bytes)
+    }
+
     /// How many bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

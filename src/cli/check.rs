@@ -13,7 +13,7 @@ use history::{Event, Manifest, RunDir};
 
 use super::output::to_stdout;
 use super::{EXIT_CODES, Failure};
-use crate::report;
+use crate::{logs, report};
 
 /// Judge a stored run again, from its directory alone
 #[derive(Debug, Args)]
@@ -126,8 +126,8 @@ fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {
 /// # Errors
 /// When the manifest or the history cannot be read, or a result cannot be written.
 pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
-    let verdict = checker::check_run(run)?;
     let manifest = run.manifest()?;
+    let verdict = checker::check_run(run, logs::read(run, &manifest.settings))?;
     let written = write_results(run, &manifest, &verdict);
     let screen = report::screen(&manifest, &verdict, run.path());
     to_stdout(|out| writeln!(out, "{}", screen.trim_end())).context("standard output")?;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::event::{DigestEvent, Event, FaultEvent, Kind, Phase, Process, RoleEvent, f};
+use crate::log::ServerLog;
 use crate::operation::{Action, Operation, Status};
 use crate::reader::Problem;
 use crate::znode::{Ask, Told, WatchEvent};
@@ -26,6 +27,8 @@ pub struct History {
     pub digests: Vec<At<DigestEvent>>,
     /// Servers that ended on their own, with their exit status, in order.
     pub exits: Vec<At<String>>,
+    /// The servers' logs, where they are known: they are no part of the file.
+    pub logs: Vec<ServerLog>,
     /// The phases entered, in order.
     pub phases: Vec<At<Phase>>,
     /// Events read.

@@ -7,6 +7,7 @@
 mod event;
 pub mod foreign;
 mod history;
+mod log;
 mod manifest;
 mod operation;
 mod reader;
@@ -19,6 +20,7 @@ pub use event::{
     f,
 };
 pub use history::{At, History};
+pub use log::{LogEntry, ServerLog};
 pub use manifest::{Heal, Machine, Manifest, Settings, Target};
 pub use operation::{Action, Operation, Status};
 pub use reader::{Problem, ReadError, read, read_from};

@@ -207,6 +207,15 @@ impl Operation {
             && self.error.as_deref().is_some_and(|error| BY_STATE.contains(&error))
     }
 
+    /// The integers that it writes.
+    #[must_use]
+    pub fn values(&self) -> Vec<i64> {
+        match &self.action {
+            Action::Znode(ask) => ask.parts().iter().filter_map(Ask::written).collect(),
+            action => action.written().into_iter().collect(),
+        }
+    }
+
     /// Had its answer come when `later` was invoked? Compared by the events' order, which is
     /// exact where times are equal.
     #[must_use]

@@ -68,16 +68,12 @@ fn place<'a>(op: &'a Operation, shown: &Shown<'a>) -> Option<Placed<'a>> {
         return op.zxid.map(|zxid| Placed { zxid: zxid.0, op, shown_by: None });
     }
     let lost = op.status == Status::Unknown;
-    let (zxid, by) = values(op).into_iter().filter(|_| lost).find_map(|value| shown.get(&value))?;
-    Some(Placed { zxid: *zxid, op, shown_by: Some(by) })
-}
-
-/// What an operation writes; no two write the same.
-fn values(op: &Operation) -> Vec<i64> {
-    match op.action.ask() {
-        Some(ask) => ask.parts().iter().filter_map(history::znode::Ask::written).collect(),
-        None => op.action.written().into_iter().collect(),
+    if let Some(zxid) = op.zxid.filter(|_| lost) {
+        return Some(Placed { zxid: zxid.0, op, shown_by: None });
     }
+    let (zxid, by) =
+        op.values().into_iter().filter(|_| lost).find_map(|value| shown.get(&value))?;
+    Some(Placed { zxid: *zxid, op, shown_by: Some(by) })
 }
 
 /// The zxid at which each value was written, by the first reply that shows it.

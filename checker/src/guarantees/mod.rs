@@ -10,6 +10,7 @@ mod durability;
 mod fifo;
 mod identity;
 mod linearizable;
+mod logs;
 mod phantom;
 mod real_time;
 mod recovery;
@@ -69,7 +70,7 @@ pub(crate) enum Found {
 }
 
 /// In the order of the report.
-const CATALOGUE: [&Guarantee; 28] = [
+const CATALOGUE: [&Guarantee; 29] = [
     &linearizable::ALL,
     &linearizable::WRITES,
     &unique::UNIQUE,
@@ -98,6 +99,7 @@ const CATALOGUE: [&Guarantee; 28] = [
     &tree::AGAIN,
     &replicas::REPLICAS,
     &recovery::RECOVERY,
+    &logs::LOGS,
 ];
 
 /// Runs every check that applies. Without the settings of the run everything binds, as with zoobreak's

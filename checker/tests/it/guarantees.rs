@@ -1,6 +1,6 @@
 //! Every check, on a history where its promise is kept and on one where it is broken.
 
-use crate::story::{Reply, Story, at};
+use crate::story::{Reply, Story, at, log};
 use checker::{Check, Outcome};
 use history::{Phase, f};
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ fn correct() -> Story {
     story.now += 2_000_000_000;
     story.phase(Phase::FinalReads);
     story.read(10, R, 14, at(10, 3));
+    story.logs = vec![log("n1", &[(6, 11), (8, 12), (9, 13), (10, 14)])];
     story
 }
 
@@ -48,7 +49,7 @@ fn a_correct_history_keeps_every_promise() {
         assert_eq!(check.outcome, Outcome::Valid, "{check:?}");
         assert!(check.examined > 0, "{check:?}");
     }
-    assert_eq!(verdict.checks.len(), 14);
+    assert_eq!(verdict.checks.len(), 15);
 }
 
 #[test]

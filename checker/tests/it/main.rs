@@ -5,6 +5,7 @@ mod engine;
 mod engines;
 mod foreign;
 mod guarantees;
+mod logs;
 mod runs;
 mod sessions;
 mod soundness;

@@ -211,11 +211,11 @@ fn a_run_directory_gives_the_same_verdict_again() {
     let (manifest, story) = good();
     let run = RunDir::create(results.path(), &manifest).expect("a new run");
     std::fs::write(run.history(), story.text()).expect("writable");
-    let verdict = check_run(&run).expect("readable");
+    let verdict = check_run(&run, Vec::new()).expect("readable");
     assert_eq!(verdict.exit(), Exit::Valid, "{}", verdict.sentence);
     run.write_json("verdict.json", &verdict).expect("writable");
     let stored: Verdict = run.read_json("verdict.json").expect("readable");
-    let again = check_run(&run).expect("readable");
+    let again = check_run(&run, Vec::new()).expect("readable");
     assert_eq!((stored.outcome, stored.sentence), (again.outcome, again.sentence));
 }
 
@@ -226,7 +226,7 @@ fn a_history_cut_by_a_crash_is_judged_and_not_sound() {
     let run = RunDir::create(results.path(), &manifest).expect("a new run");
     let text = story.text();
     std::fs::write(run.history(), &text[..text.len() / 2]).expect("writable");
-    let verdict = check_run(&run).expect("readable");
+    let verdict = check_run(&run, Vec::new()).expect("readable");
     let note = unmet(&verdict, "run complete").note;
     assert!(note.contains("phase load") && note.contains("was cut after"), "{note}");
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use checker::{Check, Verdict};
 use history::{
-    DigestEvent, Event, FORMAT, FaultEvent, FaultStep, Hex, History, Kind, Machine, Manifest,
-    Outcome, Phase, Process, RoleEvent, Settings, Stat, Target, f,
+    DigestEvent, Event, FORMAT, FaultEvent, FaultStep, Hex, History, Kind, LogEntry, Machine,
+    Manifest, Outcome, Phase, Process, RoleEvent, ServerLog, Settings, Stat, Target, f,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 #[derive(Default)]
 pub(crate) struct Story {
     events: Vec<Event>,
+    pub(crate) logs: Vec<ServerLog>,
     pub(crate) now: u64,
 }
 
@@ -232,7 +233,8 @@ impl Story {
 
     /// As the reader sees it.
     pub(crate) fn history(&self) -> History {
-        history::read_from(self.text().as_bytes(), Path::new("story")).expect("well-formed")
+        let read = history::read_from(self.text().as_bytes(), Path::new("story"));
+        History { logs: self.logs.clone(), ..read.expect("well-formed") }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -242,6 +244,17 @@ impl Story {
     pub(crate) fn check(&self, id: &str) -> Check {
         self.verdict().checks.into_iter().find(|check| check.id == id).expect("in the catalogue")
     }
+}
+
+/// A server's log: at each zxid, what is written there.
+pub(crate) fn log(node: &str, entries: &[(u64, i64)]) -> ServerLog {
+    let entry = |&(zxid, value): &(u64, i64)| LogEntry {
+        zxid,
+        digest: u32::try_from(value).expect("small"),
+        values: vec![value],
+    };
+    let entries = entries.iter().map(entry).collect();
+    ServerLog { node: node.to_owned(), entries, damage: Vec::new() }
 }
 
 /// Of a run with three servers, two clients and one znode.
