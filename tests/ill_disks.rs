@@ -27,6 +27,42 @@ fn a_server_whose_disk_is_full_ends_and_says_so() {
     ends_of_it("a_server_whose_disk_is_full_ends_and_says_so", "full", "No space left on device");
 }
 
+/// A server that does not start from its files says which byte of which file is wrong; and nothing that
+/// was acknowledged is lost.
+#[test]
+fn a_server_that_refuses_a_damaged_disk_names_file_and_byte() {
+    let test = "a_server_that_refuses_a_damaged_disk_names_file_and_byte";
+    let _alone = alone();
+    let no_disks = || nemesis::disk_means(true).err().map(|error| error.to_string());
+    if let Some(why) = missing().or_else(no_disks) {
+        return skip(test, &why);
+    }
+    let results = scratch();
+    let faults = "disk:misdirected-write,disk:truncated-tail";
+    let argv = ["test", "--faults", faults, "--time", "16", "--seed", "1", "--results"];
+    let said = zoobreak(&[&argv[..], &[text(results.path())]].concat(), seconds(90));
+    assert_eq!(said.code, 0, "{}", said.all());
+    let run = latest(results.path());
+    let mut n_refusals = 0;
+    for fault in json(&run, "manifest.json")["schedule"].as_array().expect("a list") {
+        let id = fault["id"].as_u64().expect("a number");
+        let evidence =
+            &json(&run.join("evidence"), &format!("f{id}-heal.json"))["report"]["evidence"];
+        for (node, status) in evidence["ended"].as_object().into_iter().flatten() {
+            assert_eq!(status, "exit status: 3", "{node}: {evidence}");
+            n_refusals += 1;
+        }
+    }
+    let logs: String = (1..=5).map(|n| log(&run, &format!("n{n}"))).collect();
+    let names_it = |line: &&str| {
+        let says = line.contains("damaged at byte ") || line.contains(" is missing");
+        line.starts_with("zoobreak: ") && line.contains("/data/zoobreak") && says
+    };
+    let refused = logs.lines().filter(names_it);
+    assert!(n_refusals > 0, "nobody refused anything");
+    assert_eq!(refused.count(), n_refusals, "{logs}");
+}
+
 /// Whoever felt it has ended with exit code 3, and nothing that was acknowledged is lost.
 fn ends_of_it(test: &str, ailment: &str, words: &str) {
     let _alone = alone();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use rand::Rng;
+use rand::seq::SliceRandom;
 
 use super::content::{Content, PAGE, Place};
 use super::{Loss, Rules};
@@ -285,11 +286,14 @@ impl Image {
         let is_large = |ino: &Ino| self.file(*ino).is_ok_and(|file| file.len() >= WORTH_DAMAGING);
         let mut files = self.entries();
         files.retain(|(_, ino)| is_large(ino));
-        let newest = files.iter().position(|(_, ino)| Some(*ino) == self.newest);
-        let any = rng.random_range(0..files.len().max(1));
-        let (path, ino) = files.get(newest.filter(|_| rng.random()).unwrap_or(any))?;
-        let place = self.file_mut(*ino).ok()?.damage(damage, rng)?;
-        Some((path.clone(), place))
+        files.shuffle(rng);
+        if rng.random() {
+            files.sort_by_key(|(_, ino)| Some(*ino) != self.newest);
+        }
+        files.into_iter().find_map(|(path, ino)| {
+            let place = self.file_mut(ino).ok()?.damage(damage, rng)?;
+            Some((path, place))
+        })
     }
 
     /// From now on only so many bytes may be added; `None` for as many as memory holds.

@@ -204,6 +204,7 @@ const KINDS: &[Entry] = &[
     ("scenario:cut-off-tail", &[(1, scenario(3))]),
     ("scenario:crown-chain", &[(1, scenario(4))]),
     ("scenario:unwritten-answer", &[(1, scenario(5))]),
+    ("scenario:slow-joiner", &[(1, scenario(6))]),
     ("scenario:random", &[(1, RANDOM)]),
     ("scenario:file", &[(1, FaultSpec::Scenario { scenario: Source::File })]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),

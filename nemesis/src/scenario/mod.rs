@@ -162,6 +162,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("cut-off-tail", include_str!("../../scenarios/cut-off-tail.txt")),
     ("crown-chain", include_str!("../../scenarios/crown-chain.txt")),
     ("unwritten-answer", include_str!("../../scenarios/unwritten-answer.txt")),
+    ("slow-joiner", include_str!("../../scenarios/slow-joiner.txt")),
 ];
 
 impl Scenario {

@@ -12,6 +12,7 @@ use std::os::unix::fs::{DirEntryExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rand::Rng;
+use rand::seq::SliceRandom;
 
 use crate::disk::content::{Content, Place};
 use crate::disk::image::{Lost, WORTH_DAMAGING};
@@ -239,18 +240,21 @@ impl Ledger {
     ) -> io::Result<Option<(PathBuf, Place)>> {
         let mut files = walk(&self.place)?;
         files.retain(|(_, file)| file.is_file() && file.len() >= WORTH_DAMAGING);
-        let newest = files.iter().position(|(_, file)| Some(file.ino()) == self.newest);
-        let any = rng.random_range(0..files.len().max(1));
-        let chosen = newest.filter(|_| rng.random()).unwrap_or(any);
-        let Some((path, _)) = files.get(chosen) else { return Ok(None) };
-        let mut content = Content::default();
-        content.write(0, &fs::read(path)?);
-        content.sync();
-        let Some(place) = content.damage(damage, rng) else { return Ok(None) };
-        content.save(&OpenOptions::new().write(true).open(path)?)?;
-        let path = path.clone();
-        self.sync_all()?;
-        Ok(Some((self.relative(&path), place)))
+        files.shuffle(rng);
+        if rng.random() {
+            files.sort_by_key(|(_, file)| Some(file.ino()) != self.newest);
+        }
+        for (path, _) in files {
+            let mut content = Content::default();
+            content.write(0, &fs::read(&path)?);
+            content.sync();
+            if let Some(place) = content.damage(damage, rng) {
+                content.save(&OpenOptions::new().write(true).open(&path)?)?;
+                self.sync_all()?;
+                return Ok(Some((self.relative(&path), place)));
+            }
+        }
+        Ok(None)
     }
 
     /// Nothing but the files stays.
