@@ -45,9 +45,12 @@ fn a_server_that_refuses_a_damaged_disk_names_file_and_byte() {
     let run = latest(results.path());
     let mut n_refusals = 0;
     for fault in json(&run, "manifest.json")["schedule"].as_array().expect("a list") {
-        let id = fault["id"].as_u64().expect("a number");
-        let evidence =
-            &json(&run.join("evidence"), &format!("f{id}-heal.json"))["report"]["evidence"];
+        let name = format!("f{}-heal.json", fault["id"]);
+        // One that was skipped was not healed either.
+        if !run.join("evidence").join(&name).exists() {
+            continue;
+        }
+        let evidence = &json(&run.join("evidence"), &name)["report"]["evidence"];
         for (node, status) in evidence["ended"].as_object().into_iter().flatten() {
             assert_eq!(status, "exit status: 3", "{node}: {evidence}");
             n_refusals += 1;
