@@ -16,8 +16,8 @@ use workloads::RoleView;
 use super::breaker::{Play, Stop};
 use super::words;
 
-/// A fault aimed at the leader waits this long for one to be known.
-const LEADER_WITHIN: Duration = Duration::from_secs(2);
+/// A fault aimed at a role waits this long for somebody to have it.
+const ROLE_WITHIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) struct Ground {
@@ -84,17 +84,19 @@ impl Ground {
 
     pub(super) fn view(&self) -> Result<View> {
         let leader = self.roles.leader().map(|idx| NodeId(idx as u8 + 1));
-        Ok(self.nemesis.view(leader)?)
+        let seen = (1..).zip(self.roles.observations());
+        let zxids = seen.filter_map(|(n, seen)| seen.zxid.map(|zxid| (NodeId(n), zxid)));
+        Ok(View { zxids: zxids.collect(), ..self.nemesis.view(leader)? })
     }
 
-    /// Chooses the targets, waiting a little for somebody to lead. None, and a record of why, if it makes no sense.
+    /// Chooses the targets, waiting a little for somebody to have the role. None, and a record of why, if it makes no sense.
     pub(super) fn choose(&self, scheduled: Scheduled, stop: &Stop) -> Result<Option<Chosen>> {
         let begun = Instant::now();
         loop {
             match self.try_to_choose(scheduled)? {
                 Ok(chosen) => return Ok(Some(chosen)),
-                Err(Skip::NoLeader)
-                    if begun.elapsed() < LEADER_WITHIN && !stop.comes_within(ASK_AGAIN) => {}
+                Err(Skip::NoLeader | Skip::Nobody(_))
+                    if begun.elapsed() < ROLE_WITHIN && !stop.comes_within(ASK_AGAIN) => {}
                 Err(skip) => {
                     self.record_skip(scheduled, &skip.to_string());
                     return Ok(None);

@@ -107,6 +107,16 @@ const fn scenario(n: usize) -> FaultSpec {
 }
 const RANDOM: FaultSpec = FaultSpec::Scenario { scenario: Source::Random };
 
+const fn kill(target: Target) -> FaultSpec {
+    FaultSpec::Kill { target }
+}
+const fn pause(target: Target) -> FaultSpec {
+    FaultSpec::Pause { target }
+}
+const fn partition(shape: Shape) -> FaultSpec {
+    FaultSpec::Partition { shape }
+}
+
 /// A name and the members it may draw, each with its weight. The first member is the foremost.
 type Entry = (&'static str, &'static [(usize, FaultSpec)]);
 
@@ -207,6 +217,15 @@ const KINDS: &[Entry] = &[
     ("scenario:slow-joiner", &[(1, scenario(6))]),
     ("scenario:random", &[(1, RANDOM)]),
     ("scenario:file", &[(1, FaultSpec::Scenario { scenario: Source::File })]),
+    ("kill:newest", &[(1, kill(Target::Newest))]),
+    ("kill:most-behind", &[(1, kill(Target::MostBehind))]),
+    ("kill:quorum-critical", &[(1, kill(Target::QuorumCritical))]),
+    ("pause:newest", &[(1, pause(Target::Newest))]),
+    ("pause:most-behind", &[(1, pause(Target::MostBehind))]),
+    ("pause:quorum-critical", &[(1, pause(Target::QuorumCritical))]),
+    ("partition:newest", &[(1, partition(Shape::Newest))]),
+    ("partition:most-behind", &[(1, partition(Shape::MostBehind))]),
+    ("partition:quorum-critical", &[(1, partition(Shape::QuorumCritical))]),
     ("partition:quorum-port", &[(1, QUORUM_PORT)]),
     ("partition:election-port", &[(1, ELECTION_PORT)]),
     ("partition:reset", &[(1, RESET)]),

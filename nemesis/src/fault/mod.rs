@@ -169,6 +169,12 @@ pub enum Target {
     Minority,
     /// All servers at once, if none is down.
     All,
+    /// The one that has applied most.
+    Newest,
+    /// The follower that has applied least.
+    MostBehind,
+    /// A follower without which there is no majority.
+    QuorumCritical,
 }
 
 /// How a clock is wrong.
@@ -193,6 +199,12 @@ pub enum Shape {
     One,
     /// The same for the leader of the moment.
     Leader,
+    /// The same for the server that has applied most.
+    Newest,
+    /// The same for the follower that has applied least.
+    MostBehind,
+    /// The same for a follower without which there is no majority.
+    QuorumCritical,
     /// Every server hears a majority, and no two the same one. Needs five servers.
     Ring,
     /// Two groups that hear each other only through one server that hears all. Needs three servers.
@@ -433,6 +445,9 @@ impl fmt::Display for Target {
             Target::One => "one",
             Target::Minority => "minority",
             Target::All => "all",
+            Target::Newest => "newest",
+            Target::MostBehind => "most-behind",
+            Target::QuorumCritical => "quorum-critical",
         })
     }
 }
@@ -443,6 +458,9 @@ impl fmt::Display for Shape {
             Shape::Halves => "halves",
             Shape::One => "one",
             Shape::Leader => "leader",
+            Shape::Newest => "newest",
+            Shape::MostBehind => "most-behind",
+            Shape::QuorumCritical => "quorum-critical",
             Shape::Ring => "ring",
             Shape::Bridge => "bridge",
             Shape::OneWay => "one-way",

@@ -1,10 +1,10 @@
 //! From what was asked for to what is done: targets are chosen when a fault is injected, not before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use rand::Rng;
-use rand::seq::SliceRandom;
+use rand::seq::{IteratorRandom, SliceRandom};
 use serde::{Deserialize, Serialize};
 
 use super::{Ailment, Cut, Fault, FaultSpec, Grudge, Manner, Motion, Ports, Shape, Target, grudge};
@@ -22,6 +22,8 @@ pub struct View {
     pub down: BTreeSet<NodeId>,
     /// Servers that are up, and that another fault must leave alone, because it changes the process itself.
     pub held: BTreeSet<NodeId>,
+    /// The last transaction that each server has applied, of those that tell.
+    pub zxids: BTreeMap<NodeId, u64>,
     /// Where the servers talk to each other.
     pub ports: Ports,
 }
@@ -33,6 +35,9 @@ pub enum Skip {
     /// It is aimed at the leader. Worth another try a little later.
     #[error("no leader is known")]
     NoLeader,
+    /// It is aimed at a role that nobody has. Worth another try a little later.
+    #[error("nobody is {0}")]
+    Nobody(Target),
     /// It is aimed at a server that is killed or paused already.
     #[error("{0} is down already")]
     Down(NodeId),
@@ -75,7 +80,7 @@ const SPARE_MIB: RangeInclusive<u64> = 0..=4;
 const UP_MS: RangeInclusive<u64> = 20..=400;
 
 /// Chooses the targets of `spec`. Kills and pauses together never take away a majority, except
-/// for those of all servers at once.
+/// for those of all servers at once, and of one that a majority needs.
 pub fn resolve(spec: &FaultSpec, view: &View, rng: &mut impl Rng) -> Result<Fault, Skip> {
     match *spec {
         FaultSpec::Kill { target } => Ok(Fault::Kill { nodes: targets(target, view, rng)? }),
@@ -153,10 +158,14 @@ impl View {
 fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId>, Skip> {
     let n_targets = match (view.n_spare(), target) {
         (_, Target::All) => return all_up(view),
+        (_, Target::QuorumCritical) => return in_role(target, view, rng).map(|one| vec![one]),
         (0, _) => {
             return Err(Skip::Majority { n_down: view.down.len(), n_nodes: view.nodes.len() });
         }
         (_, Target::Leader) => return running_leader(view).map(|leader| vec![leader]),
+        (_, Target::Newest | Target::MostBehind) => {
+            return in_role(target, view, rng).map(|one| vec![one]);
+        }
         (_, Target::One) => 1,
         (n_spare, Target::Minority) => rng.random_range(1..=n_spare),
     };
@@ -165,6 +174,24 @@ fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId
         ([], Some(&held)) => Err(Skip::Held(held)),
         _ => Ok(some_of(&up, n_targets, rng)),
     }
+}
+
+/// Who has a role that one server has at most. Leaders are never behind.
+fn in_role(target: Target, view: &View, rng: &mut impl Rng) -> Result<NodeId, Skip> {
+    let up = view.up();
+    let followers = || up.iter().copied().filter(|node| Some(*node) != view.leader);
+    let told = |node: &NodeId| view.zxids.contains_key(node);
+    let zxid = |node: &NodeId| view.zxids.get(node).copied();
+    let n_majority = view.nodes.len() / 2 + 1;
+    let one = match target {
+        Target::Newest => up.iter().copied().filter(told).max_by_key(zxid),
+        Target::MostBehind => followers().filter(told).min_by_key(zxid),
+        Target::QuorumCritical if view.nodes.len() - view.down.len() == n_majority => {
+            followers().choose(rng)
+        }
+        _ => None,
+    };
+    one.ok_or(Skip::Nobody(target))
 }
 
 /// A majority with the leader in it, or all that are up: a minority would lose nothing that others lack.
@@ -273,6 +300,11 @@ fn partition(shape: Shape, view: &View, rng: &mut impl Rng) -> Result<Grudge, Sk
         Shape::Halves => grudge::halves(&order),
         Shape::One => grudge::isolate(order[0], &view.nodes),
         Shape::Leader => grudge::isolate(view.leader.ok_or(Skip::NoLeader)?, &view.nodes),
+        Shape::Newest => grudge::isolate(in_role(Target::Newest, view, rng)?, &view.nodes),
+        Shape::MostBehind => grudge::isolate(in_role(Target::MostBehind, view, rng)?, &view.nodes),
+        Shape::QuorumCritical => {
+            grudge::isolate(in_role(Target::QuorumCritical, view, rng)?, &view.nodes)
+        }
         Shape::Ring => grudge::majorities_ring(&order),
         Shape::Bridge => grudge::bridge(&order),
         Shape::OneWay => one_way(&order, rng),

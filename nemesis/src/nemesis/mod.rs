@@ -155,7 +155,8 @@ impl Nemesis {
         Ok(stopped.map(|()| saved)??)
     }
 
-    /// The ensemble as the processes show it, for [`crate::fault::resolve`]. Who leads is the caller's knowledge.
+    /// The ensemble as the processes show it, for [`crate::fault::resolve`]. Who leads, and who has applied how much, is the
+    /// caller's knowledge.
     pub fn view(&self, leader: Option<NodeId>) -> Result<View, ProcessError> {
         let nodes = self.lab.nodes();
         let mut down = self.ledger.down();
@@ -165,7 +166,8 @@ impl Nemesis {
                 down.insert(node);
             }
         }
-        Ok(View { nodes, leader, down, held: self.ledger.held(), ports: self.ports })
+        let (held, zxids) = (self.ledger.held(), BTreeMap::new());
+        Ok(View { nodes, leader, down, held, zxids, ports: self.ports })
     }
 
     /// Looks out for a sign of some servers, from now on.
