@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -84,7 +85,7 @@ pub struct Event {
 
 /// Who did it: a client by number, or a part of the harness by name. A client invokes one
 /// operation at a time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum Process {
     /// A client.
@@ -116,6 +117,29 @@ impl Process {
     #[must_use]
     pub fn run() -> Process {
         Process::Part("run".into())
+    }
+}
+
+/// By hand, for what serde derives copies the value before it looks at it, in every event.
+impl<'de> Deserialize<'de> for Process {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Process, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Process;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a client's number or a name")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Process, E> {
+                Ok(Process::Client(number))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Process, E> {
+                Ok(Process::Part(name.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }
 
@@ -171,8 +195,19 @@ impl Serialize for Hex {
 
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hex, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Hex;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number like \"0x1f\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Hex, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::event::{DigestEvent, Event, FaultEvent, Kind, Phase, Process, RoleEvent, f};
+use crate::event::{DigestEvent, FaultEvent, Kind, Phase, Process, RoleEvent, f};
+use crate::line::Line;
 use crate::log::ServerLog;
 use crate::operation::{Action, Operation, Status};
 use crate::reader::Problem;
@@ -84,7 +85,7 @@ pub(crate) struct Pairing {
 
 impl Pairing {
     /// Takes the next event.
-    pub(crate) fn take(&mut self, event: &Event) -> Result<(), Problem> {
+    pub(crate) fn take(&mut self, event: &Line<'_>) -> Result<(), Problem> {
         self.check_order(event)?;
         self.history.events += 1;
         self.history.end = event.time;
@@ -100,7 +101,7 @@ impl Pairing {
         History { cut, ..self.history }
     }
 
-    fn check_order(&self, event: &Event) -> Result<(), Problem> {
+    fn check_order(&self, event: &Line<'_>) -> Result<(), Problem> {
         let expected = self.history.events;
         match event.index {
             found if found > expected => Err(Problem::Gap { expected, found }),
@@ -113,15 +114,15 @@ impl Pairing {
     }
 
     /// Notes with other names are allowed, and skipped.
-    fn note(&mut self, event: &Event) -> Result<(), Problem> {
-        match event.f.as_str() {
+    fn note(&mut self, event: &Line<'_>) -> Result<(), Problem> {
+        match &*event.f {
             f::FAULT => self.history.faults.push(at(event, None)?),
             f::ROLE => {
                 let node = self.node(event)?;
                 self.history.roles.push(at(event, Some(node))?);
             }
             f::WATCH => {
-                let node = self.name(event.node.as_ref());
+                let node = self.name(event.node.as_deref());
                 self.history.watches.push(at(event, node)?);
             }
             f::DIGEST => {
@@ -138,7 +139,7 @@ impl Pairing {
         Ok(())
     }
 
-    fn invoke(&mut self, process: u64, event: &Event) -> Result<(), Problem> {
+    fn invoke(&mut self, process: u64, event: &Line<'_>) -> Result<(), Problem> {
         let operation = Operation {
             process,
             action: self.action(event)?,
@@ -150,7 +151,7 @@ impl Pairing {
             read: None,
             told: None,
             error: None,
-            node: self.name(event.node.as_ref()),
+            node: self.name(event.node.as_deref()),
             session: event.session,
             zxid: None,
             stat: None,
@@ -163,10 +164,10 @@ impl Pairing {
         Ok(())
     }
 
-    fn complete(&mut self, process: u64, event: &Event) -> Result<(), Problem> {
+    fn complete(&mut self, process: u64, event: &Line<'_>) -> Result<(), Problem> {
         let position = self.open.remove(&process).ok_or(Problem::NoInvocation { process })?;
-        let error = self.name(event.error.as_ref());
-        let node = self.name(event.node.as_ref());
+        let error = self.name(event.error.as_deref());
+        let node = self.name(event.node.as_deref());
         let operation = &mut self.history.operations[position];
         same_operation(operation, event)?;
         operation.status = match event.kind {
@@ -186,8 +187,8 @@ impl Pairing {
         Ok(())
     }
 
-    fn action(&mut self, event: &Event) -> Result<Action, Problem> {
-        Ok(match event.f.as_str() {
+    fn action(&mut self, event: &Line<'_>) -> Result<Action, Problem> {
+        Ok(match &*event.f {
             f::CONNECT => Action::Connect {
                 node: self.shared(&argument::<String>(event, "the name of a server")?),
             },
@@ -211,17 +212,17 @@ impl Pairing {
         })
     }
 
-    fn key(&mut self, event: &Event) -> Result<Arc<str>, Problem> {
-        self.name(event.key.as_ref())
-            .ok_or_else(|| Problem::field("key", format!("missing: which znode to {}?", event.f)))
+    fn key(&mut self, event: &Line<'_>) -> Result<Arc<str>, Problem> {
+        self.name(event.key.as_deref())
+            .ok_or_else(|| Problem::field("key", format!("missing: which znode to {}?", &*event.f)))
     }
 
-    fn node(&mut self, event: &Event) -> Result<Arc<str>, Problem> {
-        self.name(event.node.as_ref())
-            .ok_or_else(|| Problem::field("node", format!("missing: whose {} is it?", event.f)))
+    fn node(&mut self, event: &Line<'_>) -> Result<Arc<str>, Problem> {
+        self.name(event.node.as_deref())
+            .ok_or_else(|| Problem::field("node", format!("missing: whose {} is it?", &*event.f)))
     }
 
-    fn name(&mut self, name: Option<&String>) -> Option<Arc<str>> {
+    fn name(&mut self, name: Option<&str>) -> Option<Arc<str>> {
         name.map(|name| self.shared(name))
     }
 
@@ -236,37 +237,42 @@ impl Pairing {
     }
 }
 
-fn at<T: DeserializeOwned>(event: &Event, node: Option<Arc<str>>) -> Result<At<T>, Problem> {
+fn at<T: DeserializeOwned>(event: &Line<'_>, node: Option<Arc<str>>) -> Result<At<T>, Problem> {
     let what = T::deserialize(&event.value)
-        .map_err(|error| Problem::field("value", format!("of a {}: {error}", event.f)))?;
+        .map_err(|error| Problem::field("value", format!("of a {}: {error}", &*event.f)))?;
     Ok(At { index: event.index, time: event.time, node, what })
 }
 
-fn argument<T: DeserializeOwned>(event: &Event, shape: &str) -> Result<T, Problem> {
+fn argument<T: DeserializeOwned>(event: &Line<'_>, shape: &str) -> Result<T, Problem> {
     T::deserialize(&event.value).map_err(|_| {
         Problem::field(
             "value",
-            format!("of a {}: expected {shape}, found {}", event.f, event.value),
+            format!("of a {}: expected {shape}, found {}", &*event.f, event.value),
         )
     })
 }
 
-fn same_operation(operation: &Operation, event: &Event) -> Result<(), Problem> {
+fn same_operation(operation: &Operation, event: &Line<'_>) -> Result<(), Problem> {
     let invoke = operation.invoke;
-    if event.f != operation.action.name() {
-        let (expected, found) = (operation.action.name().to_owned(), event.f.clone());
+    if *event.f != *operation.action.name() {
+        let (expected, found) = (operation.action.name().to_owned(), event.f.to_string());
         return Err(Problem::OtherOperation { invoke, field: "f", expected, found });
     }
     match (&event.key, operation.action.key()) {
-        (Some(found), key) if key.map(|key| &**key) != Some(found) => {
+        (Some(found), key) if key.map(|key| &**key) != Some(&**found) => {
             let expected = key.map_or_else(|| "none".to_owned(), ToString::to_string);
-            Err(Problem::OtherOperation { invoke, field: "key", expected, found: found.clone() })
+            Err(Problem::OtherOperation {
+                invoke,
+                field: "key",
+                expected,
+                found: found.to_string(),
+            })
         }
         _ => Ok(()),
     }
 }
 
-fn value_read(operation: &Operation, event: &Event) -> Result<Option<i64>, Problem> {
+fn value_read(operation: &Operation, event: &Line<'_>) -> Result<Option<i64>, Problem> {
     match &event.value {
         _ if !operation.is_ok() || !operation.action.is_read() => Ok(None),
         _ if operation.action.ask().is_some() => Ok(None),
@@ -275,7 +281,7 @@ fn value_read(operation: &Operation, event: &Event) -> Result<Option<i64>, Probl
     }
 }
 
-fn told(operation: &Operation, event: &Event) -> Result<Option<Box<Told>>, Problem> {
+fn told(operation: &Operation, event: &Line<'_>) -> Result<Option<Box<Told>>, Problem> {
     match event.value {
         Value::Null => Ok(None),
         _ if operation.action.ask().is_none() => Ok(None),

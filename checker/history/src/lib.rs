@@ -7,6 +7,7 @@
 mod event;
 pub mod foreign;
 mod history;
+mod line;
 mod log;
 mod manifest;
 mod operation;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::event::{Event, Hex, Kind, Process, Stat};
+use crate::event::{Hex, Kind, Process, Stat};
 use crate::history::{History, Pairing};
+use crate::line::Line;
 
 /// Why a history cannot be read. Each message names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -194,7 +195,7 @@ fn is_cut(text: &[u8]) -> bool {
         && serde_json::from_slice::<Value>(text).is_err_and(|error| error.is_eof())
 }
 
-fn parse(text: &[u8]) -> Result<Event, Problem> {
+fn parse(text: &[u8]) -> Result<Line<'_>, Problem> {
     serde_json::from_slice(text).map_err(|error| diagnose(text, &error))
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use smallvec::SmallVec;
+
 /// A state, and the open calls that have taken effect in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Config<S> {
@@ -27,7 +29,7 @@ impl<S> Config<S> {
 /// Positions of calls, ascending. There are few: calls leave when they are answered, or have taken
 /// effect in every configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Positions(Vec<u32>);
+pub(super) struct Positions(SmallVec<[u32; 4]>);
 
 impl Positions {
     pub(super) fn has(&self, call: u32) -> bool {
@@ -50,6 +52,10 @@ impl Positions {
         self.0.iter().copied()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn is_subset(&self, other: &Positions) -> bool {
         self.0.len() <= other.0.len() && self.iter().all(|call| other.has(call))
     }
@@ -59,38 +65,77 @@ impl Positions {
 /// unknown outcome they used, one that used fewer is as good: what the other can still do, it can
 /// too, for those calls may be left out.
 pub(super) struct Frontier<S> {
-    kinds: HashMap<(S, Positions), usize>,
-    /// By kind, in order of first insertion, so that nothing depends on the order of hashes.
-    groups: Vec<Vec<Config<S>>>,
+    /// In order of insertion, so that nothing depends on the order of hashes; none where a better
+    /// one came later.
+    configs: Vec<Option<Config<S>>>,
+    /// Positions by what must be equal, once there are more than are quickly looked through.
+    kinds: HashMap<(S, Positions), Vec<usize>>,
     /// Bytes held, about.
     pub(super) bytes: usize,
 }
 
+/// So many are looked through one by one.
+const FEW: usize = 16;
+
 impl<S> Default for Frontier<S> {
     fn default() -> Self {
-        Frontier { kinds: HashMap::new(), groups: Vec::new(), bytes: 0 }
+        Frontier { configs: Vec::new(), kinds: HashMap::new(), bytes: 0 }
     }
 }
 
 impl<S: Clone + Eq + Hash> Frontier<S> {
     /// Adds a configuration; false if one as good was there.
     pub(super) fn insert(&mut self, config: Config<S>) -> bool {
-        let kind = (config.state.clone(), config.done.clone());
-        let group = *self.kinds.entry(kind).or_insert(self.groups.len());
-        if group == self.groups.len() {
-            self.groups.push(Vec::new());
+        let is_new = if self.configs.len() < FEW {
+            let all = 0..self.configs.len();
+            beats(&mut self.configs, all, &config)
+        } else {
+            self.index();
+            let kind = (config.state.clone(), config.done.clone());
+            let alike = self.kinds.entry(kind).or_default();
+            let is_new = beats(&mut self.configs, alike.iter().copied(), &config);
+            alike.retain(|at| self.configs[*at].is_some());
+            alike.extend(is_new.then_some(self.configs.len()));
+            is_new
+        };
+        if is_new {
+            self.bytes += 2 * config.bytes();
+            self.configs.push(Some(config));
         }
-        let group = &mut self.groups[group];
-        if group.iter().any(|other| other.used.is_subset(&config.used)) {
-            return false;
+        is_new
+    }
+
+    fn index(&mut self) {
+        if self.kinds.is_empty() {
+            for (at, config) in self.configs.iter().enumerate() {
+                let Some(Config { state, done, .. }) = config else { continue };
+                self.kinds.entry((state.clone(), done.clone())).or_default().push(at);
+            }
         }
-        group.retain(|other| !config.used.is_subset(&other.used));
-        self.bytes += 2 * config.bytes();
-        group.push(config);
-        true
     }
 
     pub(super) fn into_configs(self) -> Vec<Config<S>> {
-        self.groups.into_iter().flatten().collect()
+        self.configs.into_iter().flatten().collect()
     }
+}
+
+/// Is the new one better than all of these that it can be compared with? Worse ones are dropped.
+fn beats<S: Eq>(
+    configs: &mut [Option<Config<S>>],
+    among: impl Iterator<Item = usize>,
+    new: &Config<S>,
+) -> bool {
+    for at in among {
+        let Some(old) = &configs[at] else { continue };
+        if old.done != new.done || old.state != new.state {
+            continue;
+        }
+        if old.used.is_subset(&new.used) {
+            return false;
+        }
+        if new.used.is_subset(&old.used) {
+            configs[at] = None;
+        }
+    }
+    true
 }

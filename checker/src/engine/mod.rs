@@ -10,7 +10,8 @@
 //! - a configuration in which an open call has come too late ([`Searchable::is_past`]) is dropped;
 //! - calls of unknown outcome with equal operations are used in order of invocation;
 //! - of two configurations that differ only in which calls of unknown outcome were used, the one
-//!   that used fewer is kept.
+//!   that used fewer is kept;
+//! - at first only a few configurations are kept, for there are mostly many orders or none.
 
 mod counter;
 mod frontier;
@@ -77,7 +78,7 @@ pub enum Decision<S> {
 pub fn decide<S: Searchable>(initial: S, calls: &[Call<S>], budget: &mut Budget) -> Decision<S> {
     assert!(calls.is_sorted_by_key(|call| call.start), "calls must be in order of start");
     assert!(calls.iter().all(|call| call.ret.is_some() || call.end.is_none()));
-    search::Search::new(initial, calls, budget).run()
+    search::run(&initial, calls, budget)
 }
 
 /// The polynomial answer for histories that start from the default state, where the specification

@@ -8,17 +8,28 @@ use super::Call;
 use super::frontier::{Config, Frontier};
 use crate::budget::{Budget, Exhausted};
 
+/// Where the placing of one call is.
+struct Ways<S> {
+    wanted: u32,
+    seen: Frontier<S>,
+    now: VecDeque<Config<S>>,
+    /// How often it was placed.
+    hits: usize,
+}
+
 pub(super) struct Open<'a, S: Searchable> {
     pub(super) calls: &'a [Call<S>],
     /// For each call of unknown outcome, the one before it with an equal operation.
     twins: Vec<Option<u32>>,
-    /// Calls invoked and not answered, ascending.
-    open: Vec<u32>,
+    /// Calls invoked that will be answered, ascending.
+    pending: Vec<u32>,
+    /// Calls invoked that may take effect at any time or never, ascending.
+    lost: Vec<u32>,
 }
 
 impl<'a, S: Searchable> Open<'a, S> {
     pub(super) fn new(calls: &'a [Call<S>]) -> Self {
-        Open { calls, twins: twins(calls), open: Vec::new() }
+        Open { calls, twins: twins(calls), pending: Vec::new(), lost: Vec::new() }
     }
 
     pub(super) fn call(&self, call: u32) -> &'a Call<S> {
@@ -26,12 +37,17 @@ impl<'a, S: Searchable> Open<'a, S> {
     }
 
     pub(super) fn insert(&mut self, call: u32) {
-        self.open.push(call);
+        match self.call(call).end {
+            Some(_) => self.pending.push(call),
+            None => self.lost.push(call),
+        }
     }
 
     pub(super) fn remove(&mut self, call: u32) {
-        if let Ok(at) = self.open.binary_search(&call) {
-            self.open.remove(at);
+        for open in [&mut self.pending, &mut self.lost] {
+            if let Ok(at) = open.binary_search(&call) {
+                open.remove(at);
+            }
         }
     }
 
@@ -50,25 +66,51 @@ impl<'a, S: Searchable> Open<'a, S> {
         }
     }
 
-    /// Finds every way to place open calls, from a configuration on, that places `wanted`; those
-    /// of few calls first.
+    /// Finds the ways to place open calls, from a configuration on, that place `wanted`: those that
+    /// use few calls of unknown outcome first. With a `width`, is content with so many, and with
+    /// those that use the fewest; false, if there may then be more.
     pub(super) fn extend(
         &self,
         from: &Config<S>,
         wanted: u32,
         budget: &mut Budget,
         found: &mut Frontier<S>,
-    ) -> Result<(), Exhausted> {
-        let mut seen = Frontier::default();
-        let mut queue = VecDeque::from([from.clone()]);
-        while let Some(config) = queue.pop_front() {
-            for after in self.open.iter().filter_map(|&call| self.place(&config, call)) {
-                budget.step(found.bytes + seen.bytes)?;
-                if self.has(&after, wanted) {
-                    found.insert(after);
-                } else if seen.insert(after.clone()) {
-                    queue.push_back(after);
+        width: usize,
+    ) -> Result<bool, Exhausted> {
+        let mut ways = Ways { wanted, seen: Frontier::default(), now: VecDeque::new(), hits: 0 };
+        let mut later = VecDeque::new();
+        ways.now.push_back(from.clone());
+        loop {
+            while let Some(config) = ways.now.pop_front() {
+                if ways.hits >= width {
+                    return Ok(false);
                 }
+                self.place_each(&config, &self.pending, &mut ways, found, budget)?;
+                later.push_back(config);
+            }
+            if ways.hits > 0 && width < usize::MAX {
+                return Ok(self.lost.is_empty());
+            }
+            let Some(config) = later.pop_front() else { return Ok(true) };
+            self.place_each(&config, &self.lost, &mut ways, found, budget)?;
+        }
+    }
+
+    fn place_each(
+        &self,
+        config: &Config<S>,
+        calls: &[u32],
+        ways: &mut Ways<S>,
+        found: &mut Frontier<S>,
+        budget: &mut Budget,
+    ) -> Result<(), Exhausted> {
+        for after in calls.iter().filter_map(|&call| self.place(config, call)) {
+            budget.step(found.bytes + ways.seen.bytes)?;
+            if self.has(&after, ways.wanted) {
+                ways.hits += 1;
+                found.insert(after);
+            } else if ways.seen.insert(after.clone()) {
+                ways.now.push_back(after);
             }
         }
         Ok(())
@@ -86,7 +128,7 @@ impl<'a, S: Searchable> Open<'a, S> {
     }
 
     fn settle(&self, mut config: Config<S>) -> Option<Config<S>> {
-        for &open in &self.open {
+        for &open in self.pending.iter().chain(&self.lost) {
             if self.has(&config, open) {
                 continue;
             }
@@ -103,7 +145,7 @@ impl<'a, S: Searchable> Open<'a, S> {
     /// A twin that is open no more has taken effect in every configuration.
     fn is_next_twin(&self, config: &Config<S>, call: u32) -> bool {
         self.twins[call as usize]
-            .is_none_or(|twin| config.used.has(twin) || self.open.binary_search(&twin).is_err())
+            .is_none_or(|twin| config.used.has(twin) || self.lost.binary_search(&twin).is_err())
     }
 }
 

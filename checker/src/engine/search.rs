@@ -7,10 +7,14 @@ use super::open::{Open, is_late, settles};
 use super::{Call, Decision};
 use crate::budget::{Budget, Exhausted};
 
-pub(super) struct Search<'a, S: Searchable> {
+struct Search<'a, S: Searchable> {
     open: Open<'a, S>,
     budget: &'a mut Budget,
     frontier: Vec<Config<S>>,
+    /// Configurations kept at most.
+    width: usize,
+    /// Were there more?
+    narrowed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,15 +23,33 @@ enum Moment {
     Answered,
 }
 
-impl<'a, S: Searchable> Search<'a, S> {
-    pub(super) fn new(initial: S, calls: &'a [Call<S>], budget: &'a mut Budget) -> Self {
-        let frontier = vec![Config::new(initial)];
-        Search { open: Open::new(calls), budget, frontier }
-    }
+/// First a few configurations at a time, which finds an order quickly where there are many, as when
+/// outcomes are unknown; then more; at last all, which alone can say that there is none.
+const WIDTHS: [usize; 4] = [8, 64, 512, usize::MAX];
 
-    pub(super) fn run(mut self) -> Decision<S> {
+pub(super) fn run<S: Searchable>(
+    initial: &S,
+    calls: &[Call<S>],
+    budget: &mut Budget,
+) -> Decision<S> {
+    let moments = moments(calls);
+    let mut found = Decision::Linearizable;
+    for width in WIDTHS {
+        let frontier = vec![Config::new(initial.clone())];
+        let open = Open::new(calls);
+        let mut search = Search { open, budget, frontier, width, narrowed: false };
+        found = search.run(&moments);
+        if !search.narrowed || !matches!(found, Decision::Broken { .. }) {
+            break;
+        }
+    }
+    found
+}
+
+impl<S: Searchable> Search<'_, S> {
+    fn run(&mut self, moments: &[(u64, Moment, u32)]) -> Decision<S> {
         let mut placed = 0;
-        for (_, moment, call) in moments(self.open.calls) {
+        for &(_, moment, call) in moments {
             let possible = match moment {
                 Moment::Invoked => Ok(self.invoked(call)),
                 Moment::Answered => self.answered(call),
@@ -63,10 +85,17 @@ impl<'a, S: Searchable> Search<'a, S> {
             if config.done.has(call) {
                 found.insert(config.clone());
             } else {
-                self.open.extend(config, call, self.budget, &mut found)?;
+                let all = self.open.extend(config, call, self.budget, &mut found, self.width)?;
+                self.narrowed |= !all;
             }
         }
         let mut next = found.into_configs();
+        if next.len() > self.width {
+            // Those that used the fewest calls can do the most.
+            next.sort_by_key(|config| config.used.len());
+            next.truncate(self.width);
+            self.narrowed = true;
+        }
         if next.is_empty() {
             return Ok(false);
         }
@@ -87,8 +116,8 @@ impl<'a, S: Searchable> Search<'a, S> {
         }
     }
 
-    fn broken(self, call: u32) -> Decision<S> {
-        let states = self.frontier.into_iter().map(|config| config.state).collect();
+    fn broken(&self, call: u32) -> Decision<S> {
+        let states = self.frontier.iter().map(|config| config.state.clone()).collect();
         Decision::Broken { call: call as usize, states }
     }
 

@@ -1,5 +1,5 @@
 //! Every engine against a search that tries every order, on random small histories of every
-//! specification. `CHECKER_HISTORIES=100000` sets how many of each.
+//! specification. `CHECKER_HISTORIES=1000000` for more than the 100,000 of each.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ struct Tally {
 
 fn n_histories() -> u32 {
     let asked = std::env::var("CHECKER_HISTORIES").ok();
-    asked.map_or(3000, |asked| asked.parse().expect("CHECKER_HISTORIES is a number"))
+    asked.map_or(100_000, |asked| asked.parse().expect("CHECKER_HISTORIES is a number"))
 }
 
 fn agree<S: Drawn>(seed: u64) -> Tally {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A value in a history from elsewhere; written as EDN by `Display`.
@@ -85,23 +87,60 @@ impl Datum {
     }
 }
 
-impl From<&Value> for Datum {
-    fn from(value: &Value) -> Datum {
-        match value {
-            Value::Null => Datum::Nil,
-            Value::Bool(bool) => Datum::Bool(*bool),
-            Value::Number(number) => {
-                number.as_i64().map_or_else(|| Datum::Number(number.to_string()), Datum::Int)
-            }
-            Value::String(text) => Datum::Text(text.clone()),
-            Value::Array(all) => Datum::List(all.iter().map(Datum::from).collect()),
-            Value::Object(entries) => Datum::Map(
-                entries
-                    .iter()
-                    .map(|(key, value)| (Datum::Text(key.clone()), value.into()))
-                    .collect(),
-            ),
+/// As JSON has it: no keywords, symbols or sets.
+impl<'de> Deserialize<'de> for Datum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Datum, D::Error> {
+        deserializer.deserialize_any(Json)
+    }
+}
+
+struct Json;
+
+impl<'de> Visitor<'de> for Json {
+    type Value = Datum;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Datum, E> {
+        Ok(Datum::Nil)
+    }
+
+    fn visit_bool<E>(self, bool: bool) -> Result<Datum, E> {
+        Ok(Datum::Bool(bool))
+    }
+
+    fn visit_i64<E>(self, int: i64) -> Result<Datum, E> {
+        Ok(Datum::Int(int))
+    }
+
+    fn visit_u64<E>(self, int: u64) -> Result<Datum, E> {
+        Ok(i64::try_from(int).map_or_else(|_| Datum::Number(int.to_string()), Datum::Int))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Datum, E> {
+        Ok(Datum::Number(Value::from(number).to_string()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Datum, E> {
+        Ok(Datum::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Datum, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            list.push(element);
         }
+        Ok(Datum::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Datum, A::Error> {
+        let mut map = Vec::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            map.push((Datum::Text(key), value));
+        }
+        Ok(Datum::Map(map))
     }
 }
 

@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::edn::{self, EdnError};
 use super::record::{MARKER, Record, unreadable};
 use super::{Datum, Format, Options};
@@ -90,15 +88,18 @@ impl Input {
             if text.trim().is_empty() {
                 continue;
             }
-            let value: Value = match serde_json::from_str(&text) {
-                Ok(value) => value,
+            if let Some(record) = Record::of_json(&text, self.line) {
+                return Ok(Some(record));
+            }
+            let map: Datum = match serde_json::from_str(&text) {
+                Ok(map) => map,
                 Err(error) if error.is_eof() && !text.ends_with('\n') => return Ok(self.cut_off()),
                 Err(error) => {
                     let problem = Problem::NotJson { error: error.to_string() };
                     return Err(self.blame(self.line, problem));
                 }
             };
-            let record = Record::of_map(&Datum::from(&value), self.line);
+            let record = Record::of_map(&map, self.line);
             return record.map(Some).map_err(|problem| self.blame(self.line, problem));
         }
         Ok(None)

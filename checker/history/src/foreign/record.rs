@@ -1,5 +1,8 @@
 //! One event, as a map of Jepsen's fields or as a line of `jepsen.util`.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::edn::{self, EdnError};
 use super::{DIFFERS, Datum};
 use crate::event::Kind;
@@ -20,10 +23,45 @@ pub(super) struct Record {
     pub(super) own: bool,
 }
 
+/// An event as most are: fields of the usual types.
+#[derive(Deserialize)]
+struct Usual<'a> {
+    process: u64,
+    #[serde(rename = "type")]
+    kind: Kind,
+    f: &'a str,
+    #[serde(default)]
+    key: Datum,
+    #[serde(default)]
+    value: Datum,
+    #[serde(default)]
+    error: Datum,
+    index: Option<i64>,
+    zxid: Option<IgnoredAny>,
+    stat: Option<IgnoredAny>,
+    session: Option<IgnoredAny>,
+}
+
 /// The marker of a log's lines; others are no events.
 pub(super) const MARKER: &str = "jepsen.util - ";
 
 impl Record {
+    /// A line of JSON in one go, several times faster than through a map; none if it is unusual.
+    pub(super) fn of_json(text: &str, line: u64) -> Option<Record> {
+        let usual: Usual<'_> = serde_json::from_str(text).ok()?;
+        Some(Record {
+            line,
+            process: Some(usual.process),
+            kind: usual.kind,
+            f: usual.f.to_owned(),
+            key: Some(usual.key).filter(|key| *key != Datum::Nil),
+            value: usual.value,
+            error: Some(usual.error).filter(|error| *error != Datum::Nil),
+            index: usual.index,
+            own: usual.zxid.is_some() || usual.stat.is_some() || usual.session.is_some(),
+        })
+    }
+
     pub(super) fn of_map(map: &Datum, line: u64) -> Result<Record, Problem> {
         if !matches!(map, Datum::Map(_)) {
             return Err(Problem::Form { error: format!("expected a map, found {map}") });

@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn what_is_generated_holds_unless_a_stale_read_is_planted() {
         for seed in 0..10 {
-            for distinct in [true, false] {
-                assert!(holds(Shape { seed, distinct, ..SHAPE }), "seed {seed}");
+            for (distinct, cas_heavy) in [(true, false), (false, false), (true, true)] {
+                assert!(holds(Shape { seed, distinct, cas_heavy, ..SHAPE }), "seed {seed}");
             }
             assert!(!holds(Shape { seed, stale: true, ..SHAPE }), "seed {seed}");
         }
