@@ -78,7 +78,7 @@ pub enum Decision<S> {
 pub fn decide<S: Searchable>(initial: S, calls: &[Call<S>], budget: &mut Budget) -> Decision<S> {
     assert!(calls.is_sorted_by_key(|call| call.start), "calls must be in order of start");
     assert!(calls.iter().all(|call| call.ret.is_some() || call.end.is_none()));
-    search::run(&initial, calls, budget)
+    search::run(initial, calls, budget)
 }
 
 /// The polynomial answer for histories that start from the default state, where the specification

@@ -28,14 +28,15 @@ enum Moment {
 const WIDTHS: [usize; 4] = [8, 64, 512, usize::MAX];
 
 pub(super) fn run<S: Searchable>(
-    initial: &S,
+    initial: S,
     calls: &[Call<S>],
     budget: &mut Budget,
 ) -> Decision<S> {
     let moments = moments(calls);
+    let first = Config::new(initial);
     let mut found = Decision::Linearizable;
     for width in WIDTHS {
-        let frontier = vec![Config::new(initial.clone())];
+        let frontier = vec![first.clone()];
         let open = Open::new(calls);
         let mut search = Search { open, budget, frontier, width, narrowed: false };
         found = search.run(&moments);
