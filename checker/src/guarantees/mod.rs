@@ -11,6 +11,7 @@ mod fifo;
 mod identity;
 mod linearizable;
 mod logs;
+mod osc;
 mod phantom;
 mod real_time;
 mod recovery;
@@ -70,9 +71,10 @@ pub(crate) enum Found {
 }
 
 /// In the order of the report.
-const CATALOGUE: [&Guarantee; 29] = [
+const CATALOGUE: [&Guarantee; 30] = [
     &linearizable::ALL,
     &linearizable::WRITES,
+    &osc::OSC,
     &unique::UNIQUE,
     &session::SESSION,
     &real_time::REAL_TIME,

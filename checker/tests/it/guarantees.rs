@@ -49,7 +49,7 @@ fn a_correct_history_keeps_every_promise() {
         assert_eq!(check.outcome, Outcome::Valid, "{check:?}");
         assert!(check.examined > 0, "{check:?}");
     }
-    assert_eq!(verdict.checks.len(), 15);
+    assert_eq!(verdict.checks.len(), 16);
 }
 
 #[test]

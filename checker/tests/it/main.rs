@@ -6,6 +6,7 @@ mod engines;
 mod foreign;
 mod guarantees;
 mod logs;
+mod osc;
 mod runs;
 mod sessions;
 mod soundness;

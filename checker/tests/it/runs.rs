@@ -20,7 +20,7 @@ fn correct_runs_are_valid() {
             verdict.sentence.starts_with("valid: 3,000 operations on 5 znodes by 10 clients; ")
         );
         let end = "3 faults verified (1 kill, 1 partition, 1 pause), 3 leader changes; \
-                   14 guarantees held.";
+                   15 guarantees held.";
         assert!(verdict.sentence.ends_with(end), "{}", verdict.sentence);
     }
 }

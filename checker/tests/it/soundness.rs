@@ -202,7 +202,7 @@ fn what_apache_zookeeper_does_not_promise_is_reported_only() {
     let sync = sync(&verdict).expect("there");
     assert!(!sync.binding && sync.outcome == checker::Outcome::Invalid);
     let others = verdict.checks.iter().filter(|c| c.binding && c.id != "C2");
-    assert!(others.clone().count() == 10 && others.clone().all(|c| c.witness.is_none()));
+    assert!(others.clone().count() == 11 && others.clone().all(|c| c.witness.is_none()));
 }
 
 #[test]
