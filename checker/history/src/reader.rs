@@ -1,7 +1,7 @@
 //! Reads a history back.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -147,6 +147,9 @@ impl Problem {
     }
 }
 
+/// The longest event: longer lines are no history, and would fill the memory.
+pub(crate) const LINE_BYTES_MAX: u64 = 16 << 20;
+
 /// Reads a history from a file. A last line that was cut by a crash is dropped, and
 /// [`History::cut`] says so.
 ///
@@ -167,8 +170,16 @@ pub fn read_from(mut input: impl BufRead, path: &Path) -> Result<History, ReadEr
     let mut cut = None;
     for line in 1.. {
         text.clear();
-        match input.read_until(b'\n', &mut text) {
+        match input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut text) {
             Ok(0) => break,
+            Ok(_) if text.len() as u64 > LINE_BYTES_MAX => {
+                let error = format!("longer than {} MiB", LINE_BYTES_MAX >> 20);
+                return Err(ReadError::Line {
+                    path: path.into(),
+                    line,
+                    problem: Problem::Form { error },
+                });
+            }
             Ok(_) => {}
             Err(error) => return Err(ReadError::Io { path: path.into(), error }),
         }

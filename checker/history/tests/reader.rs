@@ -1,7 +1,9 @@
 //! The reader: what the harness writes comes back, and anything else is refused with its place.
 
+use std::io::BufReader;
 use std::path::Path;
 
+use history::foreign::{self, Format, Options};
 use history::znode::{Change, Told};
 use history::{Action, History, Phase, Problem, ReadError, Status};
 
@@ -200,4 +202,18 @@ fn requests_on_a_tree_are_typed_with_what_was_told() {
         "of a delete: it asks to create",
     );
     refused_for(&[create, &made.replace("created", "painted")], "what was told of the tree");
+}
+
+#[test]
+fn garbage_without_end_is_refused_soon() {
+    for byte in [b'x', b'{', b' ', 0] {
+        let endless = BufReader::new(std::io::repeat(byte));
+        let error = history::read_from(endless, Path::new("h.jsonl")).expect_err("no history");
+        assert!(error.to_string().starts_with("h.jsonl:1: "), "{error}");
+    }
+    for options in [None, Some(Format::Edn), Some(Format::Json), Some(Format::Log)] {
+        let options = Options { format: options, keyed: false };
+        let error = foreign::read(Path::new("/dev/zero"), options).expect_err("no history");
+        assert!(error.to_string().starts_with("/dev/zero:1: "), "{error}");
+    }
 }

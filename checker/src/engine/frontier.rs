@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use smallvec::SmallVec;
+use spec::Searchable;
 
 /// A state, and the open calls that have taken effect in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,14 +16,15 @@ pub(super) struct Config<S> {
     pub(super) used: Positions,
 }
 
-impl<S> Config<S> {
+impl<S: Searchable> Config<S> {
     pub(super) fn new(state: S) -> Self {
         Config { state, done: Positions::default(), used: Positions::default() }
     }
 
     /// Bytes it holds, about.
     fn bytes(&self) -> usize {
-        size_of::<Self>() + (self.done.0.len() + self.used.0.len()) * size_of::<u32>()
+        let positions = (self.done.0.len() + self.used.0.len()) * size_of::<u32>();
+        size_of::<Self>() + positions + self.state.held()
     }
 }
 
@@ -74,6 +76,9 @@ pub(super) struct Frontier<S> {
     pub(super) bytes: usize,
 }
 
+/// Each configuration is here, in the index and in the search's queue, and lists double as they grow.
+const COPIES: usize = 6;
+
 /// So many are looked through one by one.
 const FEW: usize = 16;
 
@@ -83,7 +88,7 @@ impl<S> Default for Frontier<S> {
     }
 }
 
-impl<S: Clone + Eq + Hash> Frontier<S> {
+impl<S: Searchable> Frontier<S> {
     /// Adds a configuration; false if one as good was there.
     pub(super) fn insert(&mut self, config: Config<S>) -> bool {
         let is_new = if self.configs.len() < FEW {
@@ -99,7 +104,7 @@ impl<S: Clone + Eq + Hash> Frontier<S> {
             is_new
         };
         if is_new {
-            self.bytes += 2 * config.bytes();
+            self.bytes += COPIES * config.bytes();
             self.configs.push(Some(config));
         }
         is_new

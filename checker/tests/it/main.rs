@@ -5,6 +5,7 @@ mod engine;
 mod engines;
 mod foreign;
 mod guarantees;
+mod limits;
 mod logs;
 mod osc;
 mod runs;

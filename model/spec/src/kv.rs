@@ -59,6 +59,10 @@ impl Searchable for Entry {
     fn is_read_only(op: &Op, _: &Ret) -> bool {
         *op == Op::Get
     }
+
+    fn held(&self) -> usize {
+        self.text.capacity()
+    }
 }
 
 #[cfg(test)]

@@ -54,4 +54,10 @@ pub trait Searchable:
         let _ = (op, ret);
         false
     }
+
+    /// Bytes that the state holds beside itself, about: what a search may hold is limited.
+    #[must_use]
+    fn held(&self) -> usize {
+        0
+    }
 }

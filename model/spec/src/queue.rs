@@ -52,6 +52,10 @@ impl Searchable for Queue {
     fn is_read_only(_: &Op, ret: &Ret) -> bool {
         *ret == Ret::Empty
     }
+
+    fn held(&self) -> usize {
+        self.values.capacity() * size_of::<i64>()
+    }
 }
 
 #[cfg(test)]

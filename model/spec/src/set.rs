@@ -60,6 +60,11 @@ impl Searchable for Set {
     fn is_read_only(_: &Op, ret: &Ret) -> bool {
         !matches!(ret, Ret::Done)
     }
+
+    fn held(&self) -> usize {
+        // Nodes of a B-tree are half full at least.
+        2 * self.elements.len() * size_of::<i64>()
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use super::edn::{self, EdnError};
 use super::record::{MARKER, Record, unreadable};
 use super::{Datum, Format, Options};
-use crate::reader::{Problem, ReadError};
-
-/// The longest event: longer ones are no history, and would fill the memory.
-const EVENT_BYTES_MAX: u64 = 16 << 20;
+use crate::reader::{LINE_BYTES_MAX, Problem, ReadError};
 
 pub(super) struct Input {
     path: PathBuf,
@@ -19,9 +16,13 @@ pub(super) struct Input {
     file: BufReader<File>,
     /// Lines read.
     line: u64,
-    /// EDN read and not yet used, and the line at which it begins.
+    /// EDN read and not yet used, from byte `used` on, and the line at which that begins.
     rest: String,
+    used: usize,
     rest_line: u64,
+    /// Unused bytes after which to look for the end of an event again, so that a long one is not
+    /// looked through at each of its lines.
+    look_at: usize,
     /// What closes the vector that holds all events, if one does.
     vector: bool,
     cut: Option<String>,
@@ -42,7 +43,9 @@ impl Input {
             file,
             line: 0,
             rest: String::new(),
+            used: 0,
             rest_line: 1,
+            look_at: 0,
             vector: false,
             cut: None,
         };
@@ -106,33 +109,45 @@ impl Input {
     }
 
     fn next_edn(&mut self) -> Result<Option<Record>, ReadError> {
+        let mut at_end = false;
         loop {
-            let line = self.rest_line + blank_lines(&self.rest);
-            match edn::first(&self.rest) {
-                Ok(Some((datum, end))) => {
-                    // A word at the end may go on, but no event is a word.
-                    self.drop_front(end);
-                    let record = Record::of_map(&datum, line);
-                    return record.map(Some).map_err(|problem| self.blame(line, problem));
-                }
-                Err(EdnError::Wrong(_)) if self.closes_vector() => return Ok(None),
-                Err(error @ EdnError::Wrong(_)) => {
-                    return Err(self.blame(line, unreadable(&error)));
-                }
-                Ok(None) | Err(EdnError::Incomplete) => {
-                    let blank = self.rest.trim().is_empty();
-                    if blank {
-                        self.rest.clear();
-                        self.rest_line = self.line + 1;
+            let rest = &self.rest[self.used..];
+            let blank = rest.trim().is_empty();
+            if at_end && blank {
+                return Ok(None);
+            }
+            if at_end || (!blank && rest.len() >= self.look_at) {
+                let line = self.rest_line + blank_lines(rest);
+                match edn::first(rest) {
+                    Ok(Some((datum, end))) => {
+                        // A word at the end may go on, but no event is a word.
+                        self.drop_front(end);
+                        let record = Record::of_map(&datum, line);
+                        return record.map(Some).map_err(|problem| self.blame(line, problem));
                     }
-                    let Some(text) = self.next_line()? else {
-                        return Ok(if blank { None } else { self.cut_off() });
-                    };
-                    self.rest.push_str(&text);
-                    self.check_length(self.rest.len() as u64)?;
+                    Err(EdnError::Wrong(_)) if self.closes_vector() => return Ok(None),
+                    Err(error @ EdnError::Wrong(_)) => {
+                        return Err(self.blame(line, unreadable(&error)));
+                    }
+                    Ok(None) | Err(EdnError::Incomplete) if at_end => return Ok(self.cut_off()),
+                    Ok(None) | Err(EdnError::Incomplete) => self.look_at = 2 * rest.len(),
                 }
             }
+            at_end = !self.append_line(blank)?;
         }
+    }
+
+    /// Reads one more line; false at the end of the file.
+    fn append_line(&mut self, blank: bool) -> Result<bool, ReadError> {
+        if blank {
+            self.rest.clear();
+            self.used = 0;
+            self.rest_line = self.line + 1;
+        }
+        let Some(text) = self.next_line()? else { return Ok(false) };
+        self.rest.push_str(&text);
+        self.check_length((self.rest.len() - self.used) as u64)?;
+        Ok(true)
     }
 
     /// A history may be one vector or list; it is read piece by piece all the same.
@@ -153,13 +168,19 @@ impl Input {
     }
 
     fn closes_vector(&self) -> bool {
-        self.vector && matches!(self.rest.trim(), "]" | ")")
+        self.vector && matches!(self.rest[self.used..].trim(), "]" | ")")
     }
 
     fn drop_front(&mut self, bytes: usize) {
-        let lines = self.rest[..bytes].matches('\n').count() as u64;
-        self.rest_line += lines;
-        self.rest.drain(..bytes);
+        let end = self.used + bytes;
+        self.rest_line += self.rest[self.used..end].matches('\n').count() as u64;
+        self.used = end;
+        self.look_at = 0;
+        // Moving what is left costs no more than what was used.
+        if self.used > self.rest.len() / 2 {
+            self.rest.drain(..self.used);
+            self.used = 0;
+        }
     }
 
     fn cut_off(&mut self) -> Option<Record> {
@@ -169,7 +190,7 @@ impl Input {
 
     fn next_line(&mut self) -> Result<Option<String>, ReadError> {
         let mut bytes = Vec::new();
-        let mut bounded = self.file.by_ref().take(EVENT_BYTES_MAX + 1);
+        let mut bounded = self.file.by_ref().take(LINE_BYTES_MAX + 1);
         let failed = |error| ReadError::Io { path: self.path.clone(), error };
         bounded.read_until(b'\n', &mut bytes).map_err(failed)?;
         if bytes.is_empty() {
@@ -185,10 +206,10 @@ impl Input {
     }
 
     fn check_length(&self, bytes: u64) -> Result<(), ReadError> {
-        if bytes <= EVENT_BYTES_MAX {
+        if bytes <= LINE_BYTES_MAX {
             return Ok(());
         }
-        let error = format!("longer than {} MiB", EVENT_BYTES_MAX >> 20);
+        let error = format!("longer than {} MiB", LINE_BYTES_MAX >> 20);
         Err(self.blame(self.line, Problem::Form { error }))
     }
 }

@@ -158,3 +158,20 @@ fn an_endless_line_is_refused() {
     let message = refusal(&format!("{{:process {}", "1".repeat(17 << 20)));
     assert!(message.contains("longer than 16 MiB"), "{message}");
 }
+
+/// An event that is looked through again at each of its lines would take hours.
+#[test]
+fn an_event_of_a_million_lines_is_read_or_refused() {
+    let event = |end: &str| {
+        format!("{{:process 0, :type :invoke, :f :read, :value [{}{end}", "1\n".repeat(1 << 20))
+    };
+    assert_eq!(foreign(&event("]}")).deeds.len(), 1);
+    assert!(foreign(&(event("]}") + &event(""))).cut.is_some());
+    assert!(refusal(&event(&"1\n".repeat(9 << 20))).contains("longer than 16 MiB"));
+}
+
+#[test]
+fn a_vector_on_one_line_is_read_event_by_event() {
+    let event = "{:process 0, :type :invoke, :f :read} {:process 0, :type :ok, :f :read} ";
+    assert_eq!(foreign(&format!("[{}]", event.repeat(20_000))).deeds.len(), 20_000);
+}

@@ -1,0 +1,105 @@
+//! What is asked of a check's memory holds when the kernel enforces it.
+
+use std::env;
+use std::fs;
+use std::process::{Command, Output};
+
+use checker::{Limits, Outcome, Spec, Verdict, check_foreign};
+use history::foreign::{Options, read};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What the child may map in all, KiB: its program, stacks and the allocator's arenas, and a good
+/// deal more than the budget that holds.
+const LIMIT_KIB: u32 = 640 << 10;
+const BUDGET_HELD: usize = 128 << 20;
+const BUDGET_TOO_LARGE: usize = 1 << 40;
+const BUDGET: &str = "ZOOBREAK_TEST_BUDGET";
+
+/// Runs a test of this program again, in a process of its own and under the limit.
+fn limited(test: &str, budget: usize) -> Output {
+    let program = env::current_exe().expect("our own program");
+    let run = format!("ulimit -v {LIMIT_KIB} && exec \"$0\" --exact {test} --nocapture");
+    let mut child = Command::new("sh");
+    child.arg("-c").arg(run).arg(program).env(BUDGET, budget.to_string());
+    child.output().expect("a shell")
+}
+
+fn judge(spec: &str, events: &str, budget: usize) -> Verdict {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("history.edn");
+    fs::write(&path, events).expect("an empty scratch directory");
+    let foreign = read(&path, Options::default()).expect("a good file");
+    let spec = Spec::named(spec).expect("a known name");
+    check_foreign(&foreign, spec, Limits { bytes: budget, ..Limits::default() }).expect("sense")
+}
+
+fn event(client: usize, kind: &str, f: &str, value: &str) -> String {
+    format!("{{:process {client}, :type :{kind}, :f :{f}, :value {value}}}\n")
+}
+
+/// Sixty lost appends, and what no order of them makes.
+fn hopeless() -> String {
+    let lost = (0..60).map(|n| event(n, "invoke", "append", &format!("\"{n}\"")));
+    let never = [event(99, "invoke", "get", "nil"), event(99, "ok", "get", "\"7 never 1\"")];
+    lost.chain(never).collect()
+}
+
+/// A hundred clients at once, over and over, on a register of three values; and at last one that
+/// nobody wrote.
+fn crowded() -> String {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut events, mut value) = (String::new(), "nil".to_owned());
+    for _ in 0..5 {
+        let mut clients: Vec<usize> = (0..100).collect();
+        let asked: Vec<Option<u32>> =
+            (0..100).map(|_| rng.random_bool(0.5).then(|| rng.random_range(1..=3))).collect();
+        let both = |client: usize| match asked[client] {
+            Some(value) => ("write", value.to_string()),
+            None => ("read", "nil".to_owned()),
+        };
+        clients.shuffle(&mut rng);
+        for &client in &clients {
+            let (f, asked) = both(client);
+            events += &event(client, "invoke", f, &asked);
+        }
+        clients.shuffle(&mut rng);
+        for &client in &clients {
+            let (f, asked) = both(client);
+            if f == "write" {
+                value = asked;
+            }
+            events += &event(client, "ok", f, &value);
+        }
+    }
+    events + &event(0, "invoke", "read", "nil") + &event(0, "ok", "read", "4")
+}
+
+fn says_unknown(verdict: &Verdict) {
+    assert_eq!(verdict.outcome, Outcome::Unknown, "{}", verdict.sentence);
+    for part in ["gave up at operation", "bytes of memory"] {
+        assert!(verdict.sentence.contains(part), "{}", verdict.sentence);
+    }
+}
+
+/// In the child, the check; in the parent, that it ends well with a budget that fits under the
+/// limit, and that the limit is a real one: without a budget the child dies of it.
+#[test]
+fn the_memory_of_a_check_stays_under_its_budget() {
+    if let Ok(budget) = env::var(BUDGET) {
+        let budget = budget.parse().expect("bytes");
+        return says_unknown(&judge("kv", &hopeless(), budget));
+    }
+    let test = "limits::the_memory_of_a_check_stays_under_its_budget";
+    let held = limited(test, BUDGET_HELD);
+    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+    let died = limited(test, BUDGET_TOO_LARGE);
+    let said = String::from_utf8_lossy(&died.stderr);
+    assert!(!died.status.success() && said.contains("memory allocation"), "{said}");
+}
+
+#[test]
+fn a_hundred_clients_on_few_values_are_given_up_within_the_budget() {
+    says_unknown(&judge("register", &crowded(), 16 << 20));
+}
