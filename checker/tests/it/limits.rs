@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use checker::{Limits, Outcome, Spec, Verdict, check_foreign};
 use history::foreign::{Options, read};
@@ -26,13 +27,13 @@ fn limited(test: &str, budget: usize) -> Output {
     child.output().expect("a shell")
 }
 
-fn judge(spec: &str, events: &str, budget: usize) -> Verdict {
+fn judge(spec: &str, events: &str, limits: Limits) -> Verdict {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let path = scratch.path().join("history.edn");
     fs::write(&path, events).expect("an empty scratch directory");
     let foreign = read(&path, Options::default()).expect("a good file");
     let spec = Spec::named(spec).expect("a known name");
-    check_foreign(&foreign, spec, Limits { bytes: budget, ..Limits::default() }).expect("sense")
+    check_foreign(&foreign, spec, limits).expect("sense")
 }
 
 fn event(client: usize, kind: &str, f: &str, value: &str) -> String {
@@ -76,9 +77,9 @@ fn crowded() -> String {
     events + &event(0, "invoke", "read", "nil") + &event(0, "ok", "read", "4")
 }
 
-fn says_unknown(verdict: &Verdict) {
+fn says_unknown(verdict: &Verdict, spent: &str) {
     assert_eq!(verdict.outcome, Outcome::Unknown, "{}", verdict.sentence);
-    for part in ["gave up at operation", "bytes of memory"] {
+    for part in ["gave up at operation", spent] {
         assert!(verdict.sentence.contains(part), "{}", verdict.sentence);
     }
 }
@@ -88,8 +89,8 @@ fn says_unknown(verdict: &Verdict) {
 #[test]
 fn the_memory_of_a_check_stays_under_its_budget() {
     if let Ok(budget) = env::var(BUDGET) {
-        let budget = budget.parse().expect("bytes");
-        return says_unknown(&judge("kv", &hopeless(), budget));
+        let limits = Limits { bytes: budget.parse().expect("bytes"), ..Limits::default() };
+        return says_unknown(&judge("kv", &hopeless(), limits), "bytes of memory");
     }
     let test = "limits::the_memory_of_a_check_stays_under_its_budget";
     let held = limited(test, BUDGET_HELD);
@@ -100,6 +101,7 @@ fn the_memory_of_a_check_stays_under_its_budget() {
 }
 
 #[test]
-fn a_hundred_clients_on_few_values_are_given_up_within_the_budget() {
-    says_unknown(&judge("register", &crowded(), 16 << 20));
+fn a_hundred_clients_on_few_values_are_given_up_when_time_is_up() {
+    let limits = Limits { time: Duration::from_secs(1), ..Limits::default() };
+    says_unknown(&judge("register", &crowded(), limits), "after 1s");
 }
