@@ -74,7 +74,7 @@ fn what_cannot_be_is_refused_in_words() {
 fn a_planted_stale_read_is_found_and_explained_by_few_calls() {
     for (stale, verdict) in [(false, "valid"), (true, "invalid")] {
         let shape = format!(
-            r#"{{"clients":10,"operations":1000,"keys":1,"distinct":true,"unknown":10,"stale":{stale},"seed":1}}"#
+            r#"{{"clients":10,"operations":1000,"keys":1,"distinct":true,"unknown":10,"cas_heavy":false,"stale":{stale},"seed":1}}"#
         );
         let output = zoobreak(&["bench", "checker", "--shape", &shape]);
         assert_eq!(output.status.code(), Some(0), "{}", told(&output));
