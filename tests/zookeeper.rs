@@ -42,9 +42,9 @@ fn apache_zookeeper_runs_to_a_verdict() {
     }
     for check in verdict["checks"].as_array().expect("a list of checks") {
         // ZooKeeper's sync is no quorum operation, and its servers only log that their digests
-        // differ: what rests on these is reported, not required.
+        // differ, and may stop: what rests on these is reported, not required.
         let promised =
-            !["linearizable", "C9", "C22"].contains(&check["id"].as_str().expect("an id"));
+            !["linearizable", "C9", "C22", "C23"].contains(&check["id"].as_str().expect("an id"));
         assert_eq!(check["binding"], promised, "{}", check["id"]);
     }
     let manifest = json(&run, "manifest.json");

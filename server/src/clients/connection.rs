@@ -254,7 +254,8 @@ where
     let request = ConnectRequest::decode(hello).map_err(invalid)?;
     front.registry.counts.connection_requests.fetch_add(1, Ordering::Relaxed);
     let (sender, queue) = unbounded_channel();
-    let permits = Arc::new(Semaphore::new(OUTSTANDING));
+    // What a client asks before it has its session waits until it has.
+    let permits = Arc::new(Semaphore::new(0));
     let mut writer =
         tokio::spawn(write(write_half, queue, permits.clone(), visit.clone(), events.clone()));
     let outbox = Outbox { frames: sender, visit: visit.clone() };
@@ -321,9 +322,11 @@ async fn write(
     events: UnboundedSender<ClientEvent>,
 ) -> io::Result<()> {
     let mut bytes = Vec::new();
+    // The first frame answers the connect request.
+    let mut more_may_ask = OUTSTANDING;
     while let Some(first) = queue.recv().await {
         bytes.clear();
-        let mut answers = usize::from(first.answer);
+        let mut answers = usize::from(first.answer) + std::mem::take(&mut more_may_ask);
         bytes.extend_from_slice(&first.bytes);
         while let Ok(more) = queue.try_recv() {
             answers += usize::from(more.answer);
