@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zab::Mutant;
 
+use crate::care::Care;
 use crate::counterexample::{Chapter, Counterexample, Replay, replay};
 use crate::paxos::{self, Paxos};
 use crate::protocol::{self, Protocol};
@@ -162,7 +163,7 @@ impl Named {
     pub fn mutants(&self) -> Vec<&'static str> {
         match self.kind {
             Kind::Zab(prepared) => {
-                let all = ["X1", "X3", "X5", "X8", "X9", "X11", "X17"];
+                let all = ["X1", "X2", "X3", "X5", "X8", "X9", "X11", "X17", "X38"];
                 all.into_iter().filter(|name| *name != "X9" || prepared.elects_afresh()).collect()
             }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
@@ -232,7 +233,10 @@ impl Named {
             return Err(format!("{} has no mutant {name}; it has {known}", self.name));
         }
         Ok(match self.kind {
-            Kind::Zab(prepared) => Built::Zab(Zab::new(prepared, bounds, mutant.and_then(planted))),
+            Kind::Zab(prepared) => {
+                let model = Zab::new(prepared, bounds, mutant.and_then(planted));
+                Built::Zab(model.with(mutant.map_or(Care::Full, care)))
+            }
             Kind::Protocol(prepared) => {
                 let flaw = mutant.and_then(protocol::Flaw::named);
                 Built::Protocol(Protocol::new(prepared, bounds, flaw))
@@ -294,6 +298,15 @@ fn narrowed<M: Story>(
 
 fn planted(name: &str) -> Option<Mutant> {
     serde_json::from_value(json!(name)).ok()
+}
+
+/// Defects of a server's disk are not the core's.
+fn care(name: &str) -> Care {
+    match name {
+        "X2" => Care::NoSync,
+        "X38" => Care::NoNames,
+        _ => Care::Full,
+    }
 }
 
 /// Preparations need a majority without the last server; states hold a few transactions only.

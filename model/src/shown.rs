@@ -18,16 +18,24 @@ pub struct Shown {
 }
 
 /// Every defect that a model has, and where it is found.
-pub const SHOWN: [Shown; 32] = [
+pub const SHOWN: [Shown; 36] = [
     core("X1", "crash"),
+    Shown { invariant: LOST, ..core("X2", "crash") },
     core("X3", "crash"),
     Shown { invariant: Some("LeaderLogCompleteness"), ..core("X5", "recovery") },
     core("X8", "recovery"),
     core("X9", "boot"),
     core("X11", "stale-leader"),
     core("X17", "stale-leader"),
+    Shown { within: one_power_cut, invariant: LOST, ..core("X38", "boot") },
     of("early-ack", Some("X1"), "zab-broadcast"),
     of("early-self", Some("X3"), "zab-broadcast"),
+    of("no-sync", Some("X2"), "zab-broadcast"),
+    Shown {
+        within: one_power_cut,
+        invariant: LOST,
+        ..of("no-directory-sync", Some("X38"), "zab-boot")
+    },
     of("ZOOKEEPER-4646", Some("X4"), "zab-recovery"),
     of("ZOOKEEPER-4643", Some("X5"), "zab-recovery"),
     of("early-promise", Some("X6"), "zab-recovery"),
@@ -52,6 +60,13 @@ pub const SHOWN: [Shown; 32] = [
     Shown { within: |own| Bounds { servers: 4, ..own }, ..of("thin-quorum", None, "paxos") },
     Shown { within: |own| Bounds { crashes: 1, ..own }, ..of("forgetful", None, "paxos") },
 ];
+
+/// A leader lacks what was committed.
+const LOST: Option<&str> = Some("LeaderLogCompleteness");
+
+fn one_power_cut(own: Bounds) -> Bounds {
+    Bounds { crashes: 1, cuts: 0, elections: 2, ..own }
+}
 
 const fn core(mutant: &'static str, model: &'static str) -> Shown {
     of(mutant, Some(mutant), model)

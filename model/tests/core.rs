@@ -18,9 +18,11 @@ const SMALL: [(&str, Bounds); 7] = [
 ];
 
 /// A mutant, a model that shows it, the invariant it breaks, and the most steps it takes.
-const CAUGHT: [(&str, &str, &str, usize); 10] = [
+const CAUGHT: [(&str, &str, &str, usize); 12] = [
     ("X1", "broadcast", "CommittedLogDurability", 4),
     ("X1", "crash", "CommittedLogDurability", 4),
+    ("X2", "crash", "CommittedLogDurability", 5),
+    ("X38", "boot", "CommittedLogDurability", 16),
     ("X8", "votes", "ElectedLeaderCompleteness", 2),
     ("X8", "recovery", "CommittedLogDurability", 8),
     ("X9", "votes", "ElectedLeaderCompleteness", 1),

@@ -6,7 +6,7 @@ use model::{Budget, End, Outcome};
 const HELD: [&str; 5] = ["zab-boot", "zab-broadcast", "zab-join", "zab-recovery", "zab-stale"];
 
 /// A flaw, a model that shows it, the invariant it breaks, and the most steps it takes.
-const CAUGHT: [(&str, &str, &str, usize); 18] = [
+const CAUGHT: [(&str, &str, &str, usize); 20] = [
     ("ZOOKEEPER-1675", "zab-stale", "SyncFreshness", 6),
     ("ZOOKEEPER-2845", "zab-stale", "ProcessConsistency", 10),
     ("ZOOKEEPER-3911", "zab-recovery", "CommittedLogDurability", 10),
@@ -19,6 +19,8 @@ const CAUGHT: [(&str, &str, &str, usize); 18] = [
     ("eager-commit", "zab-join", "CommittedLogDurability", 13),
     ("early-ack", "zab-broadcast", "CommittedLogDurability", 4),
     ("early-self", "zab-broadcast", "CommittedLogDurability", 4),
+    ("no-sync", "zab-broadcast", "CommittedLogDurability", 5),
+    ("no-directory-sync", "zab-boot", "CommittedLogDurability", 18),
     ("early-promise", "zab-recovery", "Leadership2", 10),
     ("half-quorum", "zab-recovery", "CommittedLogDurability", 4),
     ("half-quorum", "zab-stale", "LeaderLogCompleteness", 1),

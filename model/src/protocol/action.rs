@@ -140,7 +140,7 @@ fn offer_server(state: &State, bounds: &Bounds, id: ServerId, actions: &mut Vec<
         actions.push(Action::Store(id));
     }
     if used.crashes < bounds.crashes {
-        let kept = 0..=server.disk.pending.len();
+        let kept = 0..=server.disk.at_stake();
         actions.extend(kept.map(|kept| Action::Crash { server: id, kept }));
     }
     if used.timeouts < bounds.timeouts && !server.looks() {

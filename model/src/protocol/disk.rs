@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use zab::Zxid;
 
 use super::Entry;
+use crate::care::{Cache, Care, Files as Kept};
 
 /// A write. Its steps are apart: written, then durable, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +35,9 @@ pub(crate) struct Files {
     pub(crate) history: Vec<Entry>,
 }
 
-impl Files {
+impl Kept for Files {
+    type Write = Write;
+
     fn apply(&mut self, write: &Write) {
         match write {
             Write::Append(entry) => self.history.push(entry.clone()),
@@ -50,6 +53,20 @@ impl Files {
         }
     }
 
+    fn names(&self, write: &Write) -> bool {
+        match write {
+            Write::Append(_) => self.history.is_empty(),
+            Write::Truncate { .. } => false,
+            Write::Install { .. } | Write::Epochs { .. } => true,
+        }
+    }
+
+    fn is_of_log(write: &Write) -> bool {
+        matches!(write, Write::Append(_) | Write::Truncate { .. })
+    }
+}
+
+impl Files {
     pub(crate) fn last(&self) -> Zxid {
         last(&self.history)
     }
@@ -67,6 +84,9 @@ pub(crate) struct Disk {
     pub(crate) pending: VecDeque<Write>,
     /// What the server takes for its files.
     pub(crate) written: Files,
+    pub(crate) care: Care,
+    /// What of `durable` a power cut may take, where care is not taken.
+    pub(crate) cache: Cache<Files, Write>,
 }
 
 impl Disk {
@@ -78,17 +98,31 @@ impl Disk {
     /// The oldest write becomes durable. False when there is none.
     pub(crate) fn store(&mut self) -> bool {
         let Some(write) = self.pending.pop_front() else { return false };
+        self.cache.note(self.care, &self.durable, &write);
         self.durable.apply(&write);
         true
     }
 
-    /// The first `kept` pending writes survive: all of them when the process is killed, any number
-    /// when the power goes.
+    /// How many units a crash may take.
+    pub(crate) fn at_stake(&self) -> usize {
+        self.cache.len() + self.pending.len()
+    }
+
+    /// What no power cut takes.
+    pub(crate) fn safe(&self) -> &Files {
+        self.cache.safe(&self.durable)
+    }
+
+    /// The first `kept` of what is at stake survive: all of it when the process is killed, any number
+    /// when the power goes. What a restart finds, it syncs.
     pub(crate) fn crash(&mut self, kept: usize) {
-        for _ in 0..kept {
+        let survivors = self.cache.survivors(kept);
+        for _ in self.cache.len()..kept {
             self.store();
         }
+        self.durable = survivors.unwrap_or_else(|| std::mem::take(&mut self.durable));
         self.pending.clear();
+        self.cache = Cache::default();
         self.written = self.durable.clone();
     }
 }

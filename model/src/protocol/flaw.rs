@@ -1,5 +1,7 @@
 //! Ways to get ZAB wrong: what the paper leaves open, what ZooKeeper did, what must not be left out.
 
+use crate::care::Care;
+
 /// A rule left out or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flaw {
@@ -42,11 +44,15 @@ pub enum Flaw {
     EarlyService,
     /// ZooKeeper's own `sync`: the leader answers from what it knows, and asks nobody.
     LocalSync,
+    /// Nothing is synced.
+    NoSync,
+    /// Files are synced, and directories are not: their names may be lost.
+    NoNames,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Flaw; 17] = [
+    pub const ALL: [Flaw; 19] = [
         Flaw::KeptDatabase,
         Flaw::UnwrittenAck,
         Flaw::EpochFirst,
@@ -64,6 +70,8 @@ impl Flaw {
         Flaw::NoTruncation,
         Flaw::EarlyService,
         Flaw::LocalSync,
+        Flaw::NoSync,
+        Flaw::NoNames,
     ];
 
     /// Its name on the command line.
@@ -87,6 +95,17 @@ impl Flaw {
             Flaw::NoTruncation => "no-truncation",
             Flaw::EarlyService => "early-service",
             Flaw::LocalSync => "ZOOKEEPER-1675",
+            Flaw::NoSync => "no-sync",
+            Flaw::NoNames => "no-directory-sync",
+        }
+    }
+
+    /// How its servers treat their disks.
+    pub(crate) fn care(self) -> Care {
+        match self {
+            Flaw::NoSync => Care::NoSync,
+            Flaw::NoNames => Care::NoNames,
+            _ => Care::Full,
         }
     }
 

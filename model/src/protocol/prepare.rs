@@ -4,6 +4,7 @@ use zab::ServerId;
 
 use super::Flaw;
 use super::state::State;
+use crate::care::Care;
 use crate::catalogue::Bounds;
 use crate::link::Ends;
 
@@ -40,6 +41,8 @@ impl Prepared {
             Prepared::StaleLeader => depose(&mut state, n),
         }
         state.rules.flaw = flaw;
+        let care = flaw.map_or(Care::Full, Flaw::care);
+        (1..=n).for_each(|id| state.server_mut(id).disk.care = care);
         state.used = Bounds::default();
         state
     }

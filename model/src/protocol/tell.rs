@@ -7,6 +7,7 @@ use super::disk::Write;
 use super::invariants::{list, name};
 use super::link::{LinkId, Words};
 use super::state::{Phase, Role, Server, Stage, State};
+use crate::care::lost;
 use crate::link::Ends;
 
 /// What `action` does in the state `before`, and what everybody can see of it.
@@ -97,12 +98,8 @@ fn written(write: &Write) -> String {
 }
 
 fn crash(state: &State, id: ServerId, kept: usize) -> String {
-    match state.server(id).disk.pending.len() {
-        pending if kept == pending => format!("n{id} is killed; all it wrote survives"),
-        pending => {
-            format!("n{id} loses power, and {} of its last {pending} writes", pending - kept)
-        }
-    }
+    let disk = &state.server(id).disk;
+    format!("n{id} {}", lost(&disk.cache, disk.care, disk.pending.len(), kept))
 }
 
 /// A server's new role and what it delivered, if anything changed.

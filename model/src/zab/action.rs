@@ -131,7 +131,7 @@ fn offer_server(setup: &Setup, world: &World, id: ServerId, actions: &mut Vec<Ac
         actions.push(Action::Store(id));
     }
     if used.crashes < bounds.crashes {
-        let kept = 0..=server.disk.pending.len();
+        let kept = 0..=server.disk.at_stake();
         actions.extend(kept.map(|kept| Action::Crash { server: id, kept }));
     }
     if used.timeouts < bounds.timeouts && server.timers.contains(&Timer::Init) {

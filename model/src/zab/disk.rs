@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use zab::{Durable, Entry, Store, Zxid};
 
 use super::{App, Txn};
+use crate::care::{Cache, Care, Files};
 
 /// The files of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,20 +33,36 @@ impl Image {
             log: self.log.clone(),
         }
     }
+}
 
-    fn apply(&mut self, write: Store<Txn, App>) {
+impl Files for Image {
+    type Write = Store<Txn, App>;
+
+    fn apply(&mut self, write: &Store<Txn, App>) {
         match write {
-            Store::Append(entry) => self.log.push(entry),
-            Store::Truncate { after } => self.log.retain(|entry| entry.zxid <= after),
+            Store::Append(entry) => self.log.push(entry.clone()),
+            Store::Truncate { after } => self.log.retain(|entry| entry.zxid <= *after),
             Store::Install { zxid, state, log } => {
-                (self.snapshot, self.state, self.log) = (zxid, state, log);
+                (self.snapshot, self.state, self.log) = (*zxid, state.clone(), log.clone());
             }
             Store::Epochs { accepted, current } => {
-                (self.accepted, self.current) = (accepted, current);
+                (self.accepted, self.current) = (*accepted, *current);
             }
             // Nothing here reconfigures.
             Store::Settled { .. } => {}
         }
+    }
+
+    fn names(&self, write: &Store<Txn, App>) -> bool {
+        match write {
+            Store::Append(_) => self.log.is_empty(),
+            Store::Truncate { .. } => false,
+            Store::Install { .. } | Store::Epochs { .. } | Store::Settled { .. } => true,
+        }
+    }
+
+    fn is_of_log(write: &Store<Txn, App>) -> bool {
+        matches!(write, Store::Append(_) | Store::Truncate { .. })
     }
 }
 
@@ -54,34 +71,51 @@ impl Image {
 pub(crate) struct Disk {
     pub(crate) durable: Image,
     pub(crate) pending: VecDeque<Store<Txn, App>>,
+    pub(crate) care: Care,
+    /// What of `durable` a power cut may take, where care is not taken.
+    pub(crate) cache: Cache<Image, Store<Txn, App>>,
 }
 
 impl Disk {
     /// The oldest pending write becomes durable. False when there is none.
     pub(crate) fn store(&mut self) -> bool {
-        let write = self.pending.pop_front();
-        let any = write.is_some();
-        write.into_iter().for_each(|write| self.durable.apply(write));
-        any
+        let Some(write) = self.pending.pop_front() else { return false };
+        self.cache.note(self.care, &self.durable, &write);
+        self.durable.apply(&write);
+        true
     }
 
-    /// The first `kept` pending writes survive.
+    /// How many units a crash may take.
+    pub(crate) fn at_stake(&self) -> usize {
+        self.cache.len() + self.pending.len()
+    }
+
+    /// The first `kept` of what is at stake survive. What a restart finds, it syncs.
     pub(crate) fn crash(&mut self, kept: usize) {
-        for _ in 0..kept {
+        let survivors = self.cache.survivors(kept);
+        for _ in self.cache.len()..kept {
             self.store();
         }
+        self.durable = survivors.unwrap_or_else(|| std::mem::take(&mut self.durable));
         self.pending.clear();
+        self.cache = Cache::default();
+    }
+
+    /// What no power cut takes.
+    pub(crate) fn safe(&self) -> &Image {
+        self.cache.safe(&self.durable)
     }
 
     /// The files as the server believes them to be.
     pub(crate) fn written(&self) -> Image {
         let mut image = self.durable.clone();
-        self.pending.iter().for_each(|write| image.apply(write.clone()));
+        self.pending.iter().for_each(|write| image.apply(write));
         image
     }
 
-    /// The application has saved its state; the log up to there is dropped.
+    /// The application has saved its state, and synced it; the log up to there is dropped.
     pub(crate) fn snapshot(&mut self, state: App) {
+        self.cache = Cache::default();
         let zxid = state.last().map_or(Zxid::ZERO, |entry| entry.zxid);
         self.durable.log.retain(|entry| entry.zxid > zxid);
         (self.durable.snapshot, self.durable.state) = (zxid, state);

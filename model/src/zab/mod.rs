@@ -25,6 +25,7 @@ pub(crate) use rehearsal::rehearse;
 pub use rehearsal::{Base, Expected, Move, Part};
 pub use world::World;
 
+use crate::care::Care;
 use crate::catalogue::Bounds;
 use crate::search::{Story, Watch};
 
@@ -40,6 +41,8 @@ pub(crate) type Words = Message<Txn, App>;
 pub(crate) struct Setup {
     pub(crate) bounds: Bounds,
     pub(crate) mutant: Option<Mutant>,
+    /// Less than all of it is a defect of the shell around the core.
+    pub(crate) care: Care,
     /// Entries kept in memory behind the snapshot.
     pub(crate) log_kept: usize,
     /// Only votes: no connections, hence no discovery and no broadcast.
@@ -83,6 +86,11 @@ impl Zab {
         let (log_kept, votes_only) = (prepared.log_kept(), prepared.votes_only());
         let setup = Setup { bounds, mutant, log_kept, votes_only, ..Setup::default() };
         Zab { setup, prepared, watch: Watch::new(&Action::NAMES) }
+    }
+
+    /// From the first state on, disks are written with this care.
+    pub(crate) fn with(self, care: Care) -> Zab {
+        Zab { setup: Setup { care, ..self.setup }, ..self }
     }
 }
 

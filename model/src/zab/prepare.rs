@@ -59,6 +59,7 @@ impl Prepared {
         if self != Prepared::Votes {
             world.notices.clear();
         }
+        (1..=n).for_each(|id| world.server_mut(id).disk.care = setup.care);
         world.used = Bounds::default();
         world
     }

@@ -10,6 +10,7 @@ use super::action::{self, Action};
 use super::disk::Image;
 use super::prepare::Prepared;
 use super::{App, Setup, Txn, Zab};
+use crate::care::Care;
 
 /// The next thing to do, or to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +225,9 @@ pub(crate) fn rehearse(
 ) -> Result<Vec<Part>, String> {
     if matches!(model.prepared, Prepared::Snapshot | Prepared::Votes) {
         return Err("its first state cannot be brought about with processes".to_owned());
+    }
+    if model.setup.care != Care::Full {
+        return Err("what is lost here, no process loses when it is killed".to_owned());
     }
     let setup = Setup { base: base.0.clone(), rehearsed: true, ..model.setup.clone() };
     let mut world = model.prepared.world(&setup);

@@ -7,6 +7,7 @@ use super::invariants::{list, name};
 use super::link::LinkId;
 use super::world::World;
 use super::{App, Setup, Txn, Words};
+use crate::care::lost;
 use crate::link::Ends;
 
 /// What `action` does in the world `before`, and what everybody can see of it.
@@ -129,12 +130,8 @@ fn written(write: &Store<Txn, App>) -> String {
 }
 
 fn crash(world: &World, id: ServerId, kept: usize) -> String {
-    match world.server(id).disk.pending.len() {
-        pending if kept == pending => format!("n{id} is killed; all it wrote survives"),
-        pending => {
-            format!("n{id} loses power, and {} of its last {pending} writes", pending - kept)
-        }
-    }
+    let disk = &world.server(id).disk;
+    format!("n{id} {}", lost(&disk.cache, disk.care, disk.pending.len(), kept))
 }
 
 /// A server's new role and what it delivered, if anything changed.

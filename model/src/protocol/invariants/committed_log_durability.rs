@@ -19,7 +19,7 @@ pub(super) fn breaks(state: &State, event: &Event) -> Option<String> {
         return None;
     }
     let voters = state.servers.iter().filter(|(id, _)| !state.observers.contains(id));
-    let disks = voters.map(|(_, server)| server.disk.durable.history.get(place));
+    let disks = voters.map(|(_, server)| server.disk.safe().history.get(place));
     let found = disks.filter(|held| *held == Some(entry)).count();
     let all = state.rules.servers;
     (found < all / 2 + 1).then(|| {

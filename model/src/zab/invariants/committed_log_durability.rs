@@ -24,5 +24,5 @@ impl Invariant for CommittedLogDurability {
 }
 
 fn holds(server: &crate::zab::world::Server, entry: &zab::Entry<crate::zab::Txn>) -> bool {
-    server.disk.durable.history().any(|held| held == entry)
+    server.disk.safe().history().any(|held| held == entry)
 }
