@@ -31,7 +31,6 @@ pub(super) enum Round {
 /// A fault in rounds, in force.
 #[derive(Debug)]
 pub(super) struct Rounds {
-    round: Round,
     nodes: Vec<NodeId>,
     n_rounds: Arc<AtomicU64>,
     worker: Option<Worker<Result<(), String>>>,
@@ -77,7 +76,7 @@ impl Nemesis {
         let doubts: Vec<_> = late.into_iter().collect();
         let outcome = Outcome::unless(&doubts);
         let nodes = nodes.to_vec();
-        self.ledger.put(id, Active::Rounds(Rounds { round, nodes, n_rounds, worker, doubts }));
+        self.ledger.put(id, Active::Rounds(Rounds { nodes, n_rounds, worker, doubts }));
         (outcome, evidence)
     }
 
@@ -112,9 +111,7 @@ impl Nemesis {
             if !process::list(place).map_err(in_node)?.is_empty() {
                 continue;
             }
-            if rounds.round != Round::Crash {
-                rounds.doubts.push(format!("{node} ended before the heal"));
-            }
+            rounds.doubts.push(format!("{node} ended before the heal"));
             lock(&self.servers[&node]).restart(place).map_err(in_node)?;
             restarted.push(node);
         }

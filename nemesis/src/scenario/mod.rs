@@ -173,3 +173,83 @@ impl Scenario {
         self.steps.iter().any(|(_, step)| is_of_disks(step))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::fault::{Fault, View};
+    use crate::host::{Host, NodeId};
+
+    /// An ensemble in which whatever is awaited happens.
+    #[derive(Default)]
+    struct Willing {
+        leader: Option<NodeId>,
+        down: BTreeSet<NodeId>,
+        cut_off: BTreeSet<NodeId>,
+        n_hurt: usize,
+        seconds: u64,
+    }
+
+    impl Willing {
+        fn facts(&mut self) -> Facts {
+            self.seconds += 1;
+            let nodes = NodeId::first(5);
+            let is_well = |node: &NodeId| !self.down.contains(node) && !self.cut_off.contains(node);
+            self.leader = self.leader.filter(is_well);
+            self.leader = self.leader.or(nodes.iter().copied().find(is_well));
+            let (leader, down) = (self.leader, self.down.clone());
+            let seen = nodes.iter().map(|node| (*node, Seen { zxid: 1, leads: false }));
+            Facts {
+                now: Duration::from_secs(self.seconds),
+                answers: self.seconds * 1000,
+                seen: seen.collect::<BTreeMap<_, _>>(),
+                view: View { nodes, leader, down, ..View::default() },
+                settled: true,
+                sign: true,
+            }
+        }
+
+        fn hurt(&mut self, fault: &Fault) {
+            let before = (self.down.clone(), self.cut_off.clone());
+            match fault {
+                Fault::Kill { nodes } | Fault::Pause { nodes } | Fault::PowerCut { nodes, .. } => {
+                    self.down.extend(nodes);
+                }
+                Fault::Partition { grudge, .. } => {
+                    let one = |node: &NodeId| {
+                        grudge.iter().all(|l| [l.src, l.dst].contains(&Host::Node(*node)))
+                    };
+                    self.cut_off.extend(NodeId::first(5).into_iter().filter(one));
+                }
+                _ => self.n_hurt += 1,
+            }
+            self.n_hurt += usize::from(before != (self.down.clone(), self.cut_off.clone()));
+        }
+
+        fn heal(&mut self, healed: impl Fn(&NodeId) -> bool) {
+            self.down.retain(|node| !healed(node));
+            self.cut_off.retain(|node| !healed(node));
+        }
+    }
+
+    #[test]
+    fn those_that_are_built_in_hurt_somebody_and_come_to_an_end() {
+        for (name, text) in BUILT_IN {
+            let mut script = Script::new(text.parse().expect("it can be read"), 1);
+            let mut willing = Willing::default();
+            loop {
+                assert!(willing.seconds < 1000, "{name} stays at `{}`", script.step());
+                match script.next(&willing.facts()).unwrap_or_else(|why| panic!("{name}: {why}")) {
+                    Move::Break(fault) => willing.hurt(&fault),
+                    Move::Heal(nodes) => willing.heal(|node| nodes.contains(node)),
+                    Move::HealEverything => willing.heal(|_| true),
+                    Move::Watch(..) | Move::Wait => {}
+                    Move::End => break,
+                }
+            }
+            assert!(willing.n_hurt > 0, "{name} hurts nobody");
+        }
+    }
+}

@@ -60,9 +60,11 @@ pub(crate) fn drift() {
 
 pub(crate) fn nobody_asks() {
     let (_lab, nemesis) = ensemble(1, Nemesis::without_iptables);
-    nemesis.inject(F1, &clock(Motion::Jump, HOUR_MS));
-    let healed = nemesis.heal(F1).expect("it can be healed");
-    assert_indeterminate(&healed, "no process asked for the time");
+    for motion in [Motion::Jump, Motion::Strobe, Motion::Drift] {
+        nemesis.inject(F1, &clock(motion, HOUR_MS));
+        let healed = nemesis.heal(F1).expect("it can be healed");
+        assert_indeterminate(&healed, "no process asked for the time");
+    }
 }
 
 pub(crate) fn process_ends() {

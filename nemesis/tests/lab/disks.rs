@@ -1,13 +1,10 @@
 //! Power cuts and broken disks, under a program that writes numbers and says what it was told is durable.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -18,14 +15,12 @@ use nemesis::{
     Fault, FaultId, Host, Lab, Launch, Loss, Means, Nemesis, NodeId, Outcome, Report, Rules,
 };
 
-use crate::support::{PORT, skip_inside, until};
+use crate::scribe::{BATCH, N_SECTORS, NUMBER, SECTOR};
+use crate::support::{LIMIT, PORT, skip_inside, until};
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
 const F1: FaultId = FaultId(1);
-/// Numbers between two fsyncs.
-const BATCH: u64 = 8;
-const NUMBER: usize = size_of::<u64>();
 
 /// Disks are made by watching system calls, not by FUSE.
 static BY_CALLS: AtomicBool = AtomicBool::new(false);
@@ -63,8 +58,17 @@ pub(crate) fn slow_by_calls() {
 pub(crate) fn damage_by_calls() {
     by_calls(|| {
         bit_flip();
+        misdirected_write();
         truncated_tail();
     });
+}
+
+pub(crate) fn slow_create_by_calls() {
+    by_calls(slow_create);
+}
+
+pub(crate) fn scattered_by_calls() {
+    by_calls(scattered);
 }
 
 pub(crate) fn unfelt_by_calls() {
@@ -79,53 +83,6 @@ struct Said {
     written: u64,
     synced: u64,
     errors: u64,
-}
-
-/// Appends the numbers from 0 on to `log`, and syncs them in batches. It ends with 3 if it finds others there.
-pub(crate) fn scribe(place: &str) -> ExitCode {
-    let path = Path::new(place).join("log");
-    fs::create_dir_all(place).expect("a disk that is well");
-    let bytes = fs::read(&path).unwrap_or_default();
-    let numbers = bytes
-        .chunks_exact(NUMBER)
-        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
-    if !numbers.eq(0..(bytes.len() / NUMBER) as u64) {
-        return ExitCode::from(3);
-    }
-    let found = (bytes.len() / NUMBER) as u64;
-    let (written, synced, errors) = (AtomicU64::new(found), AtomicU64::new(0), AtomicU64::new(0));
-    let write = || -> std::io::Result<()> {
-        let mut log = File::options().create(true).append(true).open(&path)?;
-        log.set_len(found * NUMBER as u64)?;
-        log.sync_all()?;
-        File::open(place)?.sync_all()?;
-        File::open(Path::new(place).join(".."))?.sync_all()?;
-        File::create(Path::new(place).join("unsynced"))?.sync_all()?;
-        loop {
-            for _ in 0..BATCH {
-                log.write_all(&written.load(Ordering::Relaxed).to_le_bytes())?;
-                written.fetch_add(1, Ordering::Relaxed);
-            }
-            log.sync_data()?;
-            synced.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-    };
-    let udp = UdpSocket::bind(("0.0.0.0", PORT)).expect("the port is free");
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let failed = write().expect_err("it writes for ever");
-            eprintln!("{failed}");
-            errors.fetch_add(1, Ordering::Relaxed);
-        });
-        let mut buffer = [0; 16];
-        while let Ok((_, from)) = udp.recv_from(&mut buffer) {
-            let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-            let numbers = [found, read(&written), read(&synced), read(&errors)];
-            // An answer that cannot be sent is a lost packet, which the asker expects.
-            let _ = udp.send_to(format!("{numbers:?}").as_bytes(), from);
-        }
-    });
-    ExitCode::FAILURE
 }
 
 /// Everything synced is there again, what was not is lost, and the other server notices nothing.
@@ -183,14 +140,11 @@ pub(crate) fn torn() {
 
 /// Of what was not synced, some sectors are there, and others in between are not.
 pub(crate) fn scattered() {
-    const SECTOR: usize = 512;
     let mut stage = Stage::new();
     stage.busy(N1);
-    let path = stage.home.path().join("n1/unsynced-sectors");
-    File::create(&path).expect("a disk that is well").sync_all().expect("a disk that is well");
-    let place = File::open(stage.home.path().join("n1")).expect("it is mounted");
-    place.sync_all().expect("a disk that is well");
-    fs::write(&path, [7; 64 * SECTOR]).expect("there is room");
+    stage.make(N1, "sectors");
+    let path = stage.home.path().join("n1/sectors");
+    assert_eq!(fs::read(&path).expect("it was made"), [7; N_SECTORS * SECTOR]);
     let mut cut = power_cut_of(N1, 0);
     if let Fault::PowerCut { loss, .. } = &mut cut {
         *loss = Loss::Scattered;
@@ -307,15 +261,15 @@ pub(crate) fn slow_create() {
     assert_eq!(stage.nemesis.inject(F1, &fault).outcome, Outcome::Installed);
     let before = stage.said(N1);
     until("it writes", || stage.said(N1).synced > before.synced + 10 * BATCH);
-    let make = |node: &str, name: &str| {
-        let start = Instant::now();
-        File::create(stage.home.path().join(node).join(name)).expect("it is slow, not full");
-        start.elapsed()
-    };
     let slow = Duration::from_millis(300);
-    assert!(make("n1", "a") >= slow, "a new file");
-    assert!(make("n1", "a") < slow, "an old one");
-    assert!(make("n2", "a") < slow, "another disk");
+    assert!(stage.make(N1, "a") >= slow, "a new file");
+    let quick = |node, name: &str| until("it is quick", || stage.make(node, name) < slow);
+    quick(N1, "a");
+    let name = std::cell::Cell::new(0);
+    until("another disk is quick", || {
+        name.set(name.get() + 1);
+        stage.make(N2, &format!("b{}", name.get())) < slow
+    });
     let f2 = FaultId(2);
     assert_eq!(stage.nemesis.inject(f2, &fault).outcome, Outcome::Installed);
     let healed = stage.healed();
@@ -323,9 +277,10 @@ pub(crate) fn slow_create() {
     assert_eq!(healed.evidence["requests_that_felt_it"]["n1"], 1);
     let healed = stage.nemesis.heal(f2).expect("it can be healed");
     assert!(matches!(healed.outcome, Outcome::Indeterminate { .. }), "nobody felt the second");
-    let start = Instant::now();
-    File::create(stage.home.path().join("n1/b")).expect("it is well");
-    assert!(start.elapsed() < slow, "it is over");
+    until("it is over", || {
+        name.set(name.get() + 1);
+        stage.make(N1, &format!("c{}", name.get())) < slow
+    });
 }
 
 pub(crate) fn skipped() {
@@ -350,13 +305,29 @@ pub(crate) fn skipped() {
 /// Nobody writes: the disk was ill and nobody can tell.
 pub(crate) fn unfelt() {
     let stage = Stage::of(&["--echo"]);
-    let eio = Fault::Disk { nodes: vec![N1], ailment: Ailment::Eio, size: 0 };
-    for (fault, doubt) in [(power_cut_of(N1, 0), "nothing was lost"), (eio, "nobody felt it")] {
-        stage.nemesis.inject(F1, &fault);
-        let healed = stage.nemesis.heal(F1).expect("it can be healed");
-        let told =
-            matches!(&healed.outcome, Outcome::Indeterminate { reason } if reason.contains(doubt));
-        assert!(told, "{healed:?}");
+    for (rules, loss) in [
+        (Rules::Posix, Loss::Everything),
+        (Rules::Ext4, Loss::Torn),
+        (Rules::Posix, Loss::Scattered),
+    ] {
+        let nodes = vec![N1];
+        let cut = Fault::PowerCut { nodes, rules, loss, stall_ms: 0, fsyncs_fail: false, seed: 1 };
+        stage.assert_doubt(&cut, "nothing was lost");
+    }
+    for ailment in
+        [Ailment::FsyncError, Ailment::Eio, Ailment::Full, Ailment::Slow, Ailment::SlowCreate]
+    {
+        let ill = Fault::Disk { nodes: vec![N1], ailment, size: 1 };
+        stage.assert_doubt(&ill, "nobody felt it");
+    }
+}
+
+/// Nothing was ever written to the disk that could be spoiled.
+pub(crate) fn undamaged() {
+    let stage = Stage::of(&["--echo"]);
+    for damage in [Damage::BitFlip, Damage::MisdirectedWrite, Damage::TruncatedTail] {
+        let fault = Fault::Damage { nodes: vec![N1], damage, seed: 1 };
+        stage.assert_doubt(&fault, "n1 had synced nothing that can be damaged so");
     }
 }
 
@@ -405,20 +376,39 @@ impl Stage {
     }
 
     fn ask(&self, node: NodeId) -> Option<Said> {
-        let ask = || -> std::io::Result<Vec<u8>> {
+        let answer = self.tell(node, "?", Duration::from_millis(150))?;
+        let [found, written, synced, errors] = serde_json::from_slice(&answer).ok()?;
+        Some(Said { found, written, synced, errors })
+    }
+
+    /// Has a file made, and says how long that took.
+    fn make(&self, node: NodeId, name: &str) -> Duration {
+        let answer = self.tell(node, name, LIMIT).expect("it answers");
+        let [took_ms] = serde_json::from_slice(&answer).expect("a number");
+        Duration::from_millis(took_ms)
+    }
+
+    fn tell(&self, node: NodeId, what: &str, within: Duration) -> Option<Vec<u8>> {
+        let tell = || -> std::io::Result<Vec<u8>> {
             let socket = UdpSocket::bind((Host::Observer.addr(), 0))?;
-            socket.set_read_timeout(Some(Duration::from_millis(150)))?;
+            socket.set_read_timeout(Some(within))?;
             socket.connect((Host::Node(node).addr(), PORT))?;
-            socket.send(b"?")?;
+            socket.send(what.as_bytes())?;
             let mut buffer = vec![0; 256];
             let len = socket.recv(&mut buffer)?;
             buffer.truncate(len);
             Ok(buffer)
         };
-        let answer =
-            self.lab.namespace(Host::Observer).run(ask).expect("it can be entered").ok()?;
-        let [found, written, synced, errors] = serde_json::from_slice(&answer).ok()?;
-        Some(Said { found, written, synced, errors })
+        self.lab.namespace(Host::Observer).run(tell).expect("it can be entered").ok()
+    }
+
+    /// Nobody feels the fault, and its heal says so.
+    fn assert_doubt(&self, fault: &Fault, doubt: &str) {
+        self.nemesis.inject(F1, fault);
+        let healed = self.nemesis.heal(F1).expect("it can be healed");
+        let told =
+            matches!(&healed.outcome, Outcome::Indeterminate { reason } if reason.contains(doubt));
+        assert!(told, "{healed:?}");
     }
 
     /// Waits until it has synced something that it did not find.

@@ -19,19 +19,20 @@ const N3: NodeId = NodeId(3);
 const F1: FaultId = FaultId(1);
 const F2: FaultId = FaultId(2);
 
+const WEATHERS: [Weather; 7] = [
+    Weather::Slow,
+    Weather::Lossy,
+    Weather::Flaky,
+    Weather::Duplicate,
+    Weather::Reorder,
+    Weather::Corrupt,
+    Weather::Narrow,
+];
+
 /// Each kind on the links between n1 and n2: n1 asks n2 by UDP, and what it hears is counted.
 pub(crate) fn bite_as_asked() {
     let (lab, nemesis) = ensemble(3, Nemesis::without_iptables);
-    let weathers = [
-        Weather::Slow,
-        Weather::Lossy,
-        Weather::Flaky,
-        Weather::Duplicate,
-        Weather::Reorder,
-        Weather::Corrupt,
-        Weather::Narrow,
-    ];
-    for weather in weathers {
+    for weather in WEATHERS {
         let injected = nemesis.inject(F1, &bad(weather.quality(), &pair()));
         assert_eq!(injected.outcome, Outcome::Installed, "{weather}");
         let felt = feel(&lab, N2, talk(weather));
@@ -76,9 +77,11 @@ pub(crate) fn overlap() {
 
 pub(crate) fn without_traffic() {
     let (_lab, nemesis) = ensemble(2, Nemesis::without_iptables);
-    let injected = nemesis.inject(F1, &bad(Weather::Lossy.quality(), &pair()));
-    assert_eq!(injected.outcome, Outcome::Installed);
-    assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was lost");
+    for weather in WEATHERS {
+        let injected = nemesis.inject(F1, &bad(weather.quality(), &pair()));
+        assert_eq!(injected.outcome, Outcome::Installed);
+        assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was ");
+    }
     for nothing in [bad(Quality::default(), &pair()), bad(Weather::Slow.quality(), &Grudge::new())]
     {
         let report = nemesis.inject(F1, &nothing);

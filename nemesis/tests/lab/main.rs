@@ -10,6 +10,7 @@ mod network;
 mod partitions;
 mod processes;
 mod rounds;
+mod scribe;
 mod support;
 
 use std::process::{Command, ExitCode};
@@ -60,9 +61,11 @@ const TESTS: &[(&str, Test)] = &[
     ("faults_on_dead_or_paused_nodes_are_skipped", Inside(processes::skipped)),
     ("meddling_makes_a_fault_indeterminate", Inside(processes::meddling)),
     ("restart_is_asked_for_with_sigterm", Inside(rounds::restart)),
+    ("a_restart_without_sigterm_is_told", Inside(rounds::restart_of_the_deaf)),
     ("a_slow_fault_delays_no_other", Inside(rounds::slow_fault_delays_no_other)),
     ("all_are_killed_at_once", Inside(rounds::all_are_killed_at_once)),
     ("a_wiped_server_starts_with_nothing", Inside(rounds::wipe)),
+    ("a_wipe_of_an_empty_disk_is_not_vouched_for", Inside(rounds::wipe_of_nothing)),
     ("pauses_roll_over_the_servers", Inside(rounds::roll)),
     ("a_slow_server_gets_little_cpu", Inside(rounds::slow)),
     ("a_crash_loop_ends_with_a_running_server", Inside(rounds::crash_loop)),
@@ -88,6 +91,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_misdirected_write_is_met_at_the_start", Inside(disks::misdirected_write)),
     ("a_truncated_tail_is_missed_by_nobody", Inside(disks::truncated_tail)),
     ("new_files_take_long", Inside(disks::slow_create)),
+    ("damage_without_anything_to_damage_is_not_vouched_for", Inside(disks::undamaged)),
     ("the_machines_own_disk_is_left_alone", Inside(disks::skipped)),
     ("an_ill_disk_nobody_uses_is_not_vouched_for", Inside(disks::unfelt)),
     ("by_calls_a_power_cut_takes_what_was_not_synced", Inside(disks::power_cut_by_calls)),
@@ -97,6 +101,8 @@ const TESTS: &[(&str, Test)] = &[
     ("by_calls_an_ill_disk_refuses", Inside(disks::errors_by_calls)),
     ("by_calls_a_slow_disk_is_slow", Inside(disks::slow_by_calls)),
     ("by_calls_damage_is_met_at_the_start", Inside(disks::damage_by_calls)),
+    ("by_calls_new_files_take_long", Inside(disks::slow_create_by_calls)),
+    ("by_calls_a_scattered_power_cut_leaves_holes", Inside(disks::scattered_by_calls)),
     ("by_calls_an_ill_disk_nobody_uses_is_not_vouched_for", Inside(disks::unfelt_by_calls)),
     ("a_program_that_cannot_start_is_an_error", Inside(processes::cannot_start)),
 ];
@@ -110,7 +116,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["--echo"] => support::echo_server(),
         ["--deaf-echo"] => support::deaf_echo_server(),
-        ["--scribe", place] => disks::scribe(place),
+        ["--scribe", place] => scribe::scribe(place),
         ["--glutton"] => memory::glutton(),
         ["--linger"] => support::linger(),
         ["--inside", name] => inside(name),

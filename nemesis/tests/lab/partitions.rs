@@ -53,9 +53,12 @@ pub(crate) fn a_port_is_cut_and_no_other() {
         let open = || TcpStream::connect_timeout(&(Host::Node(to).addr(), PORT).into(), SOON);
         lab.namespace(Host::Node(from)).run(open).expect("the namespace can be entered").is_ok()
     };
-    for (port, bites) in [(PORT, true), (PORT + 1, false)] {
+    let cases = [Shape::QuorumPort, Shape::ElectionPort]
+        .into_iter()
+        .flat_map(|shape| [(shape, PORT, true), (shape, PORT + 1, false)]);
+    for (shape, port, bites) in cases {
         let grudge = grudge::split(&[N1], &[N2]);
-        let fault = Fault::Partition { shape: Shape::QuorumPort, grudge, cut: Cut::Port(port) };
+        let fault = Fault::Partition { shape, grudge, cut: Cut::Port(port) };
         assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
         assert!(answers(&lab, Host::Node(N1), N2));
         assert_eq!(speaks(N1, N2), !bites);
@@ -117,9 +120,12 @@ pub(crate) fn a_stolen_rule_is_noticed() {
 
 pub(crate) fn without_traffic() {
     let (_lab, nemesis) = ensemble(2, by_iptables);
-    let injected = nemesis.inject(F1, &cut(&grudge::split(&[N1], &[N2])));
-    assert_eq!(injected.outcome, Outcome::Installed);
-    assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was dropped");
+    for cut in [Cut::Everything, Cut::Port(PORT), Cut::Reset] {
+        let grudge = grudge::split(&[N1], &[N2]);
+        let injected = nemesis.inject(F1, &Fault::Partition { shape: Shape::Halves, grudge, cut });
+        assert_eq!(injected.outcome, Outcome::Installed);
+        assert_reason(&nemesis.heal(F1).expect("it can be healed"), "no packet was dropped");
+    }
 }
 
 pub(crate) fn a_leftover_rule_is_reported() {

@@ -16,14 +16,17 @@ const F1: FaultId = FaultId(1);
 const F2: FaultId = FaultId(2);
 
 pub(crate) fn restart() {
-    let (lab, mut nemesis) = ensemble(3, Nemesis::without_iptables);
+    let (lab, nemesis) = ensemble(3, Nemesis::without_iptables);
     let fault = Fault::Restart { nodes: vec![N1, N2] };
     assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
     assert!(pids(&lab, N1).is_empty() && pids(&lab, N2).is_empty());
     assert_eq!(nemesis.exits().expect("proc is there"), []);
     assert_eq!(nemesis.heal(F1).expect("it can be healed").outcome, Outcome::Installed);
     until("the server answers again", || answers(&lab, Host::Observer, N1));
+}
 
+pub(crate) fn restart_of_the_deaf() {
+    let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
     let mut deaf = echo_launch();
     deaf.args = vec!["--deaf-echo".into()];
     nemesis.start(N1, deaf).expect("it starts");
@@ -74,18 +77,27 @@ pub(crate) fn all_are_killed_at_once() {
     }
 }
 
-pub(crate) fn wipe() {
+/// A server on n1 with a folder for its disk, which is not there yet.
+fn with_disk() -> (Arc<Lab>, Nemesis, tempfile::TempDir) {
     let (lab, mut nemesis) = ensemble(1, Nemesis::without_iptables);
     let home = tempfile::tempdir().expect("a scratch directory");
-    let disk = home.path().join("data");
     let mut launch = echo_launch();
-    launch.disks = vec![disk.clone()];
+    launch.disks = vec![home.path().join("data")];
     nemesis.start(N1, launch).expect("it starts");
+    (lab, nemesis, home)
+}
+
+pub(crate) fn wipe_of_nothing() {
+    let (_lab, nemesis, _home) = with_disk();
     let wipe = Fault::Wipe { nodes: vec![N1] };
     assert_eq!(nemesis.inject(F1, &wipe).outcome, Outcome::Installed);
     let nothing = nemesis.heal(F1).expect("it can be healed");
     assert_indeterminate(&nothing, "there was nothing on its disk");
+}
 
+pub(crate) fn wipe() {
+    let (lab, nemesis, home) = with_disk();
+    let (disk, wipe) = (home.path().join("data"), Fault::Wipe { nodes: vec![N1] });
     fs::create_dir(&disk).expect("an empty folder");
     fs::write(disk.join("log"), "x").expect("an empty folder");
     fs::write(home.path().join("myid"), "1").expect("an empty folder");
@@ -171,10 +183,12 @@ pub(crate) fn skipped() {
     assert_eq!(nemesis.heal_all().expect("it can be healed").len(), 2);
 }
 
-/// Somebody else kills the server while it is paused in a round.
+/// Somebody else kills the server between two rounds, or while it is paused in one.
 pub(crate) fn lost() {
     let (lab, nemesis) = ensemble(1, Nemesis::without_iptables);
-    for fault in rounds_of(N1).into_iter().take(2) {
+    let [roll, slow, _] = rounds_of(N1);
+    let one_crash = Fault::CrashLoop { nodes: vec![N1], up_ms: 600_000 };
+    for fault in [roll, slow, one_crash] {
         assert_eq!(nemesis.inject(F1, &fault).outcome, Outcome::Installed);
         for pid in pids(&lab, N1) {
             kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the process is there");

@@ -36,6 +36,28 @@ fn faults_at_the_same_moment_take_no_majority_together() {
     assert_eq!(count(&steps, "healed"), 2, "{steps:?}");
 }
 
+#[test]
+fn a_scenario_kills() {
+    let mut stage = Stage::new("while :; do sleep 60; done");
+    stage.scenario = Some("kill all as gone\nwait 10ms\nheal gone");
+    stage.begin(&[fault(1, "scenario:file", 0, 600_000)]);
+    stage.until("all were killed and started", |steps| count(steps, "healed") == 1);
+    let steps = stage.end();
+    assert!(steps.contains(&(1001, "healed".into(), "installed".into())), "{steps:?}");
+    assert!(steps.contains(&(1, "healed".into(), "installed".into())), "{steps:?}");
+}
+
+#[test]
+fn a_scenario_that_is_never_finished_is_not_vouched_for() {
+    let mut stage = Stage::new("while :; do sleep 60; done");
+    stage.scenario = Some("await settled within 10ms\nkill all");
+    stage.begin(&[fault(1, "scenario:file", 0, 300)]);
+    stage.until("its time is over", |steps| count(steps, "healed") == 1);
+    let steps = stage.end();
+    assert_eq!(steps.last(), Some(&(1, "healed".into(), "indeterminate".into())), "{steps:?}");
+    assert_eq!(steps.len(), 4, "nobody was killed: {steps:?}");
+}
+
 /// Number, step, outcome.
 type Steps = Vec<(u64, String, String)>;
 
@@ -52,6 +74,7 @@ struct Stage {
     dir: TempDir,
     runtime: tokio::runtime::Runtime,
     nemesis: Option<Nemesis>,
+    scenario: Option<&'static str>,
     running: Option<(Breaker, Recorder)>,
 }
 
@@ -65,7 +88,7 @@ impl Stage {
             nemesis.start(node, shell(script, dir.path())).expect("a shell starts");
         }
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        Stage { dir, runtime, nemesis: Some(nemesis), running: None }
+        Stage { dir, runtime, nemesis: Some(nemesis), scenario: None, running: None }
     }
 
     fn history(&self) -> PathBuf {
@@ -77,7 +100,8 @@ impl Stage {
         let _inside = self.runtime.enter();
         let roles = workloads::watch_roles(&[], None, WATCH, &recorder).view();
         let nemesis = self.nemesis.take().expect("it begins once");
-        let play = Play { scenario: None, answers: Box::new(|| 0) };
+        let scenario = self.scenario.map(|text| text.parse().expect("the tests write scenarios"));
+        let play = Play { scenario, answers: Box::new(|| 0) };
         let evidence = self.dir.path().join("evidence");
         let breaker = Breaker::start(nemesis, schedule, roles, recorder.clone(), evidence, play);
         self.running = Some((breaker.expect("threads start"), recorder));
