@@ -109,6 +109,10 @@ pub struct Witness {
     /// The operations involved, by the index of their invocation; the one that cannot be placed
     /// is the last.
     pub operations: Vec<u64>,
+    /// As many of these as fit into one order that the specification accepts, in that order: how far
+    /// one comes before the last has no place. Empty where no search has looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<u64>,
     /// From the first invocation to the last completion of these, nanoseconds since the start.
     pub window: (u64, u64),
     /// What the specification allows, in words.

@@ -69,6 +69,12 @@ pub(crate) fn integer(value: Option<i64>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| value.to_string())
 }
 
+/// A witness of something that no operation shows.
+pub(crate) fn without_operations(sentence: String, window: (u64, u64)) -> Witness {
+    let (operations, order) = (Vec::new(), Vec::new());
+    Witness { sentence, key: None, operations, order, window, expected: None, got: None }
+}
+
 /// A witness made of operations, the one at fault last.
 pub(crate) fn witness(sentence: String, operations: &[&Operation]) -> Witness {
     let from = operations.iter().map(|op| op.start).min().unwrap_or(0);
@@ -77,6 +83,7 @@ pub(crate) fn witness(sentence: String, operations: &[&Operation]) -> Witness {
         sentence,
         key: operations.last().and_then(|op| op.action.key()).map(ToString::to_string),
         operations: operations.iter().map(|op| op.invoke).collect(),
+        order: Vec::new(),
         window: (from, to),
         expected: None,
         got: None,

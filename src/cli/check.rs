@@ -157,10 +157,14 @@ fn print(verdict: &Verdict) -> io::Result<()> {
 fn write_check(out: &mut dyn Write, check: &checker::Check) -> io::Result<()> {
     let checker::Check { id, name, outcome, examined, .. } = check;
     writeln!(out, "  {:8} {id:20} {examined:7} examined  {name}", outcome.to_string())?;
-    match &check.witness {
-        Some(witness) => writeln!(out, "           {}", witness.sentence),
-        None => Ok(()),
+    let Some(witness) = &check.witness else { return Ok(()) };
+    let told = [("", Some(&witness.sentence)), ("expected: ", witness.expected.as_ref())];
+    for (what, said) in told {
+        if let Some(said) = said {
+            writeln!(out, "           {what}{said}")?;
+        }
     }
+    Ok(())
 }
 
 /// The events of a history that the checker has read, up to a last line that was cut.

@@ -290,6 +290,7 @@ pub(super) fn stale_read(events: &mut [Event]) -> Verdict {
         sentence: sentence.clone(),
         key,
         operations,
+        order: Vec::new(),
         window: (events[first].time - 5 * MS, events[read].time),
         expected: Some(format!("{new}, or a later write")),
         got: Some(old),

@@ -7,12 +7,16 @@ use super::read::Reader;
 use super::{Finding, Senseless};
 use crate::budget::Budget;
 use crate::engine::{Call, Decidable, Decision, Shortcut, decide, shortcut};
+use crate::excerpt::{Excerpted, Smallest, smallest};
 use crate::verdict::Witness;
 
 /// States named in an explanation.
 const STATES_MAX: usize = 3;
 
-pub(super) fn examine<S: Decidable, R: Reader<S>>(
+/// More operations are no explanation.
+const SHOWN_MAX: usize = 12;
+
+pub(super) fn examine<S: Excerpted<Part = S>, R: Reader<S>>(
     reader: &mut R,
     deeds: &[&Deed],
     budget: &mut Budget,
@@ -26,40 +30,70 @@ pub(super) fn examine<S: Decidable, R: Reader<S>>(
             sources.push(*deed);
         }
     }
+    let object = Object { reader: &*reader, sources: &sources, calls: &calls };
     let (engine, found) = match shortcut(&calls) {
-        Some(found) => (S::SHORTCUT, from_shortcut(&sources, found)),
-        None => {
-            let found = decide(S::default(), &calls, budget);
-            ("search", from_search(reader, &sources, found))
-        }
+        Some(found) => (S::SHORTCUT, object.short(found, budget)),
+        None => ("search", object.searched(decide(S::default(), &calls, budget), budget)),
     };
     Ok(Finding { examined: calls.len(), engine, ..found })
 }
 
-fn from_shortcut(sources: &[&Deed], found: Shortcut) -> Finding {
-    let Shortcut::Broken { calls, why } = found else { return Finding::default() };
-    let shown: Vec<_> = calls.iter().map(|&call| sources[call]).collect();
-    Finding { broken: Some(witness(&shown, why, None)), ..Finding::default() }
+/// An object's calls, and the deeds that they are.
+struct Object<'a, S: Decidable, R> {
+    reader: &'a R,
+    sources: &'a [&'a Deed],
+    calls: &'a [Call<S>],
 }
 
-fn from_search<S: Decidable, R: Reader<S>>(
-    reader: &R,
-    sources: &[&Deed],
-    found: Decision<S>,
-) -> Finding {
-    match found {
-        Decision::Linearizable => Finding::default(),
-        Decision::GaveUp { placed, of, exhausted } => {
-            let object = object(sources.first().copied());
-            let reason = format!("gave up at operation {placed} of {of}{object}, {exhausted}");
-            Finding { undecided: Some(reason), ..Finding::default() }
+impl<S: Excerpted<Part = S>, R: Reader<S>> Object<'_, S, R> {
+    fn short(&self, found: Shortcut, budget: &mut Budget) -> Finding {
+        let Shortcut::Broken { calls, why } = found else { return Finding::default() };
+        let shown = || calls.iter().map(|&call| self.sources[call]).collect();
+        self.broken(&calls, budget, || Story::new(shown(), why.to_owned()))
+    }
+
+    fn searched(&self, found: Decision<S>, budget: &mut Budget) -> Finding {
+        match found {
+            Decision::Linearizable => Finding::default(),
+            Decision::GaveUp { placed, of, exhausted } => {
+                let object = object(self.sources.first().copied());
+                let reason = format!("gave up at operation {placed} of {of}{object}, {exhausted}");
+                Finding { undecided: Some(reason), ..Finding::default() }
+            }
+            Decision::Broken { call, states } => self.broken(&[call], budget, || {
+                self.before(around(self.sources, self.sources[call]), &states)
+            }),
         }
-        Decision::Broken { call, states } => {
-            let held = possible(reader, &states);
-            let shown = around(sources, sources[call]);
-            let why = format!("before it the object {held}, and nothing in flight leads there");
-            Finding { broken: Some(witness(&shown, &why, Some(held))), ..Finding::default() }
-        }
+    }
+
+    /// Told by the smallest excerpt found, or `otherwise` if that is not small.
+    fn broken<'b>(
+        &'b self,
+        suspects: &[usize],
+        budget: &mut Budget,
+        otherwise: impl FnOnce() -> Story<'b>,
+    ) -> Finding {
+        let found = smallest(self.calls, suspects, budget);
+        let story = match found.filter(|found| found.positions.len() <= SHOWN_MAX) {
+            Some(found) => self.told(&found),
+            None => otherwise(),
+        };
+        Finding { broken: Some(story.witness()), ..Finding::default() }
+    }
+
+    fn told(&self, found: &Smallest<S>) -> Story<'_> {
+        let shown = found.positions.iter().map(|&call| self.sources[call]).collect();
+        let order: Vec<_> = found.order.iter().map(|&call| self.sources[call]).collect();
+        let story = self.before(shown, &found.states);
+        let held = possible(self.reader, &found.states);
+        Story { expected: Some(held + &after(&order)), order, ..story }
+    }
+
+    /// Of the last of `shown`, before which the object was in one of the `states`.
+    fn before<'b>(&self, shown: Vec<&'b Deed>, states: &[S]) -> Story<'b> {
+        let held = possible(self.reader, states);
+        let why = format!("before it the object {held}, and nothing in flight leads there");
+        Story { expected: Some(held), ..Story::new(shown, why) }
     }
 }
 
@@ -89,22 +123,46 @@ fn around<'a>(sources: &[&'a Deed], blamed: &'a Deed) -> Vec<&'a Deed> {
     shown
 }
 
-fn witness(shown: &[&Deed], why: &str, expected: Option<String>) -> Witness {
-    let [others @ .., blamed] = shown else { unreachable!("a violation has operations") };
-    let others: Vec<_> = others.iter().map(|deed| clause(deed)).collect();
-    let beside =
-        if others.is_empty() { String::new() } else { format!(" ({})", others.join("; ")) };
-    let object = object(Some(blamed));
-    let first = shown.iter().map(|deed| deed.invoke).min().unwrap_or(0);
-    let last = shown.iter().filter_map(|deed| deed.complete).max().unwrap_or(first);
-    Witness {
-        sentence: format!("{}{object}: {why}{beside}", clause(blamed)),
-        key: blamed.key.as_ref().map(Datum::to_string),
-        operations: shown.iter().map(|deed| deed.invoke).collect(),
-        window: (first, last),
-        expected,
-        got: Some(clause(blamed)),
+/// Why there is no order, of deeds of which the last has no place.
+struct Story<'a> {
+    shown: Vec<&'a Deed>,
+    why: String,
+    /// As many of these as fit into one order.
+    order: Vec<&'a Deed>,
+    expected: Option<String>,
+}
+
+impl<'a> Story<'a> {
+    fn new(shown: Vec<&'a Deed>, why: String) -> Story<'a> {
+        Story { shown, why, order: Vec::new(), expected: None }
     }
+
+    fn witness(self) -> Witness {
+        let Story { shown, why, order, expected } = self;
+        let [others @ .., blamed] = &*shown else { unreachable!("a violation has operations") };
+        let others: Vec<_> = others.iter().map(|deed| clause(deed)).collect();
+        let beside =
+            if others.is_empty() { String::new() } else { format!(" ({})", others.join("; ")) };
+        let object = object(Some(blamed));
+        let first = shown.iter().map(|deed| deed.invoke).min().unwrap_or(0);
+        let last = shown.iter().filter_map(|deed| deed.complete).max().unwrap_or(first);
+        Witness {
+            sentence: format!("{}{object}: {why}{beside}", clause(blamed)),
+            key: blamed.key.as_ref().map(Datum::to_string),
+            operations: shown.iter().map(|deed| deed.invoke).collect(),
+            order: order.iter().map(|deed| deed.invoke).collect(),
+            window: (first, last),
+            expected,
+            got: Some(clause(blamed)),
+        }
+    }
+}
+
+/// ", after client 0's write 1 -> ok (line 1), then …"
+fn after(order: &[&Deed]) -> String {
+    let deeds: Vec<_> = order.iter().map(|deed| clause(deed)).collect();
+    let after = if deeds.is_empty() { "" } else { ", after " };
+    format!("{after}{}", deeds.join(", then "))
 }
 
 fn object(deed: Option<&Deed>) -> String {

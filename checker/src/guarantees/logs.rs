@@ -6,7 +6,7 @@ use history::{History, LogEntry, Operation, ServerLog, Settings};
 
 use super::{Finding, Guarantee, Judge, always, write_zxids};
 use crate::verdict::Witness;
-use crate::words::{clause, witness};
+use crate::words::{clause, without_operations, witness};
 
 pub(super) const LOGS: Guarantee = Guarantee {
     id: "C24",
@@ -46,7 +46,7 @@ fn damaged(history: &History) -> Option<Witness> {
     };
     let log = history.logs.iter().filter(|log| !spoilt(log)).find(|log| !log.damage.is_empty())?;
     let sentence = format!("the log of {} is damaged: {}", log.node, log.damage.join("; "));
-    Some(without_operations(sentence))
+    Some(without_operations(sentence, (0, 0)))
 }
 
 /// Is the write in the logs of too few?
@@ -89,24 +89,13 @@ fn different(logs: &[ServerLog], until: u64) -> Option<Witness> {
             if first.digest != entry.digest {
                 let zxid = entry.zxid;
                 let what = format!("{} and {other} have different entries at {zxid:#x}", log.node);
-                return Some(without_operations(what));
+                return Some(without_operations(what, (0, 0)));
             }
         }
     }
     order.into_iter().find_map(|(zxid, (_, other))| {
         let lacks = logs.iter().find(|log| !log.may_have(zxid))?;
         let what = format!("the log of {} lacks {zxid:#x}, which that of {other} has", lacks.node);
-        Some(without_operations(what))
+        Some(without_operations(what, (0, 0)))
     })
-}
-
-fn without_operations(sentence: String) -> Witness {
-    Witness {
-        sentence,
-        key: None,
-        operations: Vec::new(),
-        window: (0, 0),
-        expected: None,
-        got: None,
-    }
 }

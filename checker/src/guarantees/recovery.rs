@@ -4,7 +4,7 @@ use history::{At, FaultEvent, FaultStep, History, Phase, Settings};
 
 use super::{Finding, Guarantee, Judge, always};
 use crate::verdict::Witness;
-use crate::words::{duration, seconds};
+use crate::words::{duration, seconds, without_operations};
 
 pub(super) const RECOVERY: Guarantee = Guarantee {
     id: "C23",
@@ -89,8 +89,4 @@ fn absent(history: &History, missing: &[String], healed: &At<Phase>, waited: u64
         roles.join(", "),
     );
     without_operations(sentence, (healed.time, history.end))
-}
-
-fn without_operations(sentence: String, window: (u64, u64)) -> Witness {
-    Witness { sentence, key: None, operations: Vec::new(), window, expected: None, got: None }
 }

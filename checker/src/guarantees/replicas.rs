@@ -7,7 +7,7 @@ use history::{At, DigestEvent, History};
 use super::{Finding, Guarantee, Judge};
 use crate::budget::Budget;
 use crate::verdict::Witness;
-use crate::words::seconds;
+use crate::words::{seconds, without_operations};
 
 pub(super) const REPLICAS: Guarantee = Guarantee {
     id: "C22",
@@ -61,14 +61,7 @@ fn explain(at: &At<DigestEvent>, other: &str, since: u64) -> Witness {
         name(at),
         seconds(at.time)
     );
-    Witness {
-        sentence,
-        key: None,
-        operations: Vec::new(),
-        window: (since, at.time),
-        expected: None,
-        got: None,
-    }
+    without_operations(sentence, (since, at.time))
 }
 
 fn name(at: &At<DigestEvent>) -> &str {

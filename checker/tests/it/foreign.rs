@@ -3,7 +3,7 @@
 use std::fs;
 
 use checker::{Limits, Outcome, Spec, Verdict, check_foreign};
-use history::foreign::{Options, read};
+use history::foreign::{Foreign, Format, Options, read, write};
 
 /// Events `PROCESS TYPE F VALUE…`, one a line, as EDN.
 fn edn(events: &str) -> String {
@@ -79,6 +79,75 @@ fn a_violation_is_told_with_lines_and_values() {
          1 ok read nil",
     );
     assert!(verdict.sentence.contains("the object held 1"), "{}", verdict.sentence);
+}
+
+/// Some hundred writes by three clients in turn, and a read of one that was replaced long ago.
+fn stale(value: impl Fn(u64) -> u64) -> String {
+    let event = |n: u64, kind: &str| format!("{} {kind} write {}\n", n % 3, value(n));
+    let write = |n: u64| event(n, "invoke") + &event(n, "ok");
+    let writes: String = (0..300).map(write).collect();
+    format!("{writes}7 invoke read nil\n7 ok read {}\n", value(100))
+}
+
+fn told(spec: &str, foreign: &Foreign, format: Format) -> Verdict {
+    let mut text = Vec::new();
+    write(foreign, format, &mut text).expect("a vector takes everything");
+    let text = String::from_utf8(text).expect("text");
+    judge_text(spec, &text, false).expect("operations of the specification")
+}
+
+/// The smallest part that shows it, whatever the form of the history, and whichever engine decides.
+#[test]
+fn a_violation_is_shrunk_in_every_form() {
+    let unique = stale(|n| n);
+    // Values that come again are for the search.
+    let repeated = stale(|n| if n < 250 { n % 150 } else { n % 2 });
+    for (events, by) in [(&unique, "zones"), (&repeated, "search")] {
+        let path = tempfile::NamedTempFile::new().expect("a scratch file");
+        fs::write(path.path(), edn(events)).expect("a scratch file");
+        let foreign = read(path.path(), Options::default()).expect("a good file");
+        for format in [Format::Edn, Format::Log, Format::Json] {
+            let verdict = told("register", &foreign, format);
+            let witness = verdict.checks[0].witness.as_ref().expect("a violation has a witness");
+            let (n, order) = (witness.operations.len(), &witness.order);
+            assert!((2..=4).contains(&n), "{by}, {format:?}: {witness:#?}");
+            assert_eq!(witness.operations.last(), Some(&600), "the read cannot be placed");
+            assert_eq!(order.len(), n - 1, "all others fit: {witness:#?}");
+            assert!(order.iter().all(|one| witness.operations.contains(one)));
+            let data = serde_json::to_value(&verdict).expect("JSON");
+            assert_eq!(data["checks"][0]["witness"]["order"][0], order[0]);
+        }
+    }
+}
+
+#[test]
+fn a_violation_of_a_map_is_shrunk_in_porcupines_text() {
+    let piece = |n: u64, key: &str| {
+        let event = |kind| {
+            format!(
+                "{{:process {}, :type :{kind}, :f :append, :key \"{key}\", :value \"{n} \"}}\n",
+                n % 3
+            )
+        };
+        event("invoke") + &event("ok")
+    };
+    let get = |process: u64, key: &str, text: &str| {
+        format!(
+            "{{:process {process}, :type :invoke, :f :get, :key \"{key}\", :value nil}}\n\
+             {{:process {process}, :type :ok, :f :get, :key \"{key}\", :value \"{text}\"}}\n"
+        )
+    };
+    let joined = |to: u64| (0..to).map(|n| format!("{n} ")).collect::<String>();
+    let mut text: String = (0..98).map(|n| piece(n, "x") + &piece(n, "y")).collect();
+    text += &(get(1, "x", &joined(98)) + &piece(98, "x") + &piece(99, "x"));
+    text += &get(2, "x", &format!("{}99 ", joined(98)));
+    let verdict = judge_text("kv", &text, false).expect("operations of a map");
+    let witness = verdict.checks[0].witness.as_ref().expect("a violation has a witness");
+    assert_eq!(witness.key.as_deref(), Some("\"x\""));
+    assert_eq!(witness.operations.len(), 3, "two appends and the get: {witness:#?}");
+    assert_eq!(witness.order.len(), 2, "{witness:#?}");
+    let expected = witness.expected.as_deref().expect("what it should be");
+    assert!(expected.contains("97 98 99 \", after client 2's append"), "{expected}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::super::{Finding, Guarantee, Judge};
 use super::applies;
 use super::world::{Deed, World, creates, deletes};
 use crate::verdict::Witness;
-use crate::words::{clause, noun, seconds, witness};
+use crate::words::{clause, noun, seconds, without_operations, witness};
 
 pub(in super::super) const ORDER: Guarantee = Guarantee {
     id: "C19",
@@ -262,7 +262,8 @@ fn unfounded(
         word(*change)
     );
     let Some(armed) = watches.remove(&watched).filter(|armed| armed.set) else {
-        return Some(without_operations(format!("{told}, without a watch on it"), event));
+        let window = (event.time.saturating_sub(1), event.time);
+        return Some(without_operations(format!("{told}, without a watch on it"), window));
     };
     let known = match change {
         Change::Children => first_after(changes, &watched, armed.zxid).is_some(),
@@ -312,9 +313,4 @@ fn word(change: Change) -> &'static str {
         Change::Changed => "set",
         Change::Children => "given or deprived of children",
     }
-}
-
-fn without_operations(sentence: String, event: &At<WatchEvent>) -> Witness {
-    let window = (event.time.saturating_sub(1), event.time);
-    Witness { sentence, key: None, operations: Vec::new(), window, expected: None, got: None }
 }

@@ -1,14 +1,48 @@
-//! A register of which only some operations are shown.
+//! Excerpts of registers with versions.
 
-use spec::Searchable;
 use spec::versioned::{Op, Ret};
+use spec::{Register, Searchable};
 use stateright::semantics::SequentialSpec;
 
+use super::{Excerpt, Excerpted, Whole};
+use crate::engine::{Call, Decidable};
+
+impl Excerpted for Register {
+    type Part = Shared;
+
+    fn changes(call: &Call<Self>) -> Option<i64> {
+        match call.op {
+            Op::Write(value) | Op::Cas { value, .. } => {
+                (call.ret != Some(Ret::BadVersion)).then_some(value)
+            }
+            Op::Read => None,
+        }
+    }
+
+    fn observes(call: &Call<Self>) -> Option<i64> {
+        match call.ret {
+            Some(Ret::Value { value, .. }) => value,
+            _ => None,
+        }
+    }
+
+    /// Versions tell when others have written; a write whose version is not known is as good as left
+    /// out.
+    fn excerpt(whole: &Whole<'_, Self>, kept: &[usize]) -> Excerpt<Shared> {
+        let known = |n: &usize| whole.calls[*n].ret.is_some();
+        let kept: Vec<usize> = kept.iter().copied().filter(known).collect();
+        let owned = whole.owned(&kept);
+        whole.project(kept, |call| {
+            let owned = Self::observes(call).is_none_or(|value| owned.has(value));
+            call.ret.map(|ret| (Shown { op: call.op, owned }, Some(ret)))
+        })
+    }
+}
+
 /// What is known of a register while others, whose operations are left out, may write to it at
-/// any time. An order of all operations is an order of any excerpt of them, so an excerpt that has
-/// no order proves that the whole has none. That makes it safe to leave operations out.
+/// any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Excerpt {
+pub(crate) struct Shared {
     version: i32,
     value: Known,
 }
@@ -28,13 +62,13 @@ pub(crate) struct Shown {
     pub(crate) owned: bool,
 }
 
-impl Default for Excerpt {
-    fn default() -> Excerpt {
-        Excerpt { version: 0, value: Known::Value(None) }
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared { version: 0, value: Known::Value(None) }
     }
 }
 
-impl SequentialSpec for Excerpt {
+impl SequentialSpec for Shared {
     type Op = Shown;
     type Ret = Ret;
 
@@ -50,7 +84,7 @@ impl SequentialSpec for Excerpt {
             }
             Op::Cas { expected, .. } if expected != self.version => Ret::BadVersion,
             Op::Write(value) | Op::Cas { value, .. } => {
-                *self = Excerpt { version: self.version + 1, value: Known::Value(Some(value)) };
+                *self = Shared { version: self.version + 1, value: Known::Value(Some(value)) };
                 Ret::Written { version: self.version }
             }
         }
@@ -72,32 +106,32 @@ impl SequentialSpec for Excerpt {
     }
 }
 
-impl Excerpt {
+impl Shared {
     /// What is read is there, or others have written it meanwhile.
     fn read(&mut self, value: Option<i64>, version: i32, owned: bool) -> bool {
         if version == self.version && self.value != Known::Others {
             return self.value == Known::Value(value);
         }
         let by_others = version >= self.version && !owned;
-        *self = Excerpt { version, value: Known::Value(value) };
+        *self = Shared { version, value: Known::Value(value) };
         by_others
     }
 
     fn write(&mut self, value: i64, version: i32) -> bool {
         let possible = version > self.version;
-        *self = Excerpt { version, value: Known::Value(Some(value)) };
+        *self = Shared { version, value: Known::Value(Some(value)) };
         possible
     }
 
     /// Others write if need be, so that the version is not the one expected.
     fn leave(&mut self, expected: i32) {
         if self.version == expected {
-            *self = Excerpt { version: expected.saturating_add(1), value: Known::Others };
+            *self = Shared { version: expected.saturating_add(1), value: Known::Others };
         }
     }
 }
 
-impl Searchable for Excerpt {
+impl Searchable for Shared {
     fn is_read_only(_: &Shown, ret: &Ret) -> bool {
         matches!(ret, Ret::Value { .. } | Ret::BadVersion)
     }
@@ -111,3 +145,5 @@ impl Searchable for Excerpt {
         }
     }
 }
+
+impl Decidable for Shared {}

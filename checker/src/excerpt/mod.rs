@@ -1,0 +1,144 @@
+//! Excerpts of a history: a few of its calls, from which the rest of the story can be told.
+//!
+//! An excerpt proves something about the whole because of one rule, which the tests hold every
+//! specification to: **where the whole has an order, so has each of its excerpts.** So an excerpt that
+//! has none shows why the whole has none, and calls may be left out freely as long as that stays so.
+
+mod cas_register;
+mod counter;
+mod order;
+mod queue;
+mod register;
+mod set;
+mod shrink;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::BTreeMap;
+
+use crate::budget::Budget;
+use crate::engine::{Call, Decidable, Decision, Shortcut, decide, shortcut};
+
+pub(crate) use shrink::{Smallest, smallest};
+
+/// A specification whose histories have excerpts.
+pub(crate) trait Excerpted: Decidable {
+    /// What an excerpt is checked against.
+    type Part: Decidable;
+
+    /// The value that the call writes, adds, removes or takes, if it happens.
+    fn changes(call: &Call<Self>) -> Option<i64> {
+        let _ = call;
+        None
+    }
+
+    /// The value that its answer shows to have been there.
+    fn observes(call: &Call<Self>) -> Option<i64> {
+        let _ = call;
+        None
+    }
+
+    /// What the calls at the positions `kept` (ascending) say when nothing is known of the others
+    /// but that they may have happened. It may leave out some of these, and have others that it cannot
+    /// do without.
+    fn excerpt(whole: &Whole<'_, Self>, kept: &[usize]) -> Excerpt<Self::Part>;
+}
+
+/// All calls of an object.
+pub(crate) struct Whole<'a, S: Excerpted> {
+    pub(crate) calls: &'a [Call<S>],
+    /// How many calls change each value.
+    changes: BTreeMap<i64, usize>,
+}
+
+impl<'a, S: Excerpted> Whole<'a, S> {
+    pub(crate) fn new(calls: &'a [Call<S>]) -> Self {
+        Whole { calls, changes: counted(calls.iter()) }
+    }
+
+    /// The values that only calls at `kept` change.
+    fn owned(&self, kept: &[usize]) -> Owned<'_> {
+        Owned { all: &self.changes, kept: counted(kept.iter().map(|&n| &self.calls[n])) }
+    }
+
+    /// The calls at `kept` as far as `shown` has them say something.
+    fn project<P: Decidable>(
+        &self,
+        kept: impl IntoIterator<Item = usize>,
+        mut shown: impl FnMut(&Call<S>) -> Option<(P::Op, Option<P::Ret>)>,
+    ) -> Excerpt<P> {
+        let mut excerpt = Excerpt::from(P::default());
+        for position in kept {
+            let Call { start, end, .. } = self.calls[position];
+            if let Some((op, ret)) = shown(&self.calls[position]) {
+                excerpt.push(position, Call { op, ret, start, end });
+            }
+        }
+        excerpt
+    }
+}
+
+/// Who changes which values.
+struct Owned<'a> {
+    all: &'a BTreeMap<i64, usize>,
+    kept: BTreeMap<i64, usize>,
+}
+
+impl Owned<'_> {
+    /// Is every call that changes this value shown?
+    fn has(&self, value: i64) -> bool {
+        self.all.get(&value) == self.kept.get(&value)
+    }
+
+    /// Are all calls shown that change anything?
+    fn all(&self) -> bool {
+        *self.all == self.kept
+    }
+}
+
+fn counted<'a, S: Excerpted + 'a>(
+    calls: impl Iterator<Item = &'a Call<S>>,
+) -> BTreeMap<i64, usize> {
+    let mut counts = BTreeMap::new();
+    for value in calls.filter_map(S::changes) {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts
+}
+
+/// Some calls of a whole, as they stand without the others.
+pub(crate) struct Excerpt<P: Decidable> {
+    initial: P,
+    /// Where each call is in the whole.
+    positions: Vec<usize>,
+    calls: Vec<Call<P>>,
+}
+
+impl<P: Decidable> Excerpt<P> {
+    fn from(initial: P) -> Self {
+        Excerpt { initial, positions: Vec::new(), calls: Vec::new() }
+    }
+
+    fn push(&mut self, position: usize, call: Call<P>) {
+        self.positions.push(position);
+        self.calls.push(call);
+    }
+
+    /// Is it certain that these calls have no order?
+    fn is_broken(&self, budget: &mut Budget) -> bool {
+        let short = (self.initial == P::default()).then(|| shortcut(&self.calls)).flatten();
+        match short {
+            Some(found) => matches!(found, Shortcut::Broken { .. }),
+            None => self.blamed(budget).is_some(),
+        }
+    }
+
+    /// The first call, by its place here, that has no place in the order, and the states before it.
+    fn blamed(&self, budget: &mut Budget) -> Option<(usize, Vec<P>)> {
+        match decide(self.initial.clone(), &self.calls, budget) {
+            Decision::Broken { call, states } => Some((call, states)),
+            Decision::Linearizable | Decision::GaveUp { .. } => None,
+        }
+    }
+}
