@@ -28,7 +28,7 @@ use nix::sys::utsname::uname;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use cell::{Cell, Shape, default_cells, expand};
-pub use results::{CellResult, Figure, Machine, Results, Sample, Sides};
+pub use results::{BareResult, CellResult, Figure, Machine, Results, Sample, Sides};
 pub use table::{markdown, text};
 
 use crate::run::ensemble::{available, zookeeper_version};
@@ -102,11 +102,15 @@ async fn measure(plan: &Plan, site: &Site) -> Result<Results> {
         machine: machine(plan, site)?,
         how: throughput::how(plan),
         cells: Vec::new(),
+        bare: Vec::new(),
         figures: Vec::new(),
     };
     for part in &plan.parts {
         match part {
-            Part::Throughput => results.cells = throughput::measure(plan, site).await?,
+            Part::Throughput => {
+                results.cells = throughput::measure(plan, site).await?;
+                results.bare = throughput::measure_bare(plan).await?;
+            }
             Part::Memory => results.figures.extend(memory::measure(plan, site).await?),
             Part::Failover => results.figures.push(failover::measure(plan, site).await?),
             Part::StartUp => results.figures.push(start_up::measure(plan, site).await?),

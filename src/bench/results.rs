@@ -14,6 +14,8 @@ pub struct Results {
     pub how: String,
     /// Operations per second and latencies.
     pub cells: Vec<CellResult>,
+    /// What the machine allows where each session waits for every reply.
+    pub bare: Vec<BareResult>,
     /// Everything else.
     pub figures: Vec<Figure>,
 }
@@ -52,6 +54,15 @@ pub struct CellResult {
     pub cell: Cell,
     /// A sample a round.
     pub rounds: Sides<Vec<Sample>>,
+}
+
+/// A cell of reads, asked of servers that do nothing but answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct BareResult {
+    /// What was asked.
+    pub cell: Cell,
+    /// Operations per second, a round each.
+    pub per_second: Vec<f64>,
 }
 
 /// What one round of a cell showed.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::results::{CellResult, Figure, Machine, Results, Sample, Sides, median, spread};
+use super::results::{
+    BareResult, CellResult, Figure, Machine, Results, Sample, Sides, median, spread,
+};
 use crate::report::words::count;
 
 /// Columns and notes, for a terminal.
@@ -61,7 +63,7 @@ fn cells(results: &Results, zookeeper: &str) -> Table {
         "{whose}CPU: of the servers, for an operation. How: {}. {}",
         results.how,
         busiest(results)
-    );
+    ) + &bare(&results.bare);
     let rows = results.cells.iter().map(cell).collect();
     Table { head, rows, hows: Vec::new(), note }.without_empty_columns()
 }
@@ -95,6 +97,18 @@ fn busiest(results: &Results) -> String {
         .flat_map(|cell| cell.rounds.zoobreak.iter().chain(cell.rounds.zookeeper.iter().flatten()));
     let cores = samples.map(|sample| sample.load_cores).fold(0.0, f64::max);
     format!("The load program used at most {cores:.2} processors.")
+}
+
+/// ` Three servers that keep nothing and only answer: getData 100 B 50×1 160,000/s.`
+fn bare(results: &[BareResult]) -> String {
+    let rates = results.iter().map(|BareResult { cell, per_second }| {
+        let rate = count(median(per_second.iter().copied()).round() as u64);
+        format!("{cell} {rate}/s")
+    });
+    match rates.collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        rates => format!(" Three servers that keep nothing and only answer: {}.", rates.join(", ")),
+    }
 }
 
 fn figures(figures: &[Figure], zookeeper: &str) -> Table {
@@ -238,6 +252,7 @@ mod tests {
             },
             how: "counted".to_owned(),
             cells: vec![CellResult { cell: default_cells()[2], rounds }],
+            bare: vec![BareResult { cell: default_cells()[10], per_second: vec![160_000.0] }],
             figures: vec![Figure { what: "memory".to_owned(), unit: "MB", how, values }],
         }
     }
@@ -248,6 +263,8 @@ mod tests {
         assert!(text.contains("60,000 : 20,000  3.00×"), "{text}");
         assert!(text.contains("20.0 : 800 MB  0.03×"), "{text}");
         assert!(text.contains("Ours : ZooKeeper 3.8.0's."), "{text}");
+        let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flowing.contains("only answer: getData 100 B 50×1 160,000/s."), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 140), "{text}");
     }
 

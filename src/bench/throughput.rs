@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use history::Target;
 use tokio::time::{Instant, sleep};
-use workloads::{Amount, Load, Measured, Work, load};
+use workloads::{Amount, Bare, Load, Measured, Work, load};
 
 use super::cell::{Cell, Shape};
 use super::ensemble::{Ensemble, name};
-use super::results::{CellResult, Sample, Sides};
+use super::results::{BareResult, CellResult, Sample, Sides};
 use super::site::Site;
 use super::{PATIENCE, Plan, say, usage};
 
@@ -61,6 +61,29 @@ pub(super) async fn measure(plan: &Plan, site: &Site) -> Result<Vec<CellResult>>
                 result.rounds.side(side.target).push(sample);
             }
         }
+    }
+    Ok(results)
+}
+
+/// Measures the cells of reads in which each session waits for every reply, of servers that keep
+/// nothing.
+pub(super) async fn measure_bare(plan: &Plan) -> Result<Vec<BareResult>> {
+    let waits = |cell: &&Cell| cell.work == Work::GetData && cell.shape.depth == 1;
+    let mut results = Vec::new();
+    for cell in plan.cells.iter().filter(waits) {
+        let Cell { work, data_len, shape: Shape { clients, depth } } = *cell;
+        let bare = Bare::start(data_len).await.context("the bare servers")?;
+        let amount = Amount::Time { lead_in: LEAD_IN, measured: plan.time };
+        let (servers, root) = (bare.servers.clone(), keys(data_len));
+        let wanted =
+            Load { servers, clients, depth, work, root, data_len, amount, patience: PATIENCE };
+        let mut per_second = Vec::new();
+        for round in 1..=plan.rounds {
+            let done = load(&wanted).await.with_context(|| format!("bare servers, {cell}"))?;
+            say(&format!("round {round}/{}, {cell}: bare {:.0}/s", plan.rounds, done.per_second()));
+            per_second.push(done.per_second());
+        }
+        results.push(BareResult { cell: *cell, per_second });
     }
     Ok(results)
 }

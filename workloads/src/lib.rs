@@ -46,7 +46,7 @@ pub use draws::VALUES_PER_CLIENT;
 pub use final_reads::{Unread, final_reads};
 pub use generator::{Op, Register};
 pub use hand::Hand;
-pub use load::{Amount, Load, LoadError, Measured, Work, load};
+pub use load::{Amount, Bare, Load, LoadError, Measured, Work, load};
 pub use outcome::{Answer, Effect, NoReply, Refusal, Reply, outcome};
 pub use probe::{Observation, Role, parse_srvr, probe};
 pub use retrying::{GaveUp, Retrying};

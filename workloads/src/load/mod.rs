@@ -4,20 +4,27 @@
 //! no reply counts before it is decoded and is the one expected, and the first that is not ends the
 //! load with an error; a benchmark that counts failures as operations measures nothing.
 
+mod bare;
 mod connection;
+mod share;
 mod work;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::Request;
 
 use crate::client::{Client, ConnectError};
 use crate::setup;
-use connection::{Loaded, Window};
+use connection::{Sample, Window};
+use share::Samples;
 
+pub use bare::Bare;
 pub use work::Work;
 
 /// What to do, how much of it, and where.
@@ -110,40 +117,24 @@ pub enum LoadError {
     /// Requests open and no answer for so long.
     #[error("{0}: no answer within {1:?}")]
     Silent(SocketAddr, Duration),
-    /// A session's task panicked.
-    #[error("a session of the load panicked: {0}")]
-    Panicked(String),
+    /// One of its threads did not start, or panicked.
+    #[error("a thread of the load: {0}")]
+    Thread(String),
 }
 
-/// Opens the sessions, lets them all go at once, and closes them. Runs on the caller's runtime; one
-/// thread is enough for some hundred thousand requests per second.
+/// Opens the sessions, lets them all go at once, and closes them. There is a thread for each
+/// processor, and each has its share of the sessions of every server.
 ///
 /// # Errors
 /// On the first request that is not answered as expected.
 pub async fn load(load: &Load) -> Result<Measured, LoadError> {
     create_root(load).await?;
-    let sessions = open(load).await?;
+    let (go, start) = watch::channel(None);
+    let shares = open(load, &start).await?;
     let start = Instant::now();
-    let window = Window::new(start, &load.amount);
-    let mut running = JoinSet::new();
-    for session in sessions {
-        running.spawn(session.drive(window));
-    }
-    let mut samples = Vec::new();
-    while let Some(done) = running.join_next().await {
-        samples.push(done.map_err(|panic| LoadError::Panicked(panic.to_string()))??);
-    }
-    samples.sort_by_key(|sample| sample.client);
-    let ended = samples.iter().map(|sample| sample.ended).max().unwrap_or(start);
-    let mut latencies_us: Vec<u32> =
-        samples.iter_mut().flat_map(|sample| std::mem::take(&mut sample.latencies_us)).collect();
-    latencies_us.sort_unstable();
-    Ok(Measured {
-        requests: latencies_us.len() as u64,
-        elapsed: window.length().unwrap_or(ended - start),
-        latencies_us,
-        by_client: samples.iter().map(|sample| sample.answered).collect(),
-    })
+    go.send_replace(Some(start));
+    let samples = ended(shares).await?;
+    Ok(measured(samples, start, Window::new(start, &load.amount)))
 }
 
 async fn create_root(load: &Load) -> Result<(), LoadError> {
@@ -156,16 +147,46 @@ async fn create_root(load: &Load) -> Result<(), LoadError> {
     closed.map(drop).map_err(|error| LoadError::Lost(server, error.to_string()))
 }
 
-async fn open(load: &Load) -> Result<Vec<Loaded>, LoadError> {
-    let mut opening = JoinSet::new();
-    for client in 0..load.clients {
-        opening.spawn(Loaded::open(client, load.clone()));
+/// Starts the threads; returns when all sessions are open.
+async fn open(load: &Load, start: &share::Start) -> Result<Vec<Samples>, LoadError> {
+    let n_threads = available_parallelism().map_or(1, NonZero::get).min(load.clients);
+    let (opened, mut openings) = mpsc::unbounded_channel();
+    let mut shares = Vec::new();
+    for n in 0..n_threads {
+        let clients = (n..load.clients).step_by(n_threads).collect();
+        shares.push(share::spawn(clients, load, opened.clone(), start.clone())?);
     }
-    let mut sessions = Vec::new();
-    while let Some(opened) = opening.join_next().await {
-        sessions.push(opened.map_err(|panic| LoadError::Panicked(panic.to_string()))??);
+    drop(opened);
+    for _ in 0..n_threads {
+        let before = || LoadError::Thread("it ended before the start".to_owned());
+        openings.recv().await.ok_or_else(before)??;
     }
-    Ok(sessions)
+    Ok(shares)
+}
+
+/// What all of them measured; the first error at once.
+async fn ended(shares: Vec<Samples>) -> Result<Vec<Sample>, LoadError> {
+    let mut ending: JoinSet<_> = shares.into_iter().collect();
+    let mut samples = Vec::new();
+    while let Some(share) = ending.join_next().await {
+        let vanished = || LoadError::Thread("it vanished".to_owned());
+        samples.extend(share.ok().and_then(Result::ok).ok_or_else(vanished)??);
+    }
+    Ok(samples)
+}
+
+fn measured(mut samples: Vec<Sample>, start: Instant, window: Window) -> Measured {
+    samples.sort_by_key(|sample| sample.client);
+    let ended = samples.iter().map(|sample| sample.ended).max().unwrap_or(start);
+    let mut latencies_us: Vec<u32> =
+        samples.iter_mut().flat_map(|sample| std::mem::take(&mut sample.latencies_us)).collect();
+    latencies_us.sort_unstable();
+    Measured {
+        requests: latencies_us.len() as u64,
+        elapsed: window.length().unwrap_or(ended - start),
+        latencies_us,
+        by_client: samples.iter().map(|sample| sample.answered).collect(),
+    }
 }
 
 #[cfg(test)]
