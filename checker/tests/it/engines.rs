@@ -16,7 +16,7 @@ use crate::engine::brute_force;
 const CALLS_MAX: usize = 8;
 
 /// How operations and wrong answers of a specification are drawn.
-trait Drawn: Decidable {
+pub(crate) trait Drawn: Decidable {
     /// The n-th call's operation.
     fn op(rng: &mut ChaCha8Rng, n: i64) -> Self::Op;
     /// An answer that may be wrong.
@@ -34,7 +34,7 @@ struct Tally {
     short_invalid: u32,
 }
 
-fn n_histories() -> u32 {
+pub(crate) fn n_histories() -> u32 {
     let asked = std::env::var("CHECKER_HISTORIES").ok();
     asked.map_or(100_000, |asked| asked.parse().expect("CHECKER_HISTORIES is a number"))
 }
@@ -43,7 +43,8 @@ fn agree<S: Drawn>(seed: u64) -> Tally {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut tally = Tally::default();
     for _ in 0..n_histories() {
-        let calls = history::<S>(&mut rng);
+        let wrong = rng.random_bool(0.6);
+        let calls = history::<S>(&mut rng, wrong);
         let truth = brute_force(&S::default(), &calls);
         let found = decide(S::default(), &calls, &mut Budget::new(Limits::default()));
         assert_eq!(found == Decision::Linearizable, truth, "search: {calls:#?}");
@@ -72,8 +73,8 @@ fn is_used(tally: &Tally) {
     assert!(tally.short_valid > enough && tally.short_invalid > enough, "{tally:?}");
 }
 
-/// A history that held, of which at times an answer was changed.
-fn history<S: Drawn>(rng: &mut ChaCha8Rng) -> Vec<Call<S>> {
+/// A history that held, of which at times an answer was changed where it may be `wrong`.
+pub(crate) fn history<S: Drawn>(rng: &mut ChaCha8Rng, wrong: bool) -> Vec<Call<S>> {
     let n = rng.random_range(1..=CALLS_MAX);
     let mut instants: Vec<u64> = (0..3 * n as u64).collect();
     if rng.random_bool(0.7) {
@@ -88,7 +89,6 @@ fn history<S: Drawn>(rng: &mut ChaCha8Rng) -> Vec<Call<S>> {
     let mut times: Vec<_> = instants.chunks(3).map(<[u64]>::to_vec).collect();
     times.iter_mut().for_each(|times| times.sort_unstable());
     times.sort_by_key(|times| times[1]);
-    let wrong = rng.random_bool(0.6);
     let mut state = S::default();
     let mut calls = Vec::new();
     for (n, times) in (1..).zip(times) {

@@ -1,12 +1,14 @@
 //! The checker from outside: histories in, verdicts out.
 
 mod cluster;
+mod documented;
 mod engine;
 mod engines;
 mod foreign;
 mod guarantees;
 mod limits;
 mod logs;
+mod mutations;
 mod osc;
 mod runs;
 mod sessions;

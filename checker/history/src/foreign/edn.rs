@@ -77,7 +77,10 @@ impl Reader<'_> {
             }
             _ => {
                 self.word();
-                atom(taken(&before, &self.rest))?
+                // What is not closed yet may go on in the middle of a word.
+                let may_go_on = self.depth > 0 && self.rest.as_str().is_empty();
+                let unfinished = |wrong| if may_go_on { EdnError::Incomplete } else { wrong };
+                atom(taken(&before, &self.rest)).map_err(unfinished)?
             }
         })))
     }
@@ -167,6 +170,9 @@ impl Reader<'_> {
             'f' => '\u{c}',
             'u' => {
                 let digits: String = self.rest.by_ref().take(4).collect();
+                if digits.chars().count() < 4 {
+                    return Err(EdnError::Incomplete);
+                }
                 let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
                 code.ok_or_else(|| wrong(format!("\"\\u{digits}\" is no character")))?
             }
@@ -264,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_is_told_from_what_is_wrong() {
-        for cut in ["{:a", "[1 2", "\"abc", "#", "#tag", "\"\\"] {
+        for cut in ["{:a", "[1 2", "\"abc", "#", "#tag", "\"\\", "{:", "[1", "\"\\u00"] {
             assert_eq!(first(cut), Err(EdnError::Incomplete), "{cut}");
         }
         for bad in ["]", "{:a}", "(1]", "12x", ":", "\"\\q\"", "#{:a 1)", "\"\\uZZZZ\""] {

@@ -78,6 +78,8 @@ impl Input {
         while let Some(text) = self.next_line()? {
             let Some((_, event)) = text.split_once(MARKER) else { continue };
             return match Record::of_log(event, self.line) {
+                // What ends in a digit may have had more.
+                Ok(_) if text.ends_with(|last: char| last.is_alphanumeric()) => Ok(self.cut_off()),
                 Ok(record) => Ok(Some(record)),
                 Err(_) if !text.ends_with('\n') => Ok(self.cut_off()),
                 Err(problem) => Err(self.blame(self.line, problem)),

@@ -1,8 +1,8 @@
 //! Histories from elsewhere, and for elsewhere: Jepsen's EDN, the log lines of `jepsen.util` that
 //! Porcupine's register tests read, plain JSON lines, and Porcupine's text of a map's history.
 //!
-//! Order is the order of the file. `:index` may be sparse or missing but must grow; `:time` is
-//! not used. What is invoked and never completed has an unknown outcome.
+//! Order is the order of the file. `:index` may be sparse or missing but must grow; without one,
+//! `:time` must not go back. What is invoked and never completed has an unknown outcome.
 
 mod datum;
 mod edn;

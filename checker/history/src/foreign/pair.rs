@@ -15,12 +15,14 @@ pub(super) struct Pairing {
     open: BTreeMap<u64, usize>,
     events: u64,
     index: Option<i64>,
+    time: Option<i64>,
     own: bool,
 }
 
 impl Pairing {
     pub(super) fn take(&mut self, record: Record) -> Result<(), Problem> {
         self.check_order(record.index)?;
+        self.check_time(&record)?;
         self.own |= record.own;
         match (record.process, record.kind) {
             (None, _) => self.foreign.others += 1,
@@ -44,6 +46,22 @@ impl Pairing {
             Some(before) if found <= before => Err(Problem::field(
                 "index",
                 format!("{found} after {before}: events are repeated or out of order; sort them"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Without an index nothing else says that events are in order. Threads that took the time before
+    /// they got their index are as Jepsen has them.
+    fn check_time(&mut self, record: &Record) -> Result<(), Problem> {
+        let Some(found) = record.time else { return Ok(()) };
+        match self.time.replace(found) {
+            Some(before) if found < before && record.index.is_none() => Err(Problem::field(
+                "time",
+                format!(
+                    "{found} is before the last event's {before}, and no index says in which \
+                     order events happened; sort them"
+                ),
             )),
             _ => Ok(()),
         }

@@ -19,6 +19,7 @@ pub(super) struct Record {
     pub(super) value: Datum,
     pub(super) error: Option<Datum>,
     pub(super) index: Option<i64>,
+    pub(super) time: Option<i64>,
     /// Does it carry what only zoobreak's own histories have?
     pub(super) own: bool,
 }
@@ -37,6 +38,7 @@ struct Usual<'a> {
     #[serde(default)]
     error: Datum,
     index: Option<i64>,
+    time: Option<i64>,
     zxid: Option<IgnoredAny>,
     stat: Option<IgnoredAny>,
     session: Option<IgnoredAny>,
@@ -58,6 +60,7 @@ impl Record {
             value: usual.value,
             error: Some(usual.error).filter(|error| *error != Datum::Nil),
             index: usual.index,
+            time: usual.time,
             own: usual.zxid.is_some() || usual.stat.is_some() || usual.session.is_some(),
         })
     }
@@ -82,7 +85,9 @@ impl Record {
             key: map.field("key").filter(|key| **key != Datum::Nil).cloned(),
             value: map.field("value").cloned().unwrap_or_default(),
             error: map.field("error").filter(|error| **error != Datum::Nil).cloned(),
-            index: map.field("index").map(index).transpose()?,
+            index: map.field("index").map(|index| whole("index", index)).transpose()?,
+            // Some write seconds, with a fraction.
+            time: map.field("time").and_then(Datum::int),
             own: ["zxid", "stat", "session"].iter().any(|name| map.field(name).is_some()),
         })
     }
@@ -111,6 +116,7 @@ impl Record {
             value,
             error: differs.then(|| Datum::Keyword(DIFFERS.to_owned())),
             index: None,
+            time: None,
             own: false,
         })
     }
@@ -174,7 +180,7 @@ fn kind(datum: &Datum) -> Result<Kind, Problem> {
     }
 }
 
-fn index(datum: &Datum) -> Result<i64, Problem> {
-    let message = || Problem::field("index", format!("expected a whole number, found {datum}"));
+fn whole(field: &str, datum: &Datum) -> Result<i64, Problem> {
+    let message = || Problem::field(field, format!("expected a whole number, found {datum}"));
     datum.int().ok_or_else(message)
 }
