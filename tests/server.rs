@@ -4,15 +4,15 @@
 mod support;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wire::{ErrorCode, Request, decode_reply, opcode, xid};
+use wire::{Acl, ErrorCode, Request, Response, decode_reply, encode_request, frame, opcode, xid};
 
-use support::client::{Client, exchange, four_letters};
+use support::client::{Client, Session, dial, exchange, four_letters};
 use support::ensemble::Ensemble;
 use support::{alone, seconds, until};
 
@@ -162,6 +162,53 @@ fn a_request_that_cannot_be_read_is_answered_in_its_place() {
     (1..=3).for_each(|id| ensemble.assert_serves_znodes(id, "a", 1));
 }
 
+/// A session, new or resumed, is not there before a quorum has said so; what came in the meantime waits.
+#[test]
+fn what_is_asked_with_the_handshake_is_answered_after_it() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::started(3, "");
+    let leader = ensemble.settle();
+    let data = |id: usize| format!("of {id}").into_bytes();
+    for id in 1..=3 {
+        let path = format!("/{id}");
+        let create = Request::Create {
+            path: path.clone(),
+            data: Some(data(id).into()),
+            acl: Acl::open(),
+            flags: 0,
+        };
+        let read = Request::GetData { path, watch: false };
+        let new = Session::default();
+        let known = ensemble.client(leader).session();
+        for (session, first) in [(new, create), (known, Request::Sync { path: "/".into() })] {
+            let answers = all_at_once(ensemble.addr(id), &session, &[first, read.clone()]);
+            let (header, body) = decode_reply(&answers[2], opcode::GET_DATA).expect("a reply");
+            assert_eq!((header.xid, header.err), (2, 0), "server {id}");
+            let Some(Response::GetData { data: found, .. }) = body else { panic!("{body:?}") };
+            assert_eq!(found.as_deref(), Some(&data(id)[..]), "server {id}");
+        }
+    }
+}
+
+/// The server's frames, the handshake's first, when everything is sent in one piece.
+fn all_at_once(addr: SocketAddr, session: &Session, requests: &[Request]) -> Vec<Vec<u8>> {
+    let mut bytes = session.handshake(10_000, false);
+    for (xid, request) in (1..).zip(requests.iter().chain([&Request::CloseSession])) {
+        encode_request(xid, request, &mut bytes);
+    }
+    let mut stream = dial(addr).expect("it listens");
+    stream.write_all(&bytes).expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers, and closes the connection");
+    let mut frames = Vec::new();
+    while let Some(payload) = frame::next(&answer, frame::MAX_LEN_DEFAULT).expect("frames") {
+        frames.push(answer[payload.clone()].to_vec());
+        answer.drain(..payload.end);
+    }
+    assert_eq!(frames.len(), requests.len() + 2, "each is answered");
+    frames
+}
+
 fn assert_garbage_is_refused(addr: SocketAddr, rng: &mut ChaCha8Rng) {
     let lengths = [-1, i32::MIN, i32::MAX, 0x10_0000, 0, 3];
     for length in lengths {
@@ -198,7 +245,7 @@ fn bytes(len_max: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
 fn frames(n: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut frames = Vec::new();
     for xid in 0..n as i32 {
-        wire::frame::write(&mut frames, |writer| {
+        frame::write(&mut frames, |writer| {
             writer.int(xid);
             writer.int(rng.random_range(-12..=25));
             bytes(40, rng).iter().for_each(|byte| writer.boolean(*byte > 127));

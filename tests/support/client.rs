@@ -30,6 +30,25 @@ pub(crate) struct Session {
     zxid: i64,
 }
 
+impl Session {
+    /// The request that opens it, or resumes it.
+    pub(crate) fn handshake(&self, timeout_ms: i32, read_only: bool) -> Vec<u8> {
+        let Session { id, mut password, zxid } = self.clone();
+        password.resize(16, 0);
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: zxid,
+            timeout_ms,
+            session_id: id,
+            password,
+            read_only: Some(read_only),
+        };
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        bytes
+    }
+}
+
 /// What a server answered: the zxid, and the body or the error.
 pub(crate) struct Answer {
     pub(crate) zxid: i64,
@@ -79,19 +98,9 @@ impl<S: Read + Write> Client<S> {
         session: Session,
         timeout_ms: i32,
     ) -> io::Result<(Client<S>, bool)> {
+        let bytes = session.handshake(timeout_ms, read_only);
+        let zxid = session.zxid;
         let mut client = Client { stream, xid: 0, session };
-        let Session { id, mut password, zxid } = client.session.clone();
-        password.resize(16, 0);
-        let request = ConnectRequest {
-            protocol_version: 0,
-            last_zxid_seen: zxid,
-            timeout_ms,
-            session_id: id,
-            password,
-            read_only: Some(read_only),
-        };
-        let mut bytes = Vec::new();
-        request.encode(&mut bytes);
         client.stream.write_all(&bytes)?;
         let response = ConnectResponse::decode(&client.receive()?).map_err(io::Error::other)?;
         match response.session_id {
