@@ -27,7 +27,7 @@ pub struct Bounds {
     pub cuts: usize,
     /// Discoveries that take too long.
     pub timeouts: usize,
-    /// Syncs; of Paxos, readers.
+    /// Syncs; of Paxos, readers; of sessions, reads.
     pub syncs: usize,
     /// Elections in which somebody decides; of Paxos, ballots of each proposer.
     pub elections: usize,
@@ -54,7 +54,7 @@ enum Kind {
 }
 
 /// Every model.
-pub const MODELS: [Named; 15] = [
+pub const MODELS: [Named; 19] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
@@ -78,6 +78,18 @@ pub const MODELS: [Named; 15] = [
         about: "the core, from different logs after a restart of all: who leads, who is truncated",
         bounds: Bounds { crashes: 1, elections: 2, ..three() },
         kind: Kind::Zab(Prepared::Recovery),
+    },
+    Named {
+        name: "forks",
+        about: "the core, from logs that fork, of different epochs, after a restart of all",
+        bounds: Bounds { crashes: 1, elections: 2, ..three() },
+        kind: Kind::Zab(Prepared::Forks),
+    },
+    Named {
+        name: "join",
+        about: "the core, with a new server that joins a leader at work",
+        bounds: Bounds { txns: 1, crashes: 1, elections: 1, ..three() },
+        kind: Kind::Zab(Prepared::Join),
     },
     Named {
         name: "snapshot",
@@ -110,6 +122,12 @@ pub const MODELS: [Named; 15] = [
         kind: Kind::Protocol(protocol::Prepared::Broadcast),
     },
     Named {
+        name: "zab-brink",
+        about: "ZAB as published, with an epoch that has no number left",
+        bounds: Bounds { txns: 1, crashes: 1, elections: 1, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::Brink),
+    },
+    Named {
         name: "zab-join",
         about: "ZAB as published, with a server that joins a leader at work",
         bounds: Bounds { txns: 2, ..three() },
@@ -131,6 +149,12 @@ pub const MODELS: [Named; 15] = [
         name: "sessions",
         about: "a client's session: heard from, moved, expired, across changes of the leader",
         bounds: Bounds { txns: 2, cuts: 1, elections: 1, ..three() },
+        kind: Kind::Sessions,
+    },
+    Named {
+        name: "sessions-read",
+        about: "as before, with reads: what a client has seen goes with it",
+        bounds: Bounds { txns: 1, syncs: 2, cuts: 1, ..three() },
         kind: Kind::Sessions,
     },
     Named {
@@ -163,7 +187,10 @@ impl Named {
     pub fn mutants(&self) -> Vec<&'static str> {
         match self.kind {
             Kind::Zab(prepared) => {
-                let all = ["X1", "X2", "X3", "X5", "X8", "X9", "X11", "X17", "X38"];
+                let all = [
+                    "X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8", "X9", "X11", "X15", "X17",
+                    "X38",
+                ];
                 all.into_iter().filter(|name| *name != "X9" || prepared.elects_afresh()).collect()
             }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),

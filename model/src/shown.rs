@@ -18,14 +18,18 @@ pub struct Shown {
 }
 
 /// Every defect that a model has, and where it is found.
-pub const SHOWN: [Shown; 36] = [
+pub const SHOWN: [Shown; 45] = [
     core("X1", "crash"),
     Shown { invariant: LOST, ..core("X2", "crash") },
     core("X3", "crash"),
+    core("X4", "recovery"),
     Shown { invariant: Some("LeaderLogCompleteness"), ..core("X5", "recovery") },
+    core("X6", "join"),
+    Shown { invariant: Some("CommittedLogMonotonicity"), ..core("X7", "forks") },
     core("X8", "recovery"),
     core("X9", "boot"),
     core("X11", "stale-leader"),
+    core("X15", "recovery"),
     core("X17", "stale-leader"),
     Shown { within: one_power_cut, invariant: LOST, ..core("X38", "boot") },
     of("early-ack", Some("X1"), "zab-broadcast"),
@@ -42,7 +46,17 @@ pub const SHOWN: [Shown; 36] = [
     of("half-quorum", Some("X9"), "zab-recovery"),
     of("no-comparison", Some("X10"), "zab-recovery"),
     of("no-truncation", Some("X11"), "zab-stale"),
+    Shown {
+        within: |own| Bounds { crashes: 1, syncs: 0, ..own },
+        ..of("kept-snapshot", Some("X12"), "zab-stale")
+    },
+    Shown {
+        invariant: Some("CommittedLogDurability"),
+        ..of("late-diff", Some("X13"), "zab-recovery")
+    },
+    of("stray-acks", Some("X16"), "zab-stale"),
     of("ZOOKEEPER-1675", Some("X17"), "zab-stale"),
+    of("ZOOKEEPER-1277", Some("X33"), "zab-brink"),
     of("narrow-broadcast", Some("X39"), "zab-join"),
     of("early-service", Some("X40"), "zab-broadcast"),
     of("ZOOKEEPER-2845", None, "zab-stale"),
@@ -51,6 +65,7 @@ pub const SHOWN: [Shown; 36] = [
     of("ZOOKEEPER-4712", None, "zab-boot"),
     of("late-broadcast", None, "zab-join"),
     of("eager-commit", None, "zab-join"),
+    of("unseen-allowed", Some("X18"), "sessions-read"),
     of("no-owner", Some("X19"), "sessions"),
     of("old-deadlines", Some("X21"), "sessions"),
     of("silent-followers", Some("X21"), "sessions"),

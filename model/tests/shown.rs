@@ -11,7 +11,7 @@ fn every_defect_of_every_model_is_listed() {
     let kind = |model: &str| match model {
         name if name.starts_with("zab-") => "protocol",
         name if name.starts_with("paxos") => "paxos",
-        "sessions" => "sessions",
+        name if name.starts_with("sessions") => "sessions",
         _ => "core",
     };
     let of = |model: &catalogue::Named| {

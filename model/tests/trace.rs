@@ -32,9 +32,11 @@ fn the_core_conforms_to_the_protocol_as_published() {
 fn every_mutant_of_the_protocol_is_rejected_by_both() {
     for (mutant, words) in [
         (Mutant::X1, "which is not on its disk"),
+        (Mutant::X4, "acknowledges NEWLEADER before"),
         (Mutant::X8, "must not send"),
         (Mutant::X9, "without a quorum"),
         (Mutant::X11, "was told to write Truncate"),
+        (Mutant::X15, "which it does not know to be committed"),
         (Mutant::X17, "answers a sync"),
         (Mutant::X43, "without a quorum"),
     ] {

@@ -31,13 +31,16 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// Those that a run can show, by number. X43 to X45, on members, only a simulation has.
-    pub const ALL: [Mutant; 18] = [
+    /// Those that a run can show, by number. X43 to X45, on members, only a simulation has; with X15, an
+    /// ensemble gives nobody a session.
+    pub const ALL: [Mutant; 20] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::UnsyncedLog,
         Mutant::Protocol(zab::Mutant::X3),
+        Mutant::Protocol(zab::Mutant::X4),
         Mutant::Protocol(zab::Mutant::X5),
         Mutant::Protocol(zab::Mutant::X6),
+        Mutant::Protocol(zab::Mutant::X7),
         Mutant::Protocol(zab::Mutant::X8),
         Mutant::Protocol(zab::Mutant::X9),
         Mutant::Protocol(zab::Mutant::X11),
@@ -59,11 +62,14 @@ impl Mutant {
         match self {
             Mutant::Protocol(zab::Mutant::X1) => "X1",
             Mutant::Protocol(zab::Mutant::X3) => "X3",
+            Mutant::Protocol(zab::Mutant::X4) => "X4",
             Mutant::Protocol(zab::Mutant::X5) => "X5",
             Mutant::Protocol(zab::Mutant::X6) => "X6",
+            Mutant::Protocol(zab::Mutant::X7) => "X7",
             Mutant::Protocol(zab::Mutant::X8) => "X8",
             Mutant::Protocol(zab::Mutant::X9) => "X9",
             Mutant::Protocol(zab::Mutant::X11) => "X11",
+            Mutant::Protocol(zab::Mutant::X15) => "X15",
             Mutant::Protocol(zab::Mutant::X17) => "X17",
             Mutant::Protocol(zab::Mutant::X43) => "X43",
             Mutant::Protocol(zab::Mutant::X44) => "X44",
@@ -91,11 +97,17 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X3) => {
                 "a leader counts its own entry before it is on its disk"
             }
+            Mutant::Protocol(zab::Mutant::X4) => {
+                "a follower says that it has the new leader's history before it is on its disk"
+            }
             Mutant::Protocol(zab::Mutant::X5) => {
                 "a follower is of the new epoch on disk before it has that epoch's history there"
             }
             Mutant::Protocol(zab::Mutant::X6) => {
                 "the promise to follow nobody of an older epoch is not kept on disk"
+            }
+            Mutant::Protocol(zab::Mutant::X7) => {
+                "the leader is chosen by its last zxid, whichever epoch its history is of"
             }
             Mutant::Protocol(zab::Mutant::X8) => {
                 "the leader is chosen by server id alone, however far behind it is"
@@ -103,6 +115,9 @@ impl Mutant {
             Mutant::Protocol(zab::Mutant::X9) => "half of the servers count as a quorum",
             Mutant::Protocol(zab::Mutant::X11) => {
                 "a server told to drop entries that were never committed keeps them"
+            }
+            Mutant::Protocol(zab::Mutant::X15) => {
+                "transactions that are committed at the same time are applied newest first"
             }
             Mutant::Protocol(zab::Mutant::X17) => {
                 "sync is answered by the server asked, without asking a quorum"

@@ -13,16 +13,21 @@ impl State {
     pub(crate) fn next_zxid(&self, id: ServerId) -> Option<Zxid> {
         let leader = self.leader(id).ok()?;
         let last = self.server(id).disk.written.last();
+        if leader.phase != Phase::Broadcast {
+            return None;
+        }
+        if self.rules.has(Flaw::WrappingCounter) && last.epoch() >= leader.epoch {
+            return Some(Zxid(last.0 + 1));
+        }
         let counter = if last.epoch() == leader.epoch { last.counter() } else { 0 };
-        let serves = leader.phase == Phase::Broadcast;
-        serves.then_some(counter.checked_add(1)?).map(|counter| Zxid::new(leader.epoch, counter))
+        Some(Zxid::new(leader.epoch, counter.checked_add(1)?))
     }
 
     /// A transaction gets its place.
     pub(crate) fn propose(&mut self, id: ServerId, entry: Entry) -> Allowed {
         let last = self.server(id).disk.written.last();
-        let next = self.next_zxid(id) == Some(entry.zxid) && follows(last, entry.zxid);
-        if !next {
+        let fits = follows(last, entry.zxid) || self.rules.has(Flaw::WrappingCounter);
+        if self.next_zxid(id) != Some(entry.zxid) || !fits {
             return Err(format!("n{id} must not propose {:?} now", entry.zxid));
         }
         self.write(id, Write::Append(entry.clone()));
@@ -141,6 +146,7 @@ impl State {
             self.join(id, link, accepted);
             return Ok(());
         }
+        let stray = self.rules.has(Flaw::StrayAcks);
         let written = self.server(id).disk.written.last();
         let leader = self.leader(id)?;
         let (epoch, pinged, before) = (leader.epoch, leader.pinged, leader.pinged);
@@ -154,7 +160,7 @@ impl State {
                 learner.stage = LearnerStage::Adopted;
             }
             (LearnerStage::Adopted | LearnerStage::Welcomed, Words::Ack { zxid })
-                if zxid <= written =>
+                if zxid <= written || stray =>
             {
                 learner.acked = zxid;
             }

@@ -125,6 +125,13 @@ impl Disk {
         self.cache = Cache::default();
         self.written = self.durable.clone();
     }
+
+    /// What a restart makes of a snapshot and the log behind it.
+    pub(crate) fn restore(&mut self, snapshot: &[Entry]) {
+        let log = self.durable.history.iter().filter(|entry| entry.zxid > last(snapshot));
+        self.durable.history = snapshot.iter().chain(log).cloned().collect();
+        self.written.history.clone_from(&self.durable.history);
+    }
 }
 
 /// Where a history ends.

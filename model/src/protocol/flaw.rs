@@ -42,6 +42,15 @@ pub enum Flaw {
     NoTruncation,
     /// Followers serve before a quorum has taken over the history.
     EarlyService,
+    /// A DIFF begins one entry too late.
+    LateDiff,
+    /// A snapshot is of the log as it stands, committed or not, and TRUNC leaves it: the entries that
+    /// were cut are back after a restart.
+    KeptSnapshot,
+    /// An acknowledgement goes to the former leader too, which does not look at its epoch.
+    StrayAcks,
+    /// ZOOKEEPER-1277: the zxid's counter wraps into its epoch.
+    WrappingCounter,
     /// ZooKeeper's own `sync`: the leader answers from what it knows, and asks nobody.
     LocalSync,
     /// Nothing is synced.
@@ -52,7 +61,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Flaw; 19] = [
+    pub const ALL: [Flaw; 23] = [
         Flaw::KeptDatabase,
         Flaw::UnwrittenAck,
         Flaw::EpochFirst,
@@ -69,6 +78,10 @@ impl Flaw {
         Flaw::NoComparison,
         Flaw::NoTruncation,
         Flaw::EarlyService,
+        Flaw::LateDiff,
+        Flaw::KeptSnapshot,
+        Flaw::StrayAcks,
+        Flaw::WrappingCounter,
         Flaw::LocalSync,
         Flaw::NoSync,
         Flaw::NoNames,
@@ -94,6 +107,10 @@ impl Flaw {
             Flaw::NoComparison => "no-comparison",
             Flaw::NoTruncation => "no-truncation",
             Flaw::EarlyService => "early-service",
+            Flaw::LateDiff => "late-diff",
+            Flaw::KeptSnapshot => "kept-snapshot",
+            Flaw::StrayAcks => "stray-acks",
+            Flaw::WrappingCounter => "ZOOKEEPER-1277",
             Flaw::LocalSync => "ZOOKEEPER-1675",
             Flaw::NoSync => "no-sync",
             Flaw::NoNames => "no-directory-sync",

@@ -196,7 +196,18 @@ impl State {
             return Err(format!("n{id} acknowledges {zxid:?}, which is not on its disk"));
         }
         self.follower_mut(id)?.acked = zxid;
+        if self.rules.has(Flaw::StrayAcks) {
+            self.ack_everywhere(id, zxid);
+            return Ok(());
+        }
         self.say(id, Words::Ack { zxid })
+    }
+
+    /// To whoever has not noticed yet that it follows another one.
+    fn ack_everywhere(&mut self, id: ServerId, zxid: Zxid) {
+        let own = self.links.keys().copied().filter(|link| link.learner == id);
+        let all: Vec<LinkId> = own.collect();
+        all.into_iter().for_each(|link| self.send(id, link, Words::Ack { zxid }));
     }
 
     /// The entry that it may deliver next.

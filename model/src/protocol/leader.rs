@@ -204,6 +204,7 @@ impl State {
         let server = self.server(id);
         let delivered = server.history()[..server.delivered].to_vec();
         let sent = match way {
+            Way::Diff if self.rules.has(Flaw::LateDiff) => after(server.history(), end),
             Way::Diff => end,
             Way::Truncate { after } => after,
             Way::Snapshot => last(&delivered),
@@ -310,4 +311,9 @@ impl State {
         self.send(id, link, words);
         Ok(())
     }
+}
+
+/// The entry behind the one at `end`; the last, if there is none.
+fn after(history: &[super::Entry], end: Zxid) -> Zxid {
+    history.iter().map(|entry| entry.zxid).find(|zxid| *zxid > end).unwrap_or(end)
 }

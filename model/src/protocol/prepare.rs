@@ -1,9 +1,11 @@
 //! First states, prepared so that what is worth searching is near.
 
-use zab::ServerId;
+use zab::{ServerId, Zxid};
 
-use super::Flaw;
+use super::disk::Write;
+use super::ghost::Proposal;
 use super::state::State;
+use super::{Entry, Flaw};
 use crate::care::Care;
 use crate::catalogue::Bounds;
 use crate::link::Ends;
@@ -15,6 +17,8 @@ pub enum Prepared {
     Boot,
     /// The last server leads epoch 1; all have delivered 1:1.
     Broadcast,
+    /// As `Broadcast`, but 1:4294967295 is what all have delivered last.
+    Brink,
     /// As `Broadcast`, but the first server was down meanwhile and looks for a leader.
     Join,
     /// All look for a leader, with different logs: 1:1 and 1:2 are committed, the last server lacks
@@ -34,6 +38,7 @@ impl Prepared {
         match self {
             Prepared::Boot => {}
             Prepared::Broadcast => state.establish_one(n, 1..n),
+            Prepared::Brink => exhaust(&mut state, n),
             Prepared::Join => {
                 state.establish_one(n, 2..n);
             }
@@ -46,6 +51,18 @@ impl Prepared {
         state.used = Bounds::default();
         state
     }
+}
+
+/// Nobody proposes four billion transactions: all but the last are on the disks beforehand.
+fn exhaust(state: &mut State, n: ServerId) {
+    let entry = Entry { zxid: Zxid::new(1, u32::MAX - 1), txn: state.ghost.submitted };
+    for id in 1..=n {
+        state.server_mut(id).disk.write(Write::Append(entry.clone()));
+        while state.store(id) {}
+    }
+    let proposal = Proposal { txn: entry.txn, previous: None };
+    state.ghost_mut().proposals.insert(entry.zxid, proposal);
+    state.establish_one(n, 1..n);
 }
 
 fn diverge(state: &mut State, n: ServerId) {

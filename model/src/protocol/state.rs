@@ -58,6 +58,8 @@ pub(crate) struct Server {
     pub(crate) delivered: usize,
     /// How many are in its snapshot: it cannot be cut below.
     pub(crate) snapshot: usize,
+    /// What a snapshot holds that TRUNC does not reach; nothing, unless that is the flaw.
+    pub(crate) uncut: Vec<Entry>,
     pub(crate) role: Role,
 }
 
@@ -375,6 +377,9 @@ impl State {
             server.disk.written.history.clone_from(&server.disk.durable.history);
             server.delivered = server.delivered.min(server.history().len());
         }
+        if rules.has(Flaw::KeptSnapshot) {
+            server.uncut.clone_from(&server.disk.durable.history);
+        }
         server.role = Role::default();
     }
 
@@ -383,6 +388,7 @@ impl State {
         self.close_all(id);
         let server = self.server_mut(id);
         server.disk.crash(kept);
+        server.disk.restore(&server.uncut);
         server.up = false;
         server.role = Role::default();
         server.snapshot = server.snapshot.min(server.history().len());

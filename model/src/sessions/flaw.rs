@@ -9,14 +9,21 @@ pub enum Flaw {
     OldDeadlines,
     /// Followers do not tell the leader whom they hear.
     SilentFollowers,
+    /// A server takes a client that has seen more than it has itself: `lastZxidSeen` is not looked at.
+    UnseenAllowed,
     /// A session that is closed may still write (ZOOKEEPER-1208).
     WriteAfterClose,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Flaw; 4] =
-        [Flaw::NoOwner, Flaw::OldDeadlines, Flaw::SilentFollowers, Flaw::WriteAfterClose];
+    pub const ALL: [Flaw; 5] = [
+        Flaw::NoOwner,
+        Flaw::OldDeadlines,
+        Flaw::SilentFollowers,
+        Flaw::UnseenAllowed,
+        Flaw::WriteAfterClose,
+    ];
 
     /// Its name on the command line.
     #[must_use]
@@ -25,6 +32,7 @@ impl Flaw {
             Flaw::NoOwner => "no-owner",
             Flaw::OldDeadlines => "old-deadlines",
             Flaw::SilentFollowers => "silent-followers",
+            Flaw::UnseenAllowed => "unseen-allowed",
             Flaw::WriteAfterClose => "write-after-close",
         }
     }

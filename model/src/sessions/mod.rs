@@ -62,6 +62,11 @@ pub struct Session {
     deadline: usize,
     known: Vec<usize>,
     log: Vec<Op>,
+    /// How much of the log each server has shown, at least, and the client has seen.
+    shown: Vec<usize>,
+    seen: usize,
+    /// The client was shown less than it had seen.
+    back: bool,
     /// The last tick, before this one, in which a server that reaches the leader heard the client;
     /// and whether it was heard in this one.
     heard: usize,
@@ -81,6 +86,8 @@ pub enum Action {
     Ping,
     /// The client writes.
     Write,
+    /// The client reads, from a server that has applied so much of the log.
+    Read(usize),
     /// The client goes to another server.
     Move(usize),
     /// What a server has to say reaches the leader.
@@ -92,13 +99,14 @@ pub enum Action {
 }
 
 impl Action {
-    const NAMES: [&str; 7] = ["tick", "ping", "write", "move", "deliver", "expire", "lead"];
+    const NAMES: [&str; 8] = ["tick", "ping", "write", "read", "move", "deliver", "expire", "lead"];
 
     fn name(&self) -> &'static str {
         match self {
             Action::Tick => "tick",
             Action::Ping => "ping",
             Action::Write => "write",
+            Action::Read(_) => "read",
             Action::Move(_) => "move",
             Action::Deliver(_) => "deliver",
             Action::Expire => "expire",
@@ -116,7 +124,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Of the bounds it takes `servers`, `txns` writes, `cuts` moves and `elections`.
+    /// Of the bounds it takes `servers`, `txns` writes, `syncs` reads, `cuts` moves and `elections`.
     #[must_use]
     pub fn new(bounds: Bounds, flaw: Option<Flaw>) -> Sessions {
         Sessions { bounds, flaw, watch: Watch::new(&Action::NAMES) }
@@ -144,6 +152,9 @@ impl Model for Sessions {
             deadline: TIMEOUT,
             known: vec![TIMEOUT; n],
             log: Vec::new(),
+            shown: vec![0; n],
+            seen: 0,
+            back: false,
             heard: 0,
             hears: false,
             robbed: false,
@@ -170,6 +181,9 @@ impl Model for Sessions {
             }),
             Property::always("WritesInOrder", |model: &Sessions, session: &Session| {
                 model.watch.judge(session.writes_ascend())
+            }),
+            Property::always("ReadsInOrder", |model: &Sessions, session: &Session| {
+                model.watch.judge(!session.back)
             }),
             Property::always("NothingAfterClose", |model: &Sessions, session: &Session| {
                 model.watch.judge(session.close_is_last())
@@ -209,6 +223,7 @@ impl Story for Sessions {
                 "the session is expired in tick {now}; its client was heard from in tick {heard}"
             ),
             "WritesInOrder" => format!("an earlier write follows a later one: {log:?}"),
+            "ReadsInOrder" => format!("the client is shown an older state than before, of {log:?}"),
             _ => format!("something follows the end of the session: {log:?}"),
         }
     }
@@ -232,6 +247,9 @@ mod tests {
         assert_eq!(broken(&[Op::Write(1), Op::Write(2), Op::Close]), Vec::<&str>::new());
         assert_eq!(broken(&[Op::Write(2), Op::Write(1)]), ["WritesInOrder"]);
         assert_eq!(broken(&[Op::Close, Op::Write(1)]), ["NothingAfterClose"]);
+        let ahead = Session { seen: 1, ..sound.clone() };
+        assert!(step::apply(&model, &ahead, &Action::Read(0)).back);
+        assert!(!step::apply(&model, &ahead, &Action::Read(1)).back);
         let Session { now, heard, .. } = step::apply(&model, &sound, &Action::Tick);
         assert!(now <= heard + TIMEOUT, "so it is too early to expire");
         let early = step::apply(&model, &sound, &Action::Expire);

@@ -15,6 +15,10 @@ pub(super) fn offer(model: &Sessions, session: &Session, actions: &mut Vec<Actio
     if session.sent < bounds.txns {
         actions.push(Action::Write);
     }
+    if used.syncs < bounds.syncs {
+        let applied = session.shown[session.server]..=session.log.len();
+        actions.extend(applied.map(Action::Read));
+    }
     for place in 0..bounds.servers {
         if used.cuts < bounds.cuts && place != session.server {
             actions.push(Action::Move(place));
@@ -41,9 +45,19 @@ pub(super) fn apply(model: &Sessions, session: &Session, action: &Action) -> Ses
             let write = Word::Write(next.sent);
             next.channels[next.server].push_back(write);
         }
+        Action::Read(applied) => {
+            next.used.syncs += 1;
+            next.shown[next.server] = applied;
+            next.back = applied < next.seen;
+            next.seen = applied;
+        }
         Action::Move(server) => {
             next.used.cuts += 1;
             next.server = server;
+            // The server takes it when it has applied as much.
+            if !model.has(Flaw::UnseenAllowed) {
+                next.shown[server] = next.shown[server].max(next.seen);
+            }
             next.channels[server].push_back(Word::Claim);
             next.ping(model);
         }
@@ -110,6 +124,10 @@ pub(super) fn tell(before: &Session, action: &Action) -> String {
         Action::Ping => format!("the client is heard by {}", name(before.server)),
         Action::Write => {
             format!("the client sends write {} to {}", before.sent + 1, name(before.server))
+        }
+        Action::Read(applied) => {
+            let (server, log) = (name(before.server), &before.log[..applied]);
+            format!("the client reads from {server}, which has applied {log:?}")
         }
         Action::Move(server) => format!("the client goes to {}", name(server)),
         Action::Deliver(place) => {

@@ -21,7 +21,7 @@ pub(crate) struct Ghost {
     pub(crate) syncs: BTreeMap<u64, Vec<Zxid>>,
     /// Syncs answered too early: by whom, and what it lacked.
     pub(crate) stale: Vec<(ServerId, Zxid)>,
-    /// An assertion of the core that failed, and where.
+    /// A server that could not go on, and why.
     pub(crate) failed: Option<(ServerId, String)>,
 }
 

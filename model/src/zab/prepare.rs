@@ -18,9 +18,14 @@ pub enum Prepared {
     /// All servers just started, with different logs: 1:1 and 1:2 are committed, the last server
     /// lacks 1:2, and the one before it has 1:3, which nobody else has.
     Recovery,
+    /// All servers just started, with logs that fork: 1:1 is committed, the last server has 2:1 and
+    /// the one before it 1:2, which nobody else has. Only the latter is still of epoch 1.
+    Forks,
     /// The last server leads epoch 1, has an entry of its own, and has not noticed that the others
     /// left it and are led in epoch 2.
     StaleLeader,
+    /// The first server just started, with an empty disk; the others are in epoch 1, and have 1:1.
+    Join,
     /// The first server just started; the leader holds what it lacks in its snapshot only.
     Snapshot,
     /// As `Recovery`, but only votes are exchanged, one at a time.
@@ -34,7 +39,7 @@ impl Prepared {
 
     /// Is an election that all servers take part in no part of it? With X9, one of three is enough.
     pub(crate) fn elects_afresh(self) -> bool {
-        matches!(self, Prepared::Boot | Prepared::Recovery | Prepared::Votes)
+        matches!(self, Prepared::Boot | Prepared::Recovery | Prepared::Forks | Prepared::Votes)
     }
 
     pub(crate) fn log_kept(self) -> usize {
@@ -53,7 +58,12 @@ impl Prepared {
                 divergent(&mut world, &sound, n);
                 world.start_all(1..=n, setup);
             }
+            Prepared::Forks => {
+                forked(&mut world, &sound, n);
+                world.start_all(1..=n, setup);
+            }
             Prepared::StaleLeader => stale(&mut world, setup, n),
+            Prepared::Join => joining(&mut world, setup, n),
             Prepared::Snapshot => compacted(&mut world, setup, n),
         }
         if self != Prepared::Votes {
@@ -72,18 +82,31 @@ fn established(world: &mut World, setup: &Setup, n: ServerId) {
 }
 
 fn divergent(world: &mut World, setup: &Setup, n: ServerId) {
+    joined(world, setup, n);
+    world.crash(n, 0);
+    world.commit(n - 1);
+    world.append_alone(n - 1);
+    world.crash_all();
+}
+
+fn forked(world: &mut World, setup: &Setup, n: ServerId) {
+    joined(world, setup, n);
+    world.append_alone(n - 1);
+    world.crash_all();
+    let others: Vec<ServerId> = (1..=n).filter(|id| *id != n - 1).collect();
+    world.start_all(others.iter().copied(), setup);
+    world.establish(others.into_iter());
+    world.append_alone(n);
+    world.crash_all();
+}
+
+/// The last server joins the others, whose leader is the one before it; all have 1:1.
+fn joined(world: &mut World, setup: &Setup, n: ServerId) {
     world.start_all(1..n, setup);
     world.establish(1..n);
     world.commit(n - 1);
     world.start(n, setup);
     world.establish(1..=n);
-    world.crash(n, 0);
-    world.commit(n - 1);
-    world.submit(n - 1);
-    while world.store(n - 1) {}
-    for id in (1..n).rev() {
-        world.crash(id, 0);
-    }
 }
 
 fn stale(world: &mut World, setup: &Setup, n: ServerId) {
@@ -95,6 +118,13 @@ fn stale(world: &mut World, setup: &Setup, n: ServerId) {
     }
     world.establish(1..n);
     world.submit(n);
+}
+
+fn joining(world: &mut World, setup: &Setup, n: ServerId) {
+    world.start_all(2..=n, setup);
+    world.establish(2..=n);
+    world.commit(n);
+    world.start(1, setup);
 }
 
 fn compacted(world: &mut World, setup: &Setup, n: ServerId) {
@@ -125,6 +155,18 @@ impl World {
         self.settle();
         let last = self.server(leader).app.last().map(|entry| entry.txn);
         assert_eq!(last, Some(self.ghost.submitted), "the leader commits");
+    }
+
+    /// An entry on the leader's disk that nobody has heard of.
+    fn append_alone(&mut self, leader: ServerId) {
+        self.submit(leader);
+        while self.store(leader) {}
+    }
+
+    fn crash_all(&mut self) {
+        let up: Vec<ServerId> =
+            self.servers.iter().filter(|s| s.peer.is_some()).map(|s| s.id).collect();
+        up.into_iter().rev().for_each(|id| self.crash(id, 0));
     }
 
     /// Messages arrive and writes are done until nothing is left, but nobody notices what broke.
@@ -172,9 +214,14 @@ mod tests {
 
     #[test]
     fn from_every_preparation_all_servers_come_to_serve_the_same_history() {
-        for prepared in
-            [Prepared::Boot, Prepared::Recovery, Prepared::StaleLeader, Prepared::Snapshot]
-        {
+        for prepared in [
+            Prepared::Boot,
+            Prepared::Recovery,
+            Prepared::Forks,
+            Prepared::Join,
+            Prepared::StaleLeader,
+            Prepared::Snapshot,
+        ] {
             let world = healed(prepared);
             assert!(world.servers.iter().all(|server| server.serving()), "{prepared:?}");
             let same = world.servers.windows(2).all(|pair| pair[0].app == pair[1].app);

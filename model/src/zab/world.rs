@@ -89,12 +89,20 @@ impl World {
     pub(crate) fn start(&mut self, id: ServerId, setup: &Setup) {
         let server = self.server_mut(id);
         server.app.clone_from(&server.disk.durable.state);
-        let mut out = Vec::new();
         let durable = server.disk.durable.read();
-        server.peer = Some(Peer::restart(setup.config(id), durable, &mut out));
         self.script.add(|| Move::Start { server: id, planted: setup.mutant.is_some() });
-        self.script.expect(id, None, &out);
-        self.carry_out_all(id, out);
+        if let Some(flaw) = durable.flaw() {
+            return self.fail(id, format!("it does not start from its disk: {flaw}"));
+        }
+        let mut out = Vec::new();
+        match guarded(|| Peer::restart(setup.config(id), durable, &mut out)) {
+            Ok(peer) => {
+                self.server_mut(id).peer = Some(peer);
+                self.script.expect(id, None, &out);
+                self.carry_out_all(id, out);
+            }
+            Err(what) => self.fail(id, what),
+        }
     }
 
     /// Power is gone; the first `kept` of the pending writes survive.
@@ -186,17 +194,16 @@ impl World {
         let given = self.script.is_wanted().then(|| input.clone());
         let Some(peer) = &mut self.server_mut(id).peer else { return };
         let mut out = Vec::new();
-        let done = catch_unwind(AssertUnwindSafe(|| peer.handle(input, &mut out)));
-        match done {
+        match guarded(|| peer.handle(input, &mut out)) {
             Ok(()) => {
                 self.script.expect(id, given, &out);
                 self.carry_out_all(id, out);
             }
-            Err(cause) => self.fail(id, words_of(cause.as_ref())),
+            Err(what) => self.fail(id, what),
         }
     }
 
-    /// An assertion of the core failed: a defect, whatever else holds.
+    /// It cannot go on: a defect, whatever else holds.
     fn fail(&mut self, id: ServerId, what: String) {
         self.ghost_mut().failed.get_or_insert((id, what));
         self.server_mut(id).peer = None;
@@ -312,7 +319,25 @@ impl World {
     }
 }
 
+/// What the core does, or the assertion of it that failed.
+fn guarded<R>(act: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(act))
+        .map_err(|cause| format!("the core panics: {}", words_of(cause.as_ref())))
+}
+
 fn words_of(cause: &(dyn Any + Send)) -> String {
     let text = cause.downcast_ref::<String>().map(String::as_str);
     text.or(cause.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_core_is_told_in_its_words() {
+        assert_eq!(guarded(|| 7), Ok(7));
+        let what = guarded(|| assert_eq!(1, 2, "the core is wrong")).expect_err("it panics");
+        assert!(what.starts_with("the core panics: ") && what.contains("the core is wrong"));
+    }
 }

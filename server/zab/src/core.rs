@@ -288,8 +288,12 @@ impl<T: Clone + Transaction> Core<T> {
             "{upto:?} committed, the log ends at {:?}",
             self.log.last()
         );
+        let before = out.len();
         let committed = self.log.after(self.delivered).take_while(|entry| entry.zxid <= upto);
         out.extend(committed.cloned().map(Output::Deliver));
+        if self.config.mutant == Some(Mutant::X15) {
+            out[before..].reverse();
+        }
         self.delivered = self.delivered.max(upto);
         if let Some(version) = self.configurations.committed(upto).map(|one| one.version) {
             self.new_contacts = true;

@@ -289,7 +289,11 @@ impl<T: Clone + Transaction, S: Clone> Follower<T, S> {
 
     fn acknowledge_leader(&mut self, core: &mut Core<T>, out: &mut Vec<Output<T, S>>) {
         let Stage::Adopting(takeover) = &mut self.stage else { return };
-        if takeover.advance(self.epoch, core, out) {
+        let early = core.config.mutant == Some(Mutant::X4);
+        if early {
+            core.adopt(self.epoch, out);
+        }
+        if early || takeover.advance(self.epoch, core, out) {
             self.stage = Stage::Adopted;
             self.send(Message::AckLeader { epoch: self.epoch }, out);
             self.acknowledge(core, out);

@@ -227,6 +227,7 @@ impl Config {
     /// Is `a` the better candidate: by epoch, then zxid, then id?
     pub(crate) fn beats(&self, a: Vote, b: Vote) -> bool {
         match self.mutant {
+            Some(Mutant::X7) => (a.zxid, a.leader) > (b.zxid, b.leader),
             Some(Mutant::X8) => a.leader > b.leader,
             _ => a > b,
         }

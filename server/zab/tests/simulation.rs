@@ -83,6 +83,16 @@ fn finds_a_leader_that_counts_itself_too_early() {
 }
 
 #[test]
+fn finds_a_history_acknowledged_too_early() {
+    finds(Mutant::X4, &[Kind::Undurable, Kind::Loss, Kind::Divergence]);
+}
+
+#[test]
+fn finds_deliveries_out_of_order() {
+    finds(Mutant::X15, &[Kind::Order, Kind::Divergence]);
+}
+
+#[test]
 fn finds_an_epoch_without_its_history() {
     finds(Mutant::X5, &[Kind::Undurable, Kind::Loss, Kind::Divergence]);
 }

@@ -197,6 +197,7 @@ impl Search {
             changed("txns", own.txns, now.txns),
             changed("crashes", own.crashes, now.crashes),
             changed("cuts", own.cuts, now.cuts),
+            changed("syncs", own.syncs, now.syncs),
             changed("elections", own.elections, now.elections),
         ];
         let words = std::iter::once(self.model.to_owned()).chain(flags.into_iter().flatten());

@@ -1,4 +1,5 @@
-//! No assertion of the core fails, and no server speaks on a connection that does not stand.
+//! No assertion of the core fails, no server speaks on a connection that does not stand, and each
+//! starts from what a crash left on its disk.
 //!
 //! Source: the contract of the crate `zab`: an impossible message is an assertion.
 
