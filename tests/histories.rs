@@ -43,6 +43,32 @@ fn a_history_keeps_its_verdict_in_every_form() {
 }
 
 #[test]
+fn a_violation_is_told_and_written_down() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    let stale =
+        "INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:read\t1\n";
+    fs::write(path("a.log"), format!("{LOG}{stale}")).expect("a scratch directory");
+    let judged = zoobreak(&[
+        "check",
+        &path("a.log"),
+        "--spec",
+        "cas-register",
+        "--verdict",
+        &path("verdict.json"),
+    ]);
+    assert_eq!(judged.status.code(), Some(1), "{}", told(&judged));
+    assert!(told(&judged).contains("expected: held 2, after client"), "{}", told(&judged));
+    let text = fs::read_to_string(path("verdict.json")).expect("written");
+    let verdict: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let witness = &verdict["checks"][0]["witness"];
+    let operations = witness["operations"].as_array().expect("a list").len();
+    assert!((2..=4).contains(&operations), "{witness}");
+    assert_eq!(witness["order"].as_array().map(Vec::len), Some(operations - 1), "{witness}");
+    assert_eq!(witness["got"], "client 0's read -> 1 (line 7)");
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_words() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let path = |name: &str| scratch.path().join(name).display().to_string();

@@ -18,22 +18,32 @@ pub enum Mutant {
     FormerOwners,
     /// X21: the leader is not told which sessions a follower has heard of.
     UnreportedTouches,
+    /// X22: a new leader lets the sessions of its predecessor's time live for ever.
+    SessionsForgotten,
+    /// X24: a server that starts again gives out the same session ids again.
+    SessionIdsAgain,
     /// X30: a watch event is sent behind the reply to the write that sets it off.
     LateWatchEvents,
     /// X31: watches that are set again tell of nothing that changed meanwhile.
     WatchesSetBlindly,
+    /// X32: watches are told of writes that were refused.
+    EventsOfRefusals,
+    /// X35: a set at an expected version is done at any version.
+    VersionsUnchecked,
     /// X36: checksums of the log are not looked at.
     UncheckedLog,
     /// X37: a write or fsync of the log that failed is taken for done.
     IgnoredDiskErrors,
     /// X38: a new file of the log is synced, its name is not.
     UnsyncedNames,
+    /// X46: a follower goes on serving however long it has not heard of its leader.
+    PatientFollowers,
 }
 
 impl Mutant {
     /// Those that a run can show, by number. X43 to X45, on members, only a simulation has; with X15, an
     /// ensemble gives nobody a session.
-    pub const ALL: [Mutant; 20] = [
+    pub const ALL: [Mutant; 25] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::UnsyncedLog,
         Mutant::Protocol(zab::Mutant::X3),
@@ -49,11 +59,16 @@ impl Mutant {
         Mutant::SkipLastZxidCheck,
         Mutant::FormerOwners,
         Mutant::UnreportedTouches,
+        Mutant::SessionsForgotten,
+        Mutant::SessionIdsAgain,
         Mutant::LateWatchEvents,
         Mutant::WatchesSetBlindly,
+        Mutant::EventsOfRefusals,
+        Mutant::VersionsUnchecked,
         Mutant::UncheckedLog,
         Mutant::IgnoredDiskErrors,
         Mutant::UnsyncedNames,
+        Mutant::PatientFollowers,
     ];
 
     /// Its number in the catalogue: `X9`.
@@ -79,11 +94,16 @@ impl Mutant {
             Mutant::SkipLastZxidCheck => "X18",
             Mutant::FormerOwners => "X19",
             Mutant::UnreportedTouches => "X21",
+            Mutant::SessionsForgotten => "X22",
+            Mutant::SessionIdsAgain => "X24",
             Mutant::LateWatchEvents => "X30",
             Mutant::WatchesSetBlindly => "X31",
+            Mutant::EventsOfRefusals => "X32",
+            Mutant::VersionsUnchecked => "X35",
             Mutant::UncheckedLog => "X36",
             Mutant::IgnoredDiskErrors => "X37",
             Mutant::UnsyncedNames => "X38",
+            Mutant::PatientFollowers => "X46",
         }
     }
 
@@ -146,6 +166,17 @@ impl Mutant {
             }
             Mutant::UnreportedTouches => {
                 "the leader is not told which sessions a follower has heard of"
+            }
+            Mutant::SessionsForgotten => {
+                "a new leader lets the sessions of its predecessor's time live for ever"
+            }
+            Mutant::SessionIdsAgain => {
+                "a server that starts again gives out the same session ids again"
+            }
+            Mutant::EventsOfRefusals => "watches are told of writes that were refused",
+            Mutant::VersionsUnchecked => "a set at an expected version is done at any version",
+            Mutant::PatientFollowers => {
+                "a follower goes on serving however long it has not heard of its leader"
             }
             Mutant::WatchesSetBlindly => {
                 "watches set again after a reconnect tell of nothing that changed meanwhile"

@@ -202,7 +202,7 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     }
     info!(id = config.id, client_port = config.client_port, zxid = %last(&recovered), "started");
 
-    let first_session = first_session(config.id);
+    let first_session = first_session(config.id, mutant);
     let incarnation = rand::random();
     let data_dir = config.data_dir.clone();
     let trace = config.trace.then(|| Trace::open(&data_dir)).transpose()?;
@@ -299,7 +299,8 @@ async fn bind(host: &str, port: u16) -> std::io::Result<TcpListener> {
 
 /// Session ids as ZooKeeper makes them: the server's id in the high byte, then the time, so that a
 /// restarted server gives out new ones.
-fn first_session(id: zab::ServerId) -> i64 {
-    let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+fn first_session(id: zab::ServerId, mutant: Option<Mutant>) -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ms = if mutant == Some(Mutant::SessionIdsAgain) { 1 } else { since.as_millis() as u64 };
     (id << 56 | (ms << 24) >> 8).cast_signed()
 }

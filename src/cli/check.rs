@@ -34,6 +34,9 @@ pub(super) struct Check {
     /// MiB of memory the search may hold; then the verdict is unknown
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "spec")]
     budget_memory: usize,
+    /// Write the verdict here too, as JSON in the form of a run's verdict.json
+    #[arg(long, value_name = "FILE", requires = "spec")]
+    verdict: Option<PathBuf>,
 }
 
 /// How a history from elsewhere is written.
@@ -112,8 +115,15 @@ impl Check {
         let verdict = checker::check_foreign(&foreign, spec, limits)
             .with_context(|| path.display().to_string())?;
         print(&verdict)?;
+        if let Some(file) = &self.verdict {
+            write_verdict(file, &verdict).with_context(|| file.display().to_string())?;
+        }
         Ok(verdict.exit())
     }
+}
+
+fn write_verdict(file: &Path, verdict: &Verdict) -> anyhow::Result<()> {
+    Ok(fs::write(file, serde_json::to_string_pretty(verdict)? + "\n")?)
 }
 
 fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {

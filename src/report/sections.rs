@@ -76,7 +76,7 @@ fn violation(
     let key = witness.key.as_ref().map_or(String::new(), |key| format!(" on {}", escape(key)));
     format!(
         "<details class=\"violation{}\"{}><summary><b>{what}: {} {}</b>{key}</summary>\
-         {}<p class=\"promise\">{} <span class=\"dim\">{}</span></p>{}<dl>{}{}</dl></details>",
+         {}<p class=\"promise\">{} <span class=\"dim\">{}</span></p>{}<dl>{}{}{}</dl></details>",
         if check.binding { "" } else { " reported" },
         if open { " open" } else { "" },
         escape(&check.id),
@@ -87,7 +87,16 @@ fn violation(
         witness::svg(timeline, witness),
         definition("expected", witness.expected.as_deref()),
         definition("got", witness.got.as_deref()),
+        definition("in one order", in_order(timeline, &witness.order).as_deref()),
     )
+}
+
+/// The longest order that the specification accepts of the operations shown.
+fn in_order(timeline: &Timeline<'_>, order: &[u64]) -> Option<String> {
+    let ops = order.iter().flat_map(|index| timeline.ops_at(&[*index]));
+    let each: Vec<_> =
+        ops.map(|op| format!("client {}: {}", op.client, words::label(op))).collect();
+    (!each.is_empty()).then(|| each.join(", then "))
 }
 
 fn definition(name: &str, text: Option<&str>) -> String {

@@ -55,7 +55,10 @@ impl Engine {
                 return;
             }
         };
-        let applied = self.tree.apply(entry.zxid.0, &proposal.txn);
+        let mut applied = self.tree.apply(entry.zxid.0, &proposal.txn);
+        if self.mutant == Some(Mutant::EventsOfRefusals) && applied.reply.is_err() {
+            applied.fired.extend(as_if_done(&proposal.txn));
+        }
         let late = self.mutant == Some(Mutant::LateWatchEvents);
         if !late {
             self.tell_watchers(entry.zxid, &applied.fired);
@@ -154,5 +157,15 @@ impl Engine {
         info!(%zxid, "state replaced");
         self.tree = tree;
         (self.since_snapshot, self.log_bytes) = (0, 0);
+    }
+}
+
+/// What a set would have fired (mutant X32).
+fn as_if_done(txn: &tree::Txn) -> Option<Fired> {
+    match txn {
+        tree::Txn::Write { op: tree::WriteOp::SetData { path, .. }, .. } => {
+            Some(Fired::new(path, wire::EventType::NodeDataChanged))
+        }
+        _ => None,
     }
 }

@@ -355,6 +355,8 @@ impl Engine {
                 Some(gate) => gate.writes.push_back(op),
                 None => self.worker.store(op),
             },
+            Output::SetTimer { timer: zab::Timer::Beat, .. }
+                if self.mutant == Some(Mutant::PatientFollowers) && self.upstream().is_some() => {}
             Output::SetTimer { timer, ms } => self.timers.set(timer, ms),
             Output::CancelTimer(timer) => self.timers.cancel(timer),
             Output::Deliver(entry) => {

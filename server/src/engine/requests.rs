@@ -145,6 +145,7 @@ impl Engine {
             Request::CloseSession => self.write(conn, xid, tree::Txn::CloseSession { id: session }),
             request => match write_op(&request, self.config.extended_types) {
                 Some(op) => {
+                    let op = planted(op, self.mutant);
                     let (time_ms, who) = (wall_clock_ms(), client.who());
                     let enforce_quota = self.config.enforce_quota;
                     let txn = tree::Txn::Write { session, xid, time_ms, who, enforce_quota, op };
@@ -354,4 +355,14 @@ pub(super) fn reply_frame(
 pub(super) fn wall_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The write as a server with this defect has it put in order.
+fn planted(op: tree::WriteOp, mutant: Option<Mutant>) -> tree::WriteOp {
+    match op {
+        tree::WriteOp::SetData { path, data, .. } if mutant == Some(Mutant::VersionsUnchecked) => {
+            tree::WriteOp::SetData { path, data, version: -1 }
+        }
+        op => op,
+    }
 }

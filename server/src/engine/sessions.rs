@@ -177,7 +177,7 @@ impl Engine {
     /// A new leader gives every session its full timeout.
     pub(super) fn start_serving(&mut self) {
         self.sessions = Default::default();
-        if self.leading() {
+        if self.leading() && self.mutant != Some(Mutant::SessionsForgotten) {
             let now = self.now();
             for (id, session) in self.tree.sessions() {
                 self.sessions.opened(id, u64::try_from(session.timeout_ms).unwrap_or(0), now);
