@@ -12,6 +12,7 @@ use crate::paxos::{self, Paxos};
 use crate::protocol::{self, Protocol};
 use crate::search::{Budget, Outcome, Progress, Story, explore, narrow, search};
 use crate::sessions::{self, Sessions};
+use crate::storage::{self, Storage};
 use crate::zab::{Base, Part, Prepared, Zab, rehearse as zab_rehearse};
 
 /// How much may happen in a model. Each counts events; what a model does not know, it ignores.
@@ -27,9 +28,9 @@ pub struct Bounds {
     pub cuts: usize,
     /// Discoveries that take too long.
     pub timeouts: usize,
-    /// Syncs; of Paxos, readers; of sessions, reads.
+    /// Syncs; of Paxos, readers; of sessions, reads; of storage, snapshots.
     pub syncs: usize,
-    /// Elections in which somebody decides; of Paxos, ballots of each proposer.
+    /// Elections in which somebody decides; of Paxos, ballots of each proposer; of storage, promises.
     pub elections: usize,
 }
 
@@ -51,10 +52,11 @@ enum Kind {
     Protocol(protocol::Prepared),
     Sessions,
     Paxos,
+    Storage,
 }
 
 /// Every model.
-pub const MODELS: [Named; 19] = [
+pub const MODELS: [Named; 20] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
@@ -158,6 +160,12 @@ pub const MODELS: [Named; 19] = [
         kind: Kind::Sessions,
     },
     Named {
+        name: "storage",
+        about: "one server's disk, system call by system call: log, snapshot, epoch; kills and power cuts",
+        bounds: Bounds { servers: 1, txns: 2, crashes: 1, syncs: 1, elections: 1, ..three() },
+        kind: Kind::Storage,
+    },
+    Named {
         name: "paxos",
         about: "single-decree Paxos: agreement, validity, a linearizable register",
         bounds: Bounds { txns: 2, elections: 1, ..three() },
@@ -194,6 +202,7 @@ impl Named {
                 all.into_iter().filter(|name| *name != "X9" || prepared.elects_afresh()).collect()
             }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
+            Kind::Storage => storage::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Sessions => sessions::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Paxos => paxos::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
         }
@@ -229,6 +238,7 @@ impl Named {
         match self.build(bounds, mutant)? {
             Built::Zab(model) => narrowed(model, invariant, budget, report),
             Built::Protocol(model) => narrowed(model, invariant, budget, report),
+            Built::Storage(model) => narrowed(model, invariant, budget, report),
             Built::Sessions(model) => narrowed(model, invariant, budget, report),
             Built::Paxos(model) => narrowed(model, invariant, budget, report),
         }
@@ -247,6 +257,7 @@ impl Named {
         match self.build(bounds, mutant)? {
             Built::Zab(model) => explore(model, address),
             Built::Protocol(model) => explore(model, address),
+            Built::Storage(model) => explore(model, address),
             Built::Sessions(model) => explore(model, address),
             Built::Paxos(model) => explore(model, address),
         }
@@ -268,6 +279,9 @@ impl Named {
                 let flaw = mutant.and_then(protocol::Flaw::named);
                 Built::Protocol(Protocol::new(prepared, bounds, flaw))
             }
+            Kind::Storage => {
+                Built::Storage(Storage::new(bounds, mutant.and_then(storage::Flaw::named)))
+            }
             Kind::Sessions => {
                 Built::Sessions(Sessions::new(bounds, mutant.and_then(sessions::Flaw::named)))
             }
@@ -288,6 +302,7 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
     match model.build(stored.bounds, stored.mutant.as_deref())? {
         Built::Zab(model) => replay(&model, &stored.chapter),
         Built::Protocol(model) => replay(&model, &stored.chapter),
+        Built::Storage(model) => replay(&model, &stored.chapter),
         Built::Sessions(model) => replay(&model, &stored.chapter),
         Built::Paxos(model) => replay(&model, &stored.chapter),
     }
@@ -311,6 +326,7 @@ enum Built {
     Protocol(Protocol),
     Sessions(Sessions),
     Paxos(Paxos),
+    Storage(Storage),
 }
 
 fn narrowed<M: Story>(
@@ -338,7 +354,7 @@ fn care(name: &str) -> Care {
 
 /// Preparations need a majority without the last server; states hold a few transactions only.
 fn sensible(kind: Kind, bounds: Bounds) -> Result<(), String> {
-    let least = if kind == Kind::Paxos { 1 } else { 3 };
+    let least = if matches!(kind, Kind::Paxos | Kind::Storage) { 1 } else { 3 };
     if !(least..=7).contains(&bounds.servers) {
         return Err(format!("{} servers: this model has {least} to 7", bounds.servers));
     }

@@ -15,6 +15,7 @@ pub mod protocol;
 pub mod search;
 pub mod sessions;
 pub mod shown;
+pub mod storage;
 pub mod trace;
 pub mod zab;
 

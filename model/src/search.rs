@@ -1,6 +1,7 @@
 //! Breadth-first search of a model, within a budget, with word of how it is getting on.
 
 use std::fmt::Debug;
+use std::fs;
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -111,6 +112,8 @@ pub struct Budget {
     pub time: Duration,
     /// Distinct states, each some kilobytes while it waits and 16 bytes after.
     pub states: usize,
+    /// Bytes of memory that this process has.
+    pub memory: u64,
     /// Threads. With one, the counterexample is a shortest one.
     pub threads: usize,
     /// Random walks from this seed on, instead of every state: for what is too large.
@@ -118,9 +121,10 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// Ten minutes, 20 million states, one thread, every state.
+    /// Ten minutes, 20 million states, 8 GiB, one thread, every state.
     fn default() -> Budget {
-        Budget { time: Duration::from_secs(600), states: 20_000_000, threads: 1, random: None }
+        let (time, memory) = (Duration::from_secs(600), 8 << 30);
+        Budget { time, states: 20_000_000, memory, threads: 1, random: None }
     }
 }
 
@@ -212,7 +216,8 @@ fn run<M: Story>(
     let handles = checker.handles();
     while !handles.iter().all(thread::JoinHandle::is_finished) {
         let progress = measure::<M>(&checker, begun);
-        if progress.elapsed >= budget.time || progress.states >= budget.states {
+        let spent = progress.elapsed >= budget.time || progress.states >= budget.states;
+        if spent || resident() >= budget.memory {
             watch.stop.store(true, Ordering::Relaxed);
         }
         report(&progress);
@@ -226,6 +231,13 @@ fn run<M: Story>(
     let stopped = watch.reset() || budget.random.is_some();
     let invariants = invariants(checker.model());
     Outcome { end: end(&checker, stopped), progress, covered, invariants }
+}
+
+/// Bytes of memory that this process has; 0 where the system does not say.
+fn resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB"));
+    found.and_then(|kib| kib.trim().parse().ok()).map_or(0, |kib: u64| kib * 1024)
 }
 
 /// Serves stateright's explorer on `address`, for a browser, until the process ends.

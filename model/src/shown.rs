@@ -18,7 +18,7 @@ pub struct Shown {
 }
 
 /// Every defect that a model has, and where it is found.
-pub const SHOWN: [Shown; 45] = [
+pub const SHOWN: [Shown; 50] = [
     core("X1", "crash"),
     Shown { invariant: LOST, ..core("X2", "crash") },
     core("X3", "crash"),
@@ -70,12 +70,19 @@ pub const SHOWN: [Shown; 45] = [
     of("old-deadlines", Some("X21"), "sessions"),
     of("silent-followers", Some("X21"), "sessions"),
     of("write-after-close", Some("X23"), "sessions"),
+    Shown { invariant: REPORTED, ..of("no-sync", Some("X2"), "storage") },
+    Shown { invariant: REPORTED, ..of("no-directory-sync", Some("X38"), "storage") },
+    Shown { invariant: Some("OnlyWhatWasWritten"), ..of("unchecked-log", Some("X36"), "storage") },
+    Shown { invariant: Some("StateIsHistory"), ..of("late-tail", Some("X28"), "storage") },
+    Shown { within: |own| Bounds { crashes: 2, ..own }, invariant: REPORTED, ..of("trusted-names", None, "storage") },
     of("no-adoption", None, "paxos"),
     of("half-quorum", None, "paxos"),
     Shown { within: |own| Bounds { servers: 4, ..own }, ..of("thin-quorum", None, "paxos") },
     Shown { within: |own| Bounds { crashes: 1, ..own }, ..of("forgetful", None, "paxos") },
 ];
 
+/// What a server reported as durable is gone.
+const REPORTED: Option<&str> = Some("ReportedSurvives");
 /// A leader lacks what was committed.
 const LOST: Option<&str> = Some("LeaderLogCompleteness");
 

@@ -110,6 +110,8 @@ fn a_counterexample_is_replayed_from_its_file() {
 fn a_spent_budget_is_not_a_held_promise() {
     let states = Budget { states: 50, ..Budget::default() };
     assert_eq!(check("broadcast", None, None, states).end, End::Stopped);
+    let memory = Budget { memory: 1, ..Budget::default() };
+    assert_eq!(check("broadcast", None, None, memory).end, End::Stopped);
     let time = Budget { time: Duration::ZERO, ..Budget::default() };
     assert_eq!(check("broadcast", None, None, time).end, End::Stopped);
 }

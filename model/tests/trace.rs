@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use driver::Ensemble;
-use model::trace::{self, Judgement, Rejection, Traces, Verdict};
+use model::trace::{self, Judgement, Read, Rejection, Traces, Verdict};
 use zab::{Digest, Mutant, Output, Record};
 
 const SEEDS: u64 = 40;
@@ -77,9 +77,19 @@ fn a_line_cut_short_is_forgiven_where_the_server_died_and_nowhere_else() {
     let lines: Vec<String> =
         records.iter().map(|r| serde_json::to_string(r).expect("plain values") + "\n").collect();
     let whole = lines.concat();
-    assert_eq!(&trace::read(Cursor::new(&whole)).expect("whole"), records);
+    let read = |text: &str| trace::read(Cursor::new(text));
+    assert_eq!(read(&whole).expect("whole"), Read { records: records.clone(), cut: 0 });
     let cut = &whole[..whole.len() - 5];
-    assert_eq!(trace::read(Cursor::new(cut)).expect("cut short").len(), records.len() - 1);
+    let kept = records[..records.len() - 1].to_vec();
+    assert_eq!(read(cut).expect("cut short"), Read { records: kept.clone(), cut: 1 });
+    // The next life goes on behind it, or on the next line.
+    let next = [&kept[..], &records[..2]].concat();
+    for end in ["", "\n"] {
+        let text = format!("{cut}{end}{}{}", lines[0], lines[1]);
+        assert_eq!(read(&text).expect("cut short"), Read { records: next.clone(), cut: 1 });
+        let error = read(&format!("{cut}{end}{}", lines[1])).expect_err("no life begins so");
+        assert!(error.to_string().starts_with(&format!("line {}: ", records.len())), "{error}");
+    }
     let damaged = whole.replacen("step", "stop", 1);
     let error = trace::read(Cursor::new(damaged)).expect_err("in the middle");
     assert!(error.to_string().starts_with("line 2: "), "{error}");

@@ -59,30 +59,51 @@ pub struct Judgement {
     pub coverage: Coverage,
 }
 
-/// Reads a trace. A last line that was cut short by a kill does not count.
+/// A server's trace as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Its steps.
+    pub records: Vec<Record>,
+    /// Lines that a kill cut short: the last of a life each. Nobody can have seen anything of such a step.
+    pub cut: usize,
+}
+
+/// Reads a trace. What a kill cut short is followed by nothing, or by the next start, on a line of its own or on
+/// the same one.
 ///
 /// # Errors
 /// When reading fails, or another line is not a record.
-pub fn read(lines: impl BufRead) -> io::Result<Vec<Record>> {
-    let mut records = Vec::new();
+pub fn read(lines: impl BufRead) -> io::Result<Read> {
+    let mut read = Read::default();
     let mut unread: Option<io::Error> = None;
     for (line, number) in lines.split(b'\n').zip(1..) {
-        match serde_json::from_slice(&line?) {
-            // What was cut short is followed by nothing, or by the next start.
-            Ok(record @ Record::Start { .. }) => {
-                unread = None;
-                records.push(record);
+        let line = line?;
+        match serde_json::from_slice(&line).or_else(|error| start_behind(&line).ok_or(error)) {
+            Ok(record) => {
+                let starts = matches!(record, Record::Start { .. });
+                let same_line = starts && !line.starts_with(START);
+                read.cut += usize::from(same_line || unread.is_some());
+                if let Some(error) = unread.take().filter(|_| !starts) {
+                    return Err(error);
+                }
+                read.records.push(record);
             }
-            Ok(record) => match unread.take() {
-                None => records.push(record),
-                Some(error) => return Err(error),
-            },
             Err(error) => {
                 unread.get_or_insert(io::Error::other(format!("line {number}: {error}")));
             }
         }
     }
-    Ok(records)
+    read.cut += usize::from(unread.is_some());
+    Ok(read)
+}
+
+/// How a start begins.
+const START: &[u8] = b"{\"start\":";
+
+/// The start that was written behind a line that was cut short.
+fn start_behind(line: &[u8]) -> Option<Record> {
+    let place = line.windows(START.len()).rposition(|window| window == START)?;
+    serde_json::from_slice(&line[place..]).ok()
 }
 
 /// Judges a run. With `wipes`, a server may come back with nothing: somebody emptied its disk.

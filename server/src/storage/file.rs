@@ -16,10 +16,14 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> Result<(), StorageError> 
 
 /// Makes the names in the directory of `path` durable.
 pub(super) fn sync_parent(path: &Path) -> Result<(), StorageError> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    File::open(parent)
+    sync_names(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_names(directory: &Path) -> Result<(), StorageError> {
+    File::open(directory)
         .and_then(|directory| directory.sync_all())
-        .map_err(|error| StorageError::io(parent, error))
+        .map_err(|error| StorageError::io(directory, error))
 }
 
 fn write_durably(path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {

@@ -7,7 +7,7 @@ use tree::{Tree, Txn};
 use zab::Zxid;
 
 use super::Diverged;
-use super::log::{Segment, scan};
+use super::log::Segment;
 use super::snapshot;
 use super::state::State;
 use crate::proposal;
@@ -26,7 +26,7 @@ fn log_files() {
     let written = entries();
     let target = Target { name: "a log file", samples, bytes_per_byte: 64, floor: 3 * CAUTIOUS };
     target.survives(|bytes| {
-        let found = scan::<proposal::Txn>(bytes, true);
+        let found = journal::scan::<proposal::Txn>(bytes, true);
         let (records, damage) = (found.records, found.damage);
         assert!(records.iter().all(|record| written.contains(&record.entry)), "a wrong entry");
         assert!(records.is_sorted_by_key(|record| record.entry.zxid));

@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use journal::{Cause, Record};
 use serde::de::DeserializeOwned;
 use zab::{Entry, Zxid};
 
 use super::StorageError;
 use super::diverged::Diverged;
-use super::log::{self, Cause, Record};
 use super::snapshot;
 use super::state::State;
 use super::store::{generation_name, listed, other_generations};
@@ -122,8 +122,8 @@ fn read_segment<T: DeserializeOwned>(
     newest: bool,
 ) -> Result<SegmentFile<T>, StorageError> {
     let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-    let found = log::scan::<T>(&bytes, true);
-    let damage = found.damage.map(|log::Damage { at, what, cause }| Damage {
+    let found = journal::scan::<T>(&bytes, true);
+    let damage = found.damage.map(|journal::Damage { at, what, cause }| Damage {
         at,
         what,
         torn: match cause {

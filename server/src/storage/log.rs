@@ -1,11 +1,10 @@
-//! One file of the transaction log: a header, then records in batches ([`scan`]).
-
-mod scan;
+//! One file of the transaction log: a header, then records in batches ([`journal`]).
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use journal::{Cause, Damage, HEADER, Torn, scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zab::{Entry, Zxid};
@@ -13,8 +12,6 @@ use zab::{Entry, Zxid};
 use super::StorageError;
 use super::file::sync_parent;
 use crate::Mutant;
-use scan::HEADER;
-pub(crate) use scan::{Cause, Damage, Record, scan};
 
 /// Room for appends that is kept after a sync.
 const PENDING_KEPT: usize = 2 << 20;
@@ -76,15 +73,14 @@ impl Segment {
         let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
         let found = scan::<T>(&bytes, mutant != Some(Mutant::UncheckedLog));
         let whole = found.whole();
-        let repaired = match found.damage {
+        let tail = found.tail(newest).map_err(|damage| refusal(path, damage))?;
+        let repaired = match tail {
             None => None,
-            Some(Damage { what, cause: Cause::Crash { dropped }, .. }) if newest => {
+            Some(Torn { what, dropped }) => {
                 cut(path, &bytes, whole)?;
-                let path = path.display();
-                let dropped = said_of_dropped(dropped);
+                let (path, dropped) = (path.display(), said_of_dropped(dropped));
                 Some(format!("{path}: cut a torn tail at byte {whole}: {what}{dropped}"))
             }
-            Some(damage) => return Err(refusal(path, damage)),
         };
         // What was read may still be in the page cache only: after a kill it was never synced.
         let file = File::options()
@@ -122,7 +118,7 @@ impl Segment {
 
     /// Adds an entry, in memory.
     pub(super) fn append<T: Serialize>(&mut self, entry: &Entry<T>) {
-        scan::write(entry, self.length, self.synced, &mut self.pending);
+        journal::write(entry, self.length, self.synced, &mut self.pending);
         self.length = self.synced + self.pending.len() as u64;
         let first = self.first().unwrap_or(entry.zxid);
         self.entries = Some((first, entry.zxid));

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use zab::{Entry, Zxid};
 
 use super::StorageError;
-use super::file::sync_parent;
+use super::file::{sync_names, sync_parent};
 use super::log::Segment;
 use super::snapshot;
 use super::state::State;
@@ -87,6 +87,8 @@ where
         store.remove_other_generations()?;
         remove_unfinished(&directory)?;
         let recovered = store.recover()?;
+        // A server that was killed may have made names that were never synced.
+        sync_names(&directory)?;
         Ok((store, recovered))
     }
 

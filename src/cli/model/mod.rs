@@ -89,6 +89,9 @@ struct Check {
     /// Stop after so many distinct states
     #[arg(long, value_name = "N", default_value_t = 20_000_000)]
     states: usize,
+    /// Stop when the search has so much memory
+    #[arg(long, value_name = "MIB", default_value_t = 8192)]
+    memory: u64,
     /// Threads; with one, the counterexample is a shortest one
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
@@ -188,7 +191,7 @@ impl Check {
         let bounds = self.bounds.over(model.bounds);
         let time = Duration::from_secs(self.time);
         let (states, threads, random) = (self.states, self.threads, self.random);
-        let budget = Budget { time, states, threads, random };
+        let budget = Budget { time, states, memory: self.memory << 20, threads, random };
         let mut report = reporter();
         let (only, mutant) = (self.invariant.as_deref(), self.mutant.as_deref());
         let outcome = model.check_for(only, bounds, mutant, budget, &mut report);

@@ -1,7 +1,9 @@
 //! `zoobreak model trace`: were the steps of a run steps of the protocol?
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,6 +11,7 @@ use ::model::trace::{self, Judgement, Rejection, Traces, Verdict};
 use anyhow::{Context, bail};
 use checker::Exit;
 use clap::Args;
+use flate2::read::GzDecoder;
 use history::RunDir;
 
 use crate::cli::Failure;
@@ -23,8 +26,8 @@ pub(super) struct Trace {
 }
 
 const AFTER_HELP: &str = "\
-Each server of a run records the steps of its protocol core in nodes/nK/data/trace.jsonl (a server of
-your own does with `trace=true` in its zoo.cfg). They are replayed through the core, and walked through
+Each server of a run records the steps of its protocol core in nodes/nK/data/trace.jsonl, and what is older
+in trace.1.jsonl.gz and so on (a server of your own does with `trace=true` in its zoo.cfg). They are replayed through the core, and walked through
 a model of ZAB that is written from its paper: every step must be allowed, every invariant hold.
 
 Exit codes:
@@ -40,10 +43,16 @@ Example:
 impl Trace {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let begun = Instant::now();
-        let traces = read_all(&self.run)?;
+        let (traces, cut) = read_all(&self.run)?;
         let judged = trace::judge(&traces, wipes(&self.run)?);
         let seconds = begun.elapsed().as_secs_f64();
-        to_stdout(|out| tell(out, &traces, &judged, seconds))?;
+        to_stdout(|out| {
+            tell(out, &traces, &judged, seconds)?;
+            match cut {
+                0 => Ok(()),
+                n => writeln!(out, "cut short  {n} lines, the last of a server's life each"),
+            }
+        })?;
         Ok(match (&judged.replay, &judged.protocol) {
             (None, Verdict::Conforms) => Exit::Valid,
             (None, Verdict::Unknown(_)) => Exit::Unknown,
@@ -61,27 +70,66 @@ fn wipes(run: &Path) -> anyhow::Result<bool> {
     Ok(manifest.settings.faults.iter().any(|kind| kind.starts_with("wipe")))
 }
 
-fn read_all(run: &Path) -> anyhow::Result<Traces> {
+/// The traces, and how many of their lines a kill cut short.
+fn read_all(run: &Path) -> anyhow::Result<(Traces, usize)> {
     let nodes = run.join("nodes");
     let listed = fs::read_dir(&nodes).with_context(|| nodes.display().to_string())?;
-    let mut traces = Traces::new();
+    let (mut traces, mut cut) = (Traces::new(), 0);
     for entry in listed {
         let home = entry.with_context(|| nodes.display().to_string())?.path();
         let Some(id) = id_of(&home) else { continue };
-        let path = home.join("data/trace.jsonl");
-        let file = File::open(&path).with_context(|| {
-            format!(
-                "{}: there is no trace of n{id}; only our own servers write one",
-                path.display()
-            )
-        })?;
-        let records = trace::read(BufReader::new(file));
-        traces.insert(id, records.with_context(|| path.display().to_string())?);
+        let data = home.join("data");
+        let files = files(&data).with_context(|| data.display().to_string())?;
+        if files.is_empty() {
+            bail!("{}: there is no trace of n{id}; only our own servers write one", data.display());
+        }
+        let read = trace::read(BufReader::new(chained(&files)?));
+        let read = read.with_context(|| format!("{}/trace*.jsonl*", data.display()))?;
+        traces.insert(id, read.records);
+        cut += read.cut;
     }
     if traces.is_empty() {
         bail!("{}: no servers", nodes.display());
     }
-    Ok(traces)
+    Ok((traces, cut))
+}
+
+/// The files of a trace in order: those that are closed by number, compressed or not yet, then the one that grew.
+fn files(data: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(data)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let Some((number, compressed)) = place(name) else { continue };
+        // While both are there, the compressed one is a copy.
+        if !(compressed && found.contains_key(&number)) {
+            found.insert(number, path);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// `trace.3.jsonl.gz` is the third, and compressed.
+fn place(name: &str) -> Option<(u64, bool)> {
+    let rest = name.strip_prefix("trace.")?;
+    let (rest, compressed) = rest.strip_suffix(".gz").map_or((rest, false), |rest| (rest, true));
+    match rest.strip_suffix("jsonl")? {
+        "" => Some((u64::MAX, compressed)),
+        number => Some((number.strip_suffix('.')?.parse().ok()?, compressed)),
+    }
+}
+
+fn chained(files: &[PathBuf]) -> anyhow::Result<Box<dyn Read>> {
+    let mut all: Box<dyn Read> = Box::new(io::empty());
+    for path in files {
+        let file = File::open(path).with_context(|| path.display().to_string())?;
+        let compressed = path.extension().is_some_and(|extension| extension == "gz");
+        all = match compressed {
+            true => Box::new(all.chain(GzDecoder::new(file))),
+            false => Box::new(all.chain(file)),
+        };
+    }
+    Ok(all)
 }
 
 /// The number of the server whose directory this is: `n3`.

@@ -1,4 +1,4 @@
-//! What the bytes of a log file are: records in batches, and after them perhaps what a crash left, or damage.
+//! What the bytes of a log file are: records in batches, and after them perhaps what a crash left, or damage. No files.
 //!
 //! A batch is what one write and one fsync made durable together. Until the fsync has returned, a disk
 //! may have written any of its sectors and not the others, so that a crash leaves holes with readable
@@ -10,59 +10,102 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zab::Entry;
 
-/// The last byte is the version of what follows.
-pub(super) const HEADER: &[u8; 8] = b"ZBLOG\0\0\x04";
+/// What every log file begins with. The last byte is the version of what follows.
+pub const HEADER: &[u8; 8] = b"ZBLOG\0\0\x04";
 /// Length of the payload, bytes since the batch began, CRC-32 of position, both and payload; each a u32,
 /// little-endian.
-pub(super) const FRAME: usize = 12;
+const FRAME: usize = 12;
 /// Disks write sectors of this size whole or not at all.
 const SECTOR: usize = 512;
 
 /// What a log file holds, and what is wrong after that.
-pub(crate) struct Scan<T> {
+#[derive(Debug)]
+pub struct Scan<T> {
     /// From the start, without a gap.
-    pub(crate) records: Vec<Record<T>>,
-    pub(crate) damage: Option<Damage>,
+    pub records: Vec<Record<T>>,
+    /// Why the records end before the file does, if so.
+    pub damage: Option<Damage>,
 }
 
 /// An entry and where it stands in its file.
-pub(crate) struct Record<T> {
-    pub(crate) entry: Entry<T>,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+#[derive(Debug)]
+pub struct Record<T> {
+    /// What was appended.
+    pub entry: Entry<T>,
+    /// Its first byte.
+    pub start: usize,
+    /// The first byte behind it.
+    pub end: usize,
     /// Where its batch begins: everything before was durable when it was written.
     batch: usize,
 }
 
 /// What is wrong, from where on, and how that can have come about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Damage {
+pub struct Damage {
     /// The first byte that is not understood.
-    pub(crate) at: usize,
-    pub(crate) what: &'static str,
-    pub(crate) cause: Cause,
+    pub at: usize,
+    /// In words.
+    pub what: &'static str,
+    /// How it can have come about.
+    pub cause: Cause,
 }
 
+/// How damage can have come about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// A crash during the last write may have left it, and this many whole records of that write after it.
     /// Nothing of it was acknowledged, if the disk did as it was told.
-    Crash { dropped: usize },
+    Crash {
+        /// How many.
+        dropped: usize,
+    },
     /// What is damaged was durable: the record at this byte was written afterwards.
-    DurableBefore { record: usize },
+    DurableBefore {
+        /// Where it begins.
+        record: usize,
+    },
     /// No crash changes bytes like that.
     Unlike,
 }
 
+/// What a crash has left behind the last whole record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Torn {
+    /// In words.
+    pub what: &'static str,
+    /// Whole records of the same write behind it.
+    pub dropped: usize,
+}
+
 impl<T> Scan<T> {
     /// The bytes up to the end of the last whole record.
-    pub(super) fn whole(&self) -> usize {
+    #[must_use]
+    pub fn whole(&self) -> usize {
         self.records.last().map_or(HEADER.len(), |record| record.end)
+    }
+
+    /// What is behind the last whole record and may be cut off, if anything: in the `newest` file of a log, what a crash
+    /// during the last write has left.
+    ///
+    /// # Errors
+    /// Any other damage: nothing may be cut off.
+    pub fn tail(&self, newest: bool) -> Result<Option<Torn>, Damage> {
+        match self.damage {
+            Some(Damage { what, cause: Cause::Crash { dropped }, .. }) if newest => {
+                Ok(Some(Torn { what, dropped }))
+            }
+            Some(damage) => Err(damage),
+            None => Ok(None),
+        }
     }
 }
 
-/// Adds a record to `pending`, which will be written at `at` together with everything since `batch`.
-pub(super) fn write<T: Serialize>(entry: &Entry<T>, at: u64, batch: u64, pending: &mut Vec<u8>) {
+/// Adds a record to `pending`; it will be written at `at` together with everything since `batch`.
+///
+/// # Panics
+/// If an entry, or what is gathered for a write, has 4 GiB.
+pub fn write<T: Serialize>(entry: &Entry<T>, at: u64, batch: u64, pending: &mut Vec<u8>) {
     let start = pending.len();
     pending.extend_from_slice(&[0; FRAME]);
     postcard::to_io(entry, &mut *pending).expect("entries hold only plain data");
@@ -75,7 +118,8 @@ pub(super) fn write<T: Serialize>(entry: &Entry<T>, at: u64, batch: u64, pending
 }
 
 /// Reads a file. Only a planted defect does not have checksums `checked`.
-pub(crate) fn scan<T: DeserializeOwned>(bytes: &[u8], checked: bool) -> Scan<T> {
+#[must_use]
+pub fn scan<T: DeserializeOwned>(bytes: &[u8], checked: bool) -> Scan<T> {
     let mut records: Vec<Record<T>> = Vec::new();
     if let Some(what) = bad_header(bytes) {
         let damage = Damage { at: HEADER.len(), what, cause: cause_of_bad_header::<T>(bytes) };

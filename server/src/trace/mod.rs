@@ -3,24 +3,24 @@
 //! A line is written before any of its outputs is carried out, so that what other servers may
 //! have seen of a step is in the trace, wherever this process is killed.
 
-use std::fs::{File, OpenOptions};
+mod file;
+
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 use zab::{Config, Digest, Durable, Mapping, Record, ServerId, Transaction};
 
-use crate::proposal::{Input, Message, Output, State, Txn};
+use file::TraceFile;
 
-/// In `dataDir`.
-const NAME: &str = "trace.jsonl";
+use crate::proposal::{Input, Message, Output, State, Txn};
 
 /// Where steps are recorded. Ends, with a warning, when its file cannot be written.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    file: Option<File>,
+    file: Option<TraceFile>,
     line: Vec<u8>,
 }
 
@@ -30,11 +30,7 @@ impl Trace {
     /// # Errors
     /// When the file cannot be opened.
     pub(crate) fn open(data_dir: &Path) -> io::Result<Trace> {
-        let path = data_dir.join(NAME);
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file =
-            file.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-        Ok(Trace { file: Some(file), line: Vec::new() })
+        Ok(Trace { file: Some(TraceFile::open(data_dir)?), line: Vec::new() })
     }
 
     pub(crate) fn start(&mut self, config: Config, durable: &Durable<Txn>, out: &[Output]) {
@@ -53,10 +49,10 @@ impl Trace {
         let written =
             serde_json::to_writer(&mut self.line, record).map_err(io::Error::from).and_then(|()| {
                 self.line.push(b'\n');
-                file.write_all(&self.line)
+                file.add(&self.line)
             });
         if let Err(error) = written {
-            warn!(%error, "the trace ends here: {NAME} cannot be written");
+            warn!(%error, "the trace ends here: trace.jsonl cannot be written");
             self.file = None;
         }
     }
