@@ -74,7 +74,11 @@ pub const SHOWN: [Shown; 50] = [
     Shown { invariant: REPORTED, ..of("no-directory-sync", Some("X38"), "storage") },
     Shown { invariant: Some("OnlyWhatWasWritten"), ..of("unchecked-log", Some("X36"), "storage") },
     Shown { invariant: Some("StateIsHistory"), ..of("late-tail", Some("X28"), "storage") },
-    Shown { within: |own| Bounds { crashes: 2, ..own }, invariant: REPORTED, ..of("trusted-names", None, "storage") },
+    Shown {
+        within: |own| Bounds { crashes: 2, ..own },
+        invariant: REPORTED,
+        ..of("trusted-names", None, "storage")
+    },
     of("no-adoption", None, "paxos"),
     of("half-quorum", None, "paxos"),
     Shown { within: |own| Bounds { servers: 4, ..own }, ..of("thin-quorum", None, "paxos") },

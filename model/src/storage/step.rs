@@ -8,7 +8,7 @@ use super::state::{Op, State};
 use crate::catalogue::Bounds;
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A transaction is appended.
