@@ -87,7 +87,8 @@ fn a_line_cut_short_is_forgiven_where_the_server_died_and_nowhere_else() {
     for end in ["", "\n"] {
         let text = format!("{cut}{end}{}{}", lines[0], lines[1]);
         assert_eq!(read(&text).expect("cut short"), Read { records: next.clone(), cut: 1 });
-        let error = read(&format!("{cut}{end}{}", lines[1])).expect_err("no life begins so");
+        let on = format!("{cut}{end}{}{}", lines[1], lines[1]);
+        let error = read(&on).expect_err("no life begins so");
         assert!(error.to_string().starts_with(&format!("line {}: ", records.len())), "{error}");
     }
     let damaged = whole.replacen("step", "stop", 1);
