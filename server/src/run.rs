@@ -205,7 +205,10 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let first_session = first_session(config.id, mutant);
     let incarnation = rand::random();
     let data_dir = config.data_dir.clone();
-    let trace = config.trace.then(|| Trace::open(&data_dir)).transpose()?;
+    let trace = config
+        .trace
+        .then(|| Trace::open(config.trace_dir.as_deref().unwrap_or(&data_dir)))
+        .transpose()?;
     let parts =
         Parts { config, mutant, recovered, worker, links, door, incarnation, first_session, trace };
     let engine = Engine::new(parts, &data_dir)?;

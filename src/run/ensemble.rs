@@ -110,17 +110,20 @@ fn zoo_cfg(settings: &Settings, data: &Path, lab: &Lab, node: NodeId) -> String 
             text.push_str("admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr,ruok,hash\n");
         }
         (Target::Zoobreak, Some(mutant)) => {
-            text.push_str(OUR_KEYS);
+            text.push_str(&our_keys(data));
             writeln!(text, "mutant={mutant}").expect("a string takes everything");
         }
-        (Target::Zoobreak, None) => text.push_str(OUR_KEYS),
+        (Target::Zoobreak, None) => text.push_str(&our_keys(data)),
     }
     text
 }
 
 /// The words that the harness asks besides those that are always answered; and a trace, for
-/// `zoobreak model trace`.
-const OUR_KEYS: &str = "4lw.commands.whitelist=hash\ntrace=true\n";
+/// `zoobreak model trace`, beside the data, whose disk may lose what was not synced.
+fn our_keys(data: &Path) -> String {
+    let home = data.parent().unwrap_or(data).display();
+    format!("4lw.commands.whitelist=hash\ntrace=true\ntraceDir={home}\n")
+}
 
 /// Records what servers of ours have noted that stopped because a quorum had another state.
 pub(crate) fn notes(settings: &Settings, run: &RunDir, recorder: &Recorder) {

@@ -114,8 +114,10 @@ pub struct Config {
     pub super_digest: Option<String>,
     /// The file as it was read.
     pub text: String,
-    /// `trace`: every step of the protocol is recorded in `dataDir/trace.jsonl`; off by default.
+    /// `trace`: every step of the protocol is recorded in `trace.jsonl`; off by default.
     pub trace: bool,
+    /// `traceDir`: where; `dataDir` when absent.
+    pub trace_dir: Option<PathBuf>,
     /// `gate`: nothing happens but what standard input orders, a [`zab::Command`] a line; off by
     /// default.
     pub gate: bool,
@@ -278,6 +280,7 @@ impl Config {
             super_digest: lines.get("DigestAuthenticationProvider.superDigest").map(str::to_owned),
             text: text.to_owned(),
             trace: lines.flag("trace")?,
+            trace_dir: lines.get("traceDir").map(PathBuf::from),
             gate: lines.flag("gate")?,
             mutant: lines.mutant()?,
             ignored: lines.ignored(),

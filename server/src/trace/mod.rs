@@ -25,12 +25,12 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Goes on with the trace of `data_dir`.
+    /// Goes on with the trace in `directory`.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub(crate) fn open(data_dir: &Path) -> io::Result<Trace> {
-        Ok(Trace { file: Some(TraceFile::open(data_dir)?), line: Vec::new() })
+    pub(crate) fn open(directory: &Path) -> io::Result<Trace> {
+        Ok(Trace { file: Some(TraceFile::open(directory)?), line: Vec::new() })
     }
 
     pub(crate) fn start(&mut self, config: Config, durable: &Durable<Txn>, out: &[Output]) {

@@ -26,7 +26,7 @@ pub(super) struct Trace {
 }
 
 const AFTER_HELP: &str = "\
-Each server of a run records the steps of its protocol core in nodes/nK/data/trace.jsonl, and what is older
+Each server of a run records the steps of its protocol core in nodes/nK/trace.jsonl, and what is older
 in trace.1.jsonl.gz and so on (a server of your own does with `trace=true` in its zoo.cfg). They are replayed through the core, and walked through
 a model of ZAB that is written from its paper: every step must be allowed, every invariant hold.
 
@@ -78,13 +78,12 @@ fn read_all(run: &Path) -> anyhow::Result<(Traces, usize)> {
     for entry in listed {
         let home = entry.with_context(|| nodes.display().to_string())?.path();
         let Some(id) = id_of(&home) else { continue };
-        let data = home.join("data");
-        let files = files(&data).with_context(|| data.display().to_string())?;
+        let files = found(&home)?;
         if files.is_empty() {
-            bail!("{}: there is no trace of n{id}; only our own servers write one", data.display());
+            bail!("{}: there is no trace of n{id}; only our own servers write one", home.display());
         }
         let read = trace::read(BufReader::new(chained(&files)?));
-        let read = read.with_context(|| format!("{}/trace*.jsonl*", data.display()))?;
+        let read = read.with_context(|| format!("{}: trace*.jsonl*", home.display()))?;
         traces.insert(id, read.records);
         cut += read.cut;
     }
@@ -92,6 +91,17 @@ fn read_all(run: &Path) -> anyhow::Result<(Traces, usize)> {
         bail!("{}: no servers", nodes.display());
     }
     Ok((traces, cut))
+}
+
+/// Beside a server's data, as of a run, or in it.
+fn found(home: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    for directory in [home.to_owned(), home.join("data")] {
+        let files = files(&directory).with_context(|| directory.display().to_string())?;
+        if !files.is_empty() {
+            return Ok(files);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The files of a trace in order: those that are closed by number, compressed or not yet, then the one that grew.
