@@ -145,11 +145,14 @@ fn families(settings: &Settings) -> impl Iterator<Item = &str> {
 }
 
 fn family(fault: &str) -> &str {
-    fault.split(':').next().unwrap_or(fault)
+    fault.split([':', '@']).next().unwrap_or(fault)
 }
 
+/// Faults of followers alone do not; nor need one that waits for an event ever come.
 fn moves_the_leader(fault: &str) -> bool {
-    matches!(family(fault), "kill" | "pause") || fault == "partition:leader"
+    let of_followers = fault.ends_with(":most-behind") || fault.ends_with(":quorum-critical");
+    let is_of_all = matches!(family(fault), "kill" | "pause") && !of_followers;
+    (is_of_all || fault == "partition:leader") && !fault.contains('@')
 }
 
 /// What is known of one fault after all of its steps.

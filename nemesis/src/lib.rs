@@ -61,6 +61,7 @@ mod process;
 pub mod scenario;
 pub mod schedule;
 pub mod switch;
+mod trigger;
 mod worker;
 
 pub use disk::{DiskError, Loss, Means, Rules, available as disks_available, means as disk_means};
@@ -71,5 +72,6 @@ pub use namespace::Namespace;
 pub use nemesis::{Nemesis, StopError};
 pub use outcome::{NotHealed, Outcome, Report};
 pub use process::{Launch, ProcessError};
-pub use schedule::Scheduled;
+pub use schedule::{Awaited, Scheduled};
 pub use switch::Recovery;
+pub use trigger::Trigger;

@@ -8,13 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, FaultId, FaultSpec, Kind, Skip, View, resolve};
+use crate::trigger::Trigger;
 
 /// One entry of the schedule. Times are milliseconds since the faults' part of the run began.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Scheduled {
     /// Its number, from 1 in order of time.
     pub id: FaultId,
-    /// When to inject it.
+    /// When to inject it, or to begin to wait for its event.
     pub at_ms: u64,
     /// How long to leave it in force. Entries may overlap.
     pub hold_ms: u64,
@@ -22,12 +23,24 @@ pub struct Scheduled {
     pub spec: FaultSpec,
     /// Seed of the choice of targets.
     pub seed: u64,
+    /// What sets it off; absent if it is time alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Awaited>,
+}
+
+/// An event that a fault waits for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Which.
+    pub event: Trigger,
+    /// For how long.
+    pub within_ms: u64,
 }
 
 impl Scheduled {
-    /// When to heal it.
+    /// When to heal it, at the latest.
     pub fn heal_at_ms(&self) -> u64 {
-        self.at_ms + self.hold_ms
+        self.at_ms + self.on.as_ref().map_or(0, |on| on.within_ms) + self.hold_ms
     }
 
     /// Chooses the targets. The same view gives the same targets.
@@ -43,7 +56,8 @@ impl Scheduled {
 /// shortened. Later kinds, and the members of each, are drawn like cards from a deck, so that a run sees
 /// many of them. Half of the later faults end within their interval; the other half end soon after the
 /// next one began, so that a server comes back while another one is missed. One that stops everything
-/// ends after half a second.
+/// ends after half a second. One that an event sets off has its turn like the others, and waits from then on until the
+/// next one that waits for the same has its turn.
 /// Without kinds, or with a duration of less than 1 ms per kind, the schedule is empty.
 pub fn generate(
     seed: u64,
@@ -68,7 +82,20 @@ pub fn generate(
         }
         slot += n_slots;
     }
+    bound_waits(&mut schedule, end_ms);
     schedule
+}
+
+/// Two faults do not wait for the same event at once, and the last one has time to be held and healed.
+fn bound_waits(schedule: &mut [Scheduled], end_ms: u64) {
+    for i in 0..schedule.len() {
+        let (entry, later) = schedule[i..].split_first_mut().expect("i is in range");
+        let Some(on) = &mut entry.on else { continue };
+        let same = |other: &&Scheduled| other.on.as_ref().is_some_and(|o| o.event == on.event);
+        let next_ms = later.iter().map(|s| &*s).find(same).map_or(u64::MAX, |next| next.at_ms);
+        let until_ms = next_ms.min(end_ms.saturating_sub(entry.hold_ms));
+        on.within_ms = until_ms.saturating_sub(entry.at_ms);
+    }
 }
 
 /// Slots of the first round, in which each kind occurs once.
@@ -87,11 +114,11 @@ fn entry(
     slot: u64,
     slot_ms: u64,
     end_ms: u64,
-    decks: &mut Decks,
+    decks: &mut Decks<'_>,
     rng: &mut ChaCha8Rng,
 ) -> Scheduled {
     let in_first_round = !decks.first.is_empty();
-    let spec = decks.draw(rng);
+    let (spec, on) = decks.draw(rng);
     let at_ms = slot * slot_ms + rng.random_range(0..=slot_ms / 8);
     let wished_ms = match in_first_round || rng.random() {
         true => rng.random_range(slot_ms / 2..=slot_ms * 3 / 4),
@@ -104,7 +131,8 @@ fn entry(
     let longest_ms = if stops_all(spec) { OUTAGE_MS } else { u64::MAX };
     let hold_ms = wished_ms.min(end_ms - at_ms).min(longest_ms);
     let id = FaultId(slot as u32 + 1);
-    Scheduled { id, at_ms, hold_ms, spec, seed: rng.random() }
+    let on = on.map(|event| Awaited { event, within_ms: 0 });
+    Scheduled { id, at_ms, hold_ms, spec, seed: rng.random(), on }
 }
 
 /// A scenario has several steps and waits for things to happen, and a Java machine starts slowly.
@@ -129,23 +157,32 @@ fn stops_all(spec: FaultSpec) -> bool {
 }
 
 /// Where the next fault comes from.
-struct Decks {
-    /// One of each kind, the foremost.
-    first: Vec<FaultSpec>,
+struct Decks<'a> {
+    all: &'a [Kind],
+    /// Each kind once, to be drawn before any is drawn twice.
+    first: Vec<usize>,
     kinds: Deck<usize>,
     members: Vec<Deck<FaultSpec>>,
 }
 
-impl Decks {
-    fn new(kinds: &[Kind], rng: &mut ChaCha8Rng) -> Decks {
-        let mut first: Vec<_> = kinds.iter().map(|kind| kind.foremost()).collect();
+impl<'a> Decks<'a> {
+    fn new(kinds: &'a [Kind], rng: &mut ChaCha8Rng) -> Decks<'a> {
+        let mut first: Vec<usize> = (0..kinds.len()).collect();
         first.shuffle(rng);
         let members = kinds.iter().map(|kind| Deck::of(kind.members())).collect();
-        Decks { first, kinds: Deck::of((0..kinds.len()).collect()), members }
+        Decks { all: kinds, first, kinds: Deck::of((0..kinds.len()).collect()), members }
     }
 
-    fn draw(&mut self, rng: &mut ChaCha8Rng) -> FaultSpec {
-        self.first.pop().unwrap_or_else(|| self.members[self.kinds.draw(rng)].draw(rng))
+    /// A fault, and what sets it off.
+    fn draw(&mut self, rng: &mut ChaCha8Rng) -> (FaultSpec, Option<Trigger>) {
+        let (kind, spec) = match self.first.pop() {
+            Some(kind) => (kind, self.all[kind].foremost()),
+            None => {
+                let kind = self.kinds.draw(rng);
+                (kind, self.members[kind].draw(rng))
+            }
+        };
+        (spec, self.all[kind].on().cloned())
     }
 }
 
@@ -258,6 +295,30 @@ mod tests {
             assert!(pair[0].hold_ms > 7_000 && pair[0].heal_at_ms() < pair[1].at_ms, "{pair:?}");
         }
         assert!(schedule.iter().any(is_scenario) && !schedule.iter().all(is_scenario));
+    }
+
+    #[test]
+    fn what_waits_for_the_same_waits_in_turn_and_ends_in_time() {
+        let asked =
+            kinds(&["kill:that@epoch-change", "pause@epoch-change", "kill@answers:9", "kill"]);
+        for seed in 0..100 {
+            let schedule = generate(seed, &asked, seconds(60), seconds(2));
+            assert!(schedule.iter().all(|s| s.heal_at_ms() < 60_000));
+            for event in ["epoch-change", "answers:9"] {
+                let event: Trigger = event.parse().expect("it can happen");
+                let waits = schedule.iter().filter_map(|s| s.on.as_ref().map(|on| (s.at_ms, on)));
+                let waits: Vec<_> = waits.filter(|(_, on)| on.event == event).collect();
+                assert!(waits.len() > 5);
+                assert!(waits.iter().all(|(_, on)| on.within_ms > 0));
+                assert!(waits.windows(2).all(|w| w[0].0 + w[0].1.within_ms <= w[1].0), "{waits:?}");
+            }
+        }
+        // An event draws nothing.
+        let (timed, set_off) = (kinds(&["kill", "pause"]), kinds(&["kill@role-change", "pause"]));
+        let of = |kinds: &[Kind]| generate(3, kinds, seconds(30), seconds(3));
+        for (timed, set_off) in of(&timed).into_iter().zip(of(&set_off)) {
+            assert_eq!(timed, Scheduled { on: None, ..set_off });
+        }
     }
 
     #[test]

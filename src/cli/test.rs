@@ -28,7 +28,7 @@ pub(super) struct Test {
 }
 
 fn after_help() -> String {
-    let kinds: Vec<&str> = Kind::all().map(Kind::name).collect();
+    let kinds: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
     let mutants = Mutant::ALL.map(|mutant| format!("  {:4} {}", mutant.name(), mutant.what()));
     format!(
         "Kinds of fault (a kind without colon draws from its members, the leader most often):

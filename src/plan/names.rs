@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use history::{Heal, Target};
 use nemesis::Kind;
-use nemesis::fault::UnknownKind;
+use nemesis::fault::KindError;
 use nemesis::scenario::Scenario;
 use serde::Deserialize;
 use server::Mutant;
@@ -52,13 +52,17 @@ impl Faults {
     }
 }
 
-fn kind(name: &str) -> Result<Kind, String> {
-    one_of("kind of fault", name, &kind_names())?;
-    name.parse().map_err(|unknown: UnknownKind| unknown.to_string())
+fn kind(text: &str) -> Result<Kind, String> {
+    one_of("kind of fault", without_event(text), &kind_names())?;
+    text.parse().map_err(|error: KindError| error.to_string())
+}
+
+fn without_event(kind: &str) -> &str {
+    kind.split('@').next().unwrap_or(kind)
 }
 
 fn kind_names() -> Vec<&'static str> {
-    Kind::all().map(Kind::name).collect()
+    Kind::all().map(|kind| kind.name()).collect()
 }
 
 impl FromStr for Faults {
@@ -213,6 +217,7 @@ impl FromStr for ScenarioFile {
 /// The least number of servers on which a kind of fault is possible: a kill or a pause spares a
 /// majority, and a partition needs two sides.
 pub(super) fn nodes_needed(kind: &str) -> usize {
+    let kind = without_event(kind);
     match kind.split_once(':').unwrap_or((kind, "")) {
         (_, "power-cut" | "power-cut-ext4" | "power-cut-scattered" | "brown-out") => 1,
         (

@@ -1,6 +1,6 @@
 //! What breaks things: it carries out the schedule and records what really happened.
 //!
-//! Each fault has a thread of its own, from its injection to its heal, so that a slow one delays no other.
+//! Each fault has a thread of its own, from the moment that its turn comes to its heal, so that a slow one delays no other.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl Breaker {
         let ground = Arc::new(Ground::new(nemesis, roles, recorder, evidence, play));
         let work = Work {
             ground: Arc::clone(&ground),
-            agenda: schedule.iter().copied().collect(),
+            agenda: schedule.iter().cloned().collect(),
             workers: Vec::new(),
         };
         let (stop, stopped) = channel();
@@ -119,10 +119,9 @@ impl Work {
     fn work_due(&mut self) -> Result<()> {
         self.ground.watch_processes()?;
         self.end_finished()?;
-        while let Some(&fault) = self.agenda.front()
-            && Duration::from_millis(fault.at_ms) <= self.ground.now()
-        {
-            self.agenda.pop_front();
+        let now = self.ground.now();
+        let is_due = |fault: &mut Scheduled| Duration::from_millis(fault.at_ms) <= now;
+        while let Some(fault) = self.agenda.pop_front_if(is_due) {
             self.workers.push(Worker::start(&self.ground, fault)?);
         }
         Ok(())
@@ -159,8 +158,8 @@ impl Work {
 impl Worker {
     fn start(ground: &Arc<Ground>, fault: Scheduled) -> Result<Worker> {
         let (stop, stopped) = channel();
-        let ground = Arc::clone(ground);
-        let work = move || ground.endure(fault, &Stop(stopped));
+        let (ground, endured) = (Arc::clone(ground), fault.clone());
+        let work = move || ground.endure(&endured, &Stop(stopped));
         let thread = thread::Builder::new().name(fault.id.to_string()).spawn(work);
         Ok(Worker { fault, stop, thread: thread.context("a fault's thread")? })
     }
@@ -173,7 +172,7 @@ impl Worker {
 
 impl Ground {
     /// One fault, from its injection to its heal.
-    fn endure(&self, scheduled: Scheduled, stop: &Stop) -> Result<()> {
+    fn endure(&self, scheduled: &Scheduled, stop: &Stop) -> Result<()> {
         if let FaultSpec::Scenario { scenario } = scheduled.spec {
             return self.play(scheduled, scenario, stop);
         }

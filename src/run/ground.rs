@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use history::{Draft, FaultEvent, FaultStep, Kind, Process, Recorder, f};
+use nemesis::fault::Target;
 use nemesis::scenario::Scenario;
 use nemesis::{Fault, FaultId, Nemesis, NodeId, Outcome, Report, Scheduled, Skip, View};
 use serde_json::{Value, json};
 use workloads::RoleView;
 
 use super::breaker::{Play, Stop};
+use super::cues::Cue;
 use super::words;
 
-/// A fault aimed at a role waits this long for somebody to have it.
-const ROLE_WITHIN: Duration = Duration::from_secs(2);
+/// A fault aimed at a role waits this long for somebody to have it: several others come and go meanwhile.
+const ROLE_WITHIN: Duration = Duration::from_secs(15);
+/// Where the event was that set it off may be a server that another fault is just starting again.
+const THAT_WITHIN: Duration = Duration::from_millis(500);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) struct Ground {
@@ -39,6 +43,7 @@ pub(super) struct Ground {
 /// A fault that was announced.
 pub(super) struct Chosen {
     fault: Fault,
+    cue: Option<Cue>,
     /// What was recorded, to be repeated when it ends.
     pub(super) event: FaultEvent,
 }
@@ -89,14 +94,24 @@ impl Ground {
         Ok(View { zxids: zxids.collect(), ..self.nemesis.view(leader)? })
     }
 
-    /// Chooses the targets, waiting a little for somebody to have the role. None, and a record of why, if it makes no sense.
-    pub(super) fn choose(&self, scheduled: Scheduled, stop: &Stop) -> Result<Option<Chosen>> {
+    /// Waits for its event and chooses the targets, for which somebody may have yet to get the role. None, and a record
+    /// of why, if it makes no sense.
+    pub(super) fn choose(&self, scheduled: &Scheduled, stop: &Stop) -> Result<Option<Chosen>> {
+        let cue = scheduled.on.as_ref().map(|awaited| self.await_cue(awaited, stop)).transpose()?;
+        let cue = match cue.transpose() {
+            Ok(cue) => cue,
+            Err(why) => {
+                self.record_skip(scheduled, &why);
+                return Ok(None);
+            }
+        };
         let begun = Instant::now();
+        let that = cue.as_ref().and_then(|cue| cue.node);
         loop {
-            match self.try_to_choose(scheduled)? {
-                Ok(chosen) => return Ok(Some(chosen)),
-                Err(Skip::NoLeader | Skip::Nobody(_))
-                    if begun.elapsed() < ROLE_WITHIN && !stop.comes_within(ASK_AGAIN) => {}
+            match self.try_to_choose(scheduled, that)? {
+                Ok((fault, view)) => return Ok(Some(self.chosen(scheduled.id, fault, &view, cue))),
+                Err(skip) if begun.elapsed() < patience(&skip) && !stop.comes_within(ASK_AGAIN) => {
+                }
                 Err(skip) => {
                     self.record_skip(scheduled, &skip.to_string());
                     return Ok(None);
@@ -105,19 +120,27 @@ impl Ground {
         }
     }
 
-    fn try_to_choose(&self, scheduled: Scheduled) -> Result<Result<Chosen, Skip>> {
-        let choosing = lock(&self.choosing);
-        let view = self.view()?;
-        let fault = match scheduled.resolve(&view) {
-            Ok(fault) => fault,
-            Err(skip) => return Ok(Err(skip)),
-        };
-        self.nemesis.reserve(scheduled.id, &fault);
-        drop(choosing);
-        let what = words::describe(&fault, view.leader);
-        let event =
-            self.announce(scheduled.id, words::family_of(&fault), what, words::nodes(&fault));
-        Ok(Ok(Chosen { fault, event }))
+    fn try_to_choose(
+        &self,
+        scheduled: &Scheduled,
+        that: Option<NodeId>,
+    ) -> Result<Result<(Fault, View), Skip>> {
+        let _choosing = lock(&self.choosing);
+        let view = View { that, ..self.view()? };
+        let chosen = scheduled.resolve(&view);
+        if let Ok(fault) = &chosen {
+            self.nemesis.reserve(scheduled.id, fault);
+        }
+        Ok(chosen.map(|fault| (fault, view)))
+    }
+
+    fn chosen(&self, id: FaultId, fault: Fault, view: &View, cue: Option<Cue>) -> Chosen {
+        let mut what = words::describe(&fault, view.leader);
+        if let Some(cue) = &cue {
+            what = format!("{what}, {cue}");
+        }
+        let event = self.announce(id, words::family_of(&fault), what, words::nodes(&fault));
+        Chosen { fault, cue, event }
     }
 
     /// Records that it is about to be injected.
@@ -143,13 +166,23 @@ impl Ground {
 
     /// Injects it and records what became of it. False: there is nothing to heal.
     pub(super) fn inject(&self, chosen: &Chosen) -> Result<bool> {
-        let report = self.inject_now(FaultId(chosen.event.fault), &chosen.fault)?;
+        let (id, cue) = (FaultId(chosen.event.fault), chosen.cue.as_ref());
+        let report = self.inject_now(id, &chosen.fault, cue)?;
         Ok(self.record_injected(&chosen.event, report))
     }
 
-    pub(super) fn inject_now(&self, id: FaultId, fault: &Fault) -> Result<Report> {
+    pub(super) fn inject_now(
+        &self,
+        id: FaultId,
+        fault: &Fault,
+        cue: Option<&Cue>,
+    ) -> Result<Report> {
         let report = self.nemesis.inject(id, fault);
-        self.keep_evidence("inject", &json!({ "fault": fault, "report": report }), id)?;
+        let mut evidence = json!({ "fault": fault, "report": report });
+        if let Some(cue) = cue {
+            evidence["set_off_by"] = cue.evidence();
+        }
+        self.keep_evidence("inject", &evidence, id)?;
         Ok(report)
     }
 
@@ -162,12 +195,13 @@ impl Ground {
         is_in_force
     }
 
-    pub(super) fn record_skip(&self, scheduled: Scheduled, reason: &str) {
+    pub(super) fn record_skip(&self, scheduled: &Scheduled, reason: &str) {
+        let on = scheduled.on.as_ref().map(|on| format!("@{}", on.event));
         self.record(FaultEvent {
             fault: scheduled.id.0,
             step: FaultStep::Injected,
             kind: words::family(&scheduled.spec).to_owned(),
-            what: scheduled.spec.to_string(),
+            what: format!("{}{}", scheduled.spec, on.unwrap_or_default()),
             nodes: Vec::new(),
             outcome: Some(history::Outcome::Skipped { reason: reason.to_owned() }),
             evidence: Value::Null,
@@ -236,6 +270,15 @@ fn complete(event: &FaultEvent, step: FaultStep, report: Report) -> FaultEvent {
         Outcome::Indeterminate { reason } => history::Outcome::Indeterminate { reason },
     };
     FaultEvent { step, evidence: report.evidence, outcome: Some(outcome), ..event.clone() }
+}
+
+/// How long to wait for what is in the way to pass.
+fn patience(skip: &Skip) -> Duration {
+    match skip {
+        Skip::Nobody(Target::That) => THAT_WITHIN,
+        Skip::Nobody(_) | Skip::NoLeader => ROLE_WITHIN,
+        _ => Duration::ZERO,
+    }
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

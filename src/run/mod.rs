@@ -3,6 +3,7 @@
 
 mod breaker;
 mod conduct;
+mod cues;
 pub(crate) mod ensemble;
 mod ground;
 pub(crate) mod machine;
@@ -44,7 +45,10 @@ pub fn run(settings: Settings, results: &Path, argv: Vec<String>) -> Result<Exit
     let refused = contain()?;
     let lab = lab(&settings, refused.as_ref()).context("the lab")?;
     let disks = breakable_disks(&lab, &schedule, scenario(&settings)?.as_ref());
-    let lacks = lacks(refused.as_ref(), disks.as_ref(), &schedule)?;
+    let mut lacks = lacks(refused.as_ref(), disks.as_ref(), &schedule)?;
+    if let Some(refused) = refused.as_ref().filter(|_| settings.pcap) {
+        lacks.insert("pcap".to_owned(), refused.to_string());
+    }
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
     lab.enter_harness_ns().context("the lab")?;
     let nemesis = Nemesis::new(Arc::clone(&lab));

@@ -10,11 +10,11 @@ use nemesis::{Fault, FaultId, NodeId, Outcome, Report, Scheduled};
 use serde_json::{Value, json};
 
 use super::breaker::Stop;
+use super::cues::SIGN_EVERY;
 use super::ground::{Ground, lock};
 use super::words;
 
-/// Between two looks at what is awaited: a file or a line, and what servers say of themselves.
-const SIGN_EVERY: Duration = Duration::from_millis(1);
+/// Between two looks at what servers say of themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Faults of scenario 7 are 7001, 7002, ….
 const FAULTS_MAX: u32 = 1000;
@@ -46,7 +46,7 @@ impl Scene {
 
 impl Ground {
     /// Plays a scenario again and again until its time is over.
-    pub(super) fn play(&self, scheduled: Scheduled, source: Source, stop: &Stop) -> Result<()> {
+    pub(super) fn play(&self, scheduled: &Scheduled, source: Source, stop: &Stop) -> Result<()> {
         let what = scheduled.spec.to_string();
         {
             let mut playing = lock(&self.playing);
@@ -63,7 +63,7 @@ impl Ground {
 
     fn play_alone(
         &self,
-        scheduled: Scheduled,
+        scheduled: &Scheduled,
         source: Source,
         what: String,
         stop: &Stop,
@@ -173,7 +173,7 @@ impl Ground {
     fn facts(&self, scene: &mut Scene) -> Result<Facts> {
         let facts = Facts { now: self.now(), answers: self.answers(), ..Facts::default() };
         if let Some(signs) = &mut scene.signs {
-            return Ok(Facts { sign: signs.seen(), ..facts });
+            return Ok(Facts { sign: signs.seen().is_some(), ..facts });
         }
         let seen = (1..).zip(self.roles.observations()).filter_map(|(n, seen)| {
             let leads = seen.role == workloads::Role::Leader;
@@ -188,7 +188,7 @@ impl Ground {
         let id = FaultId(scene.id.0 * FAULTS_MAX + scene.n_faults);
         let what = format!("{}: {}", scene.name, words::describe(fault, facts.view.leader));
         let event = self.announce(id, words::family_of(fault), what, words::nodes(fault));
-        let report = self.inject_now(id, fault)?;
+        let report = self.inject_now(id, fault, None)?;
         if let Outcome::Skipped { reason } = &report.outcome {
             scene.troubles.push(format!("`{}`: {reason}", scene.script.step()));
             scene.resting = true;

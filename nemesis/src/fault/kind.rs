@@ -8,16 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::{Ailment, Damage, FaultSpec, Manner, Motion, Shape, Target, Weather};
 use crate::disk::Rules;
 use crate::scenario::Source;
+use crate::trigger::Trigger;
 
-/// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// A kind of fault: a group such as `kill`, or one member of a group such as `kill:leader`; perhaps with the event
+/// that sets it off, as in `kill:leader@epoch-change`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Kind(usize);
+pub struct Kind {
+    /// Of [`KINDS`].
+    entry: usize,
+    on: Option<Trigger>,
+}
 
 impl Kind {
-    /// All kinds, the groups first.
+    /// All kinds, the groups first, without events.
     pub fn all() -> impl Iterator<Item = Kind> {
-        (0..KINDS.len()).map(Kind)
+        (0..KINDS.len()).map(|entry| Kind { entry, on: None })
     }
 
     /// Those that together make use of everything that a replicated log promises to survive: the groups,
@@ -31,22 +37,44 @@ impl Kind {
         Kind::all().filter(is_promised)
     }
 
-    /// The name that [`Kind::from_str`] takes.
-    pub fn name(self) -> &'static str {
-        KINDS[self.0].0
+    /// The name that [`Kind::from_str`] takes, without the event.
+    pub fn name(&self) -> &'static str {
+        KINDS[self.entry].0
+    }
+
+    /// What sets it off, if it does not come by the clock.
+    pub fn on(&self) -> Option<&Trigger> {
+        self.on.as_ref()
     }
 
     /// Its members, each as often as it should be drawn. Most kills and pauses hit the leader,
     /// because most promises hang on a change of leader; partitions take turns, because each
     /// shape finds other defects.
-    pub fn members(self) -> Vec<FaultSpec> {
+    pub fn members(&self) -> Vec<FaultSpec> {
         let times = |&(weight, spec): &(usize, FaultSpec)| std::iter::repeat_n(spec, weight);
-        KINDS[self.0].1.iter().flat_map(times).collect()
+        KINDS[self.entry].1.iter().flat_map(times).collect()
     }
 
     /// The member that is most worth having if there is time for only one.
-    pub fn foremost(self) -> FaultSpec {
-        KINDS[self.0].1[0].1
+    pub fn foremost(&self) -> FaultSpec {
+        KINDS[self.entry].1[0].1
+    }
+
+    /// Whether it makes sense to let this set it off, or nothing.
+    fn set_off_by(self, on: Option<Trigger>) -> Result<Kind, String> {
+        let name = self.name();
+        let is_for_that = name.ends_with(":that");
+        let shows_a_server = on.as_ref().is_some_and(|on| on.sign().is_some());
+        match self.foremost() {
+            _ if is_for_that && !shows_a_server => Err(format!(
+                "`{name}` is for the server in which something happens: write {name}@epoch-change, \
+                 or another event of a server"
+            )),
+            FaultSpec::Scenario { .. } if on.is_some() => {
+                Err(format!("`{name}` awaits its events itself: leave out what is behind the @"))
+            }
+            _ => Ok(Kind { on, ..self }),
+        }
     }
 }
 
@@ -217,6 +245,9 @@ const KINDS: &[Entry] = &[
     ("scenario:slow-joiner", &[(1, scenario(6))]),
     ("scenario:random", &[(1, RANDOM)]),
     ("scenario:file", &[(1, FaultSpec::Scenario { scenario: Source::File })]),
+    ("kill:that", &[(1, kill(Target::That))]),
+    ("pause:that", &[(1, pause(Target::That))]),
+    ("partition:that", &[(1, partition(Shape::That))]),
     ("kill:newest", &[(1, kill(Target::Newest))]),
     ("kill:most-behind", &[(1, kill(Target::MostBehind))]),
     ("kill:quorum-critical", &[(1, kill(Target::QuorumCritical))]),
@@ -238,48 +269,65 @@ const KINDS: &[Entry] = &[
     ("link:narrow", &[(1, NARROW)]),
 ];
 
-/// A name that is no kind of fault. The message lists what exists, the nearest name first.
+/// A text that is no kind of fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownKind(String);
+pub enum KindError {
+    /// No kind has this name. The message lists what exists, the nearest name first.
+    Unknown(String),
+    /// What is behind the `@` is no event, or none for this kind; in words.
+    Trigger(String),
+}
 
-impl fmt::Display for UnknownKind {
+impl fmt::Display for KindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names: Vec<_> = Kind::all().map(Kind::name).collect();
+        let wrong = match self {
+            KindError::Unknown(name) => name,
+            KindError::Trigger(why) => return f.write_str(why),
+        };
+        let mut names: Vec<_> = Kind::all().map(|kind| kind.name()).collect();
         names.sort_by(|a, b| {
-            let likeness = |name: &str| strsim::jaro_winkler(name, &self.0);
+            let likeness = |name: &str| strsim::jaro_winkler(name, wrong);
             likeness(b).total_cmp(&likeness(a))
         });
-        write!(f, "no fault is called `{}`; there are: {}", self.0, names.join(", "))
+        write!(f, "no fault is called `{wrong}`; there are: {}", names.join(", "))
     }
 }
 
-impl std::error::Error for UnknownKind {}
+impl std::error::Error for KindError {}
 
 impl FromStr for Kind {
-    type Err = UnknownKind;
+    type Err = KindError;
 
-    fn from_str(text: &str) -> Result<Kind, UnknownKind> {
-        Kind::all().find(|kind| kind.name() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+    fn from_str(text: &str) -> Result<Kind, KindError> {
+        let (name, event) = match text.split_once('@') {
+            Some((name, event)) => (name, Some(event)),
+            None => (text, None),
+        };
+        let kind = Kind::all().find(|kind| kind.name() == name);
+        let kind = kind.ok_or_else(|| KindError::Unknown(name.to_owned()))?;
+        let on = event.map(str::parse).transpose().map_err(KindError::Trigger)?;
+        kind.set_off_by(on).map_err(KindError::Trigger)
     }
 }
 
 impl TryFrom<String> for Kind {
-    type Error = UnknownKind;
+    type Error = KindError;
 
-    fn try_from(text: String) -> Result<Kind, UnknownKind> {
+    fn try_from(text: String) -> Result<Kind, KindError> {
         text.parse()
     }
 }
 
 impl From<Kind> for String {
     fn from(kind: Kind) -> String {
-        kind.name().to_owned()
+        kind.to_string()
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name())?;
+        self.on.as_ref().map_or(Ok(()), |on| write!(f, "@{on}"))
     }
 }
 
@@ -289,18 +337,41 @@ mod tests {
 
     #[test]
     fn every_name_parses_and_every_member_has_its_own_name() {
-        for kind in Kind::all() {
-            assert_eq!(kind.name().parse(), Ok(kind));
-            for (_, member) in KINDS[kind.0].1 {
+        let (of_that, others): (Vec<_>, Vec<_>) =
+            Kind::all().partition(|kind| kind.name().ends_with(":that"));
+        for kind in others {
+            for (_, member) in KINDS[kind.entry].1 {
                 let own: Kind = member.to_string().parse().expect("members are kinds");
                 assert_eq!(own.foremost(), *member);
             }
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        for kind in of_that {
+            let on = format!("{}@role-change", kind.name()).parse();
+            assert_eq!(on, Ok(Kind { on: Some(Trigger::RoleChange), ..kind }));
         }
     }
 
     #[test]
+    fn events_are_read_with_the_kind_and_refused_where_they_make_no_sense() {
+        let kind: Kind = "kill@changes:log.*|state".parse().expect("it is one");
+        assert_eq!((kind.name(), kind.to_string().as_str()), ("kill", "kill@changes:log.*|state"));
+        let told = |text: &str| text.parse::<Kind>().expect_err("it is none").to_string();
+        assert!(
+            told("kill@dawn").starts_with("nothing happens that is called `dawn`; there are: ")
+        );
+        assert!(
+            told("kil@epoch-change").starts_with("no fault is called `kil`; there are: kill, ")
+        );
+        for alone in ["kill:that", "kill:that@answers:5"] {
+            assert!(told(alone).ends_with("kill:that@epoch-change, or another event of a server"));
+        }
+        assert!(told("scenario@epoch-change").starts_with("`scenario` awaits its events itself"));
+    }
+
+    #[test]
     fn what_is_promised_has_each_group_and_nothing_that_is_not() {
-        let names: Vec<_> = Kind::promised().map(Kind::name).collect();
+        let names: Vec<_> = Kind::promised().map(|kind| kind.name()).collect();
         let expected = "kill pause partition link restart slow memory clock disk scenario kill:all \
                         pause:rolling crash-loop";
         assert_eq!(names.join(" "), expected);

@@ -15,7 +15,7 @@ use crate::host::NodeId;
 use crate::scenario::Source;
 use crate::switch::{Link, Quality};
 pub use grudge::Grudge;
-pub use kind::{Kind, UnknownKind};
+pub use kind::{Kind, KindError};
 pub use resolve::{Skip, View, resolve};
 pub use weather::Weather;
 
@@ -175,6 +175,8 @@ pub enum Target {
     MostBehind,
     /// A follower without which there is no majority.
     QuorumCritical,
+    /// The one in which that happened which set the fault off.
+    That,
 }
 
 /// How a clock is wrong.
@@ -205,6 +207,8 @@ pub enum Shape {
     MostBehind,
     /// The same for a follower without which there is no majority.
     QuorumCritical,
+    /// The same for the server in which that happened which set the fault off.
+    That,
     /// Every server hears a majority, and no two the same one. Needs five servers.
     Ring,
     /// Two groups that hear each other only through one server that hears all. Needs three servers.
@@ -448,6 +452,7 @@ impl fmt::Display for Target {
             Target::Newest => "newest",
             Target::MostBehind => "most-behind",
             Target::QuorumCritical => "quorum-critical",
+            Target::That => "that",
         })
     }
 }
@@ -461,6 +466,7 @@ impl fmt::Display for Shape {
             Shape::Newest => "newest",
             Shape::MostBehind => "most-behind",
             Shape::QuorumCritical => "quorum-critical",
+            Shape::That => "that",
             Shape::Ring => "ring",
             Shape::Bridge => "bridge",
             Shape::OneWay => "one-way",

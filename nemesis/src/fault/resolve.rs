@@ -24,6 +24,8 @@ pub struct View {
     pub held: BTreeSet<NodeId>,
     /// The last transaction that each server has applied, of those that tell.
     pub zxids: BTreeMap<NodeId, u64>,
+    /// Where that happened which set the fault off.
+    pub that: Option<NodeId>,
     /// Where the servers talk to each other.
     pub ports: Ports,
 }
@@ -163,7 +165,7 @@ fn targets(target: Target, view: &View, rng: &mut impl Rng) -> Result<Vec<NodeId
             return Err(Skip::Majority { n_down: view.down.len(), n_nodes: view.nodes.len() });
         }
         (_, Target::Leader) => return running_leader(view).map(|leader| vec![leader]),
-        (_, Target::Newest | Target::MostBehind) => {
+        (_, Target::Newest | Target::MostBehind | Target::That) => {
             return in_role(target, view, rng).map(|one| vec![one]);
         }
         (_, Target::One) => 1,
@@ -184,6 +186,7 @@ fn in_role(target: Target, view: &View, rng: &mut impl Rng) -> Result<NodeId, Sk
     let zxid = |node: &NodeId| view.zxids.get(node).copied();
     let n_majority = view.nodes.len() / 2 + 1;
     let one = match target {
+        Target::That => view.that.filter(|node| up.contains(node)),
         Target::Newest => up.iter().copied().filter(told).max_by_key(zxid),
         Target::MostBehind => followers().filter(told).min_by_key(zxid),
         Target::QuorumCritical if view.nodes.len() - view.down.len() == n_majority => {
@@ -305,6 +308,7 @@ fn partition(shape: Shape, view: &View, rng: &mut impl Rng) -> Result<Grudge, Sk
         Shape::QuorumCritical => {
             grudge::isolate(in_role(Target::QuorumCritical, view, rng)?, &view.nodes)
         }
+        Shape::That => grudge::isolate(in_role(Target::That, view, rng)?, &view.nodes),
         Shape::Ring => grudge::majorities_ring(&order),
         Shape::Bridge => grudge::bridge(&order),
         Shape::OneWay => one_way(&order, rng),

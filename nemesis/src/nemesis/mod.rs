@@ -167,13 +167,13 @@ impl Nemesis {
             }
         }
         let (held, zxids) = (self.ledger.held(), BTreeMap::new());
-        Ok(View { nodes, leader, down, held, zxids, ports: self.ports })
+        Ok(View { nodes, leader, down, held, zxids, that: None, ports: self.ports })
     }
 
     /// Looks out for a sign of some servers, from now on.
     pub fn watch(&self, nodes: &[NodeId], sign: Sign) -> Signs {
-        let servers = nodes.iter().filter_map(|node| self.servers.get(node));
-        let launches: Vec<Launch> = servers.map(|server| lock(server).launch.clone()).collect();
+        let launch = |node: &NodeId| Some((*node, lock(self.servers.get(node)?).launch.clone()));
+        let launches: Vec<(NodeId, Launch)> = nodes.iter().filter_map(launch).collect();
         Signs::of(&launches, sign)
     }
 

@@ -92,8 +92,8 @@ pub enum Sign {
     /// A file of one of these names, or with one of these prefixes if it ends in `*`, is new, longer,
     /// shorter, replaced or gone.
     Changes(Vec<String>),
-    /// A line with this text in its output.
-    Logs(String),
+    /// A line with one of these texts in its output.
+    Logs(Vec<String>),
 }
 
 /// Where a scenario comes from.

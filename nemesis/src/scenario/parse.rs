@@ -104,7 +104,7 @@ fn event(text: &str, words: &[&str], names: &[String]) -> Result<Event, String> 
         }
         [of, "logs", ..] => match text.split('"').collect::<Vec<_>>().as_slice() {
             [_, said, _] if !said.is_empty() => {
-                Ok(Event::Shows(who(of, names)?, Sign::Logs((*said).to_owned())))
+                Ok(Event::Shows(who(of, names)?, Sign::Logs(vec![(*said).to_owned()])))
             }
             _ => Err("what is logged stands in \"…\"".to_owned()),
         },
@@ -186,7 +186,7 @@ mod tests {
         let read: Scenario = text.parse().expect("it is right");
         let late = || vec![Role::Named("late".into())];
         let steps: Vec<_> = read.steps.into_iter().map(|(_, step)| step).collect();
-        let logs = Event::Shows(late(), Sign::Logs("a b".into()));
+        let logs = Event::Shows(late(), Sign::Logs(vec!["a b".into()]));
         assert_eq!(
             steps,
             [

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::Sign;
+use crate::host::NodeId;
 use crate::process::Launch;
 
 /// A look-out for a [`Sign`] of some servers. What was there before it began is no sign.
@@ -14,15 +15,16 @@ use crate::process::Launch;
 pub struct Signs {
     sign: Sign,
     outputs: Vec<Output>,
-    disks: Vec<PathBuf>,
+    disks: Vec<(NodeId, PathBuf)>,
     files: Files,
 }
 
-/// A file by path: inode number, length, time of its last change in nanoseconds.
-type Files = BTreeMap<PathBuf, (u64, u64, i64)>;
+/// A file by path: whose it is, inode number, length, time of its last change in nanoseconds.
+type Files = BTreeMap<PathBuf, (NodeId, u64, u64, i64)>;
 
 #[derive(Debug)]
 struct Output {
+    node: NodeId,
     path: PathBuf,
     /// Read up to here.
     at: u64,
@@ -32,32 +34,36 @@ struct Output {
 
 impl Signs {
     /// Looks out for it from now on.
-    pub fn of(servers: &[Launch], sign: Sign) -> Signs {
-        let paths = servers.iter().flat_map(|server| [&server.stdout, &server.stderr]);
-        let output = |path: &PathBuf| {
+    pub fn of(servers: &[(NodeId, Launch)], sign: Sign) -> Signs {
+        let output = |node: NodeId, path: &PathBuf| {
             let at = fs::metadata(path).map_or(0, |metadata| metadata.len());
-            Output { path: path.clone(), at, line: Vec::new() }
+            Output { node, path: path.clone(), at, line: Vec::new() }
         };
-        let outputs = paths.map(output).collect();
-        let disks = servers.iter().flat_map(|server| server.disks.clone()).collect();
+        let outputs_of = |(node, server): &(NodeId, Launch)| {
+            [output(*node, &server.stdout), output(*node, &server.stderr)]
+        };
+        let disks_of = |(node, server): &(NodeId, Launch)| {
+            server.disks.iter().map(|disk| (*node, disk.clone())).collect::<Vec<_>>()
+        };
+        let outputs = servers.iter().flat_map(outputs_of).collect();
+        let disks = servers.iter().flat_map(disks_of).collect();
         let mut signs = Signs { sign, outputs, disks, files: Files::new() };
         signs.files = signs.look();
         signs
     }
 
-    /// Was there such a sign since the last call?
-    pub fn seen(&mut self) -> bool {
+    /// Where there was such a sign since the last call; of several, one.
+    pub fn seen(&mut self) -> Option<NodeId> {
         match &self.sign {
-            Sign::Logs(text) => {
-                let text = text.as_bytes();
+            Sign::Logs(texts) => {
                 // Output that cannot be read shows nothing.
-                self.outputs.iter_mut().any(|output| output.says(text).unwrap_or(false))
+                let mut outputs = self.outputs.iter_mut();
+                outputs.find(|output| output.says(texts).unwrap_or(false)).map(|output| output.node)
             }
             Sign::Changes(_) => {
-                let now = self.look();
-                let changed = now != self.files;
-                self.files = now;
-                changed
+                let before = std::mem::take(&mut self.files);
+                self.files = self.look();
+                differing(&before, &self.files).or_else(|| differing(&self.files, &before))
             }
         }
     }
@@ -66,18 +72,18 @@ impl Signs {
     fn look(&self) -> Files {
         let Sign::Changes(names) = &self.sign else { return Files::new() };
         let mut files = Files::new();
-        let mut folders: Vec<(PathBuf, bool)> =
-            self.disks.iter().map(|disk| (disk.clone(), true)).collect();
-        while let Some((folder, deeper)) = folders.pop() {
+        let disk = |(node, disk): &(NodeId, PathBuf)| (*node, disk.clone(), true);
+        let mut folders: Vec<(NodeId, PathBuf, bool)> = self.disks.iter().map(disk).collect();
+        while let Some((node, folder, deeper)) = folders.pop() {
             // A folder that is not there yet has no files.
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let Ok(metadata) = entry.metadata() else { continue };
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if metadata.is_dir() && deeper {
-                    folders.push((entry.path(), false));
+                    folders.push((node, entry.path(), false));
                 } else if names.iter().any(|wanted| fits(wanted, &name)) {
                     let changed = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
-                    files.insert(entry.path(), (metadata.ino(), metadata.len(), changed));
+                    files.insert(entry.path(), (node, metadata.ino(), metadata.len(), changed));
                 }
             }
         }
@@ -85,14 +91,21 @@ impl Signs {
     }
 }
 
+/// Whose file in `files` is not so in `others`.
+fn differing(files: &Files, others: &Files) -> Option<NodeId> {
+    let other = files.iter().find(|(path, file)| others.get(*path) != Some(*file));
+    other.map(|(_, (node, ..))| *node)
+}
+
 impl Output {
-    fn says(&mut self, text: &[u8]) -> io::Result<bool> {
+    fn says(&mut self, texts: &[String]) -> io::Result<bool> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.at))?;
         let mut new = Vec::new();
         self.at += file.read_to_end(&mut new)? as u64;
         self.line.append(&mut new);
-        let found = self.line.windows(text.len()).any(|part| part == text);
+        let is_there = |text: &String| self.line.windows(text.len()).any(|p| p == text.as_bytes());
+        let found = texts.iter().any(is_there);
         let rest = self.line.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         self.line.drain(..rest);
         Ok(found)
@@ -112,8 +125,10 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn launch(home: &std::path::Path) -> Launch {
-        Launch {
+    const N7: NodeId = NodeId(7);
+
+    fn launch(home: &std::path::Path) -> (NodeId, Launch) {
+        let launch = Launch {
             program: "true".into(),
             args: vec![],
             env: [].into(),
@@ -121,7 +136,8 @@ mod tests {
             stdout: home.join("out"),
             stderr: home.join("err"),
             disks: vec![home.join("data")],
-        }
+        };
+        (N7, launch)
     }
 
     #[test]
@@ -129,11 +145,11 @@ mod tests {
         let home = tempfile::tempdir().expect("a scratch directory");
         let sign = Sign::Changes(vec!["state".into(), "log.*".into()]);
         let mut signs = Signs::of(&[launch(home.path())], sign);
-        assert!(!signs.seen(), "there is nothing");
+        assert_eq!(signs.seen(), None, "there is nothing");
         let (data, deep) = (home.path().join("data"), home.path().join("data/g0"));
         fs::create_dir_all(&deep).expect("a scratch directory");
         fs::write(data.join("other"), "1").expect("a scratch directory");
-        assert!(!signs.seen(), "nobody asked for it");
+        assert_eq!(signs.seen(), None, "nobody asked for it");
         let steps: [&dyn Fn() -> io::Result<()>; 4] = [
             &|| fs::write(data.join("state"), "1"),
             &|| {
@@ -145,8 +161,8 @@ mod tests {
         ];
         for step in steps {
             step().expect("a scratch directory");
-            assert!(signs.seen());
-            assert!(!signs.seen(), "it was seen already");
+            assert_eq!(signs.seen(), Some(N7));
+            assert_eq!(signs.seen(), None, "it was seen already");
         }
     }
 
@@ -156,12 +172,12 @@ mod tests {
         let mut out = File::create(home.path().join("out")).expect("a scratch directory");
         let mut say = |text: &str| out.write_all(text.as_bytes()).expect("a scratch directory");
         say("Getting a snapshot\n");
-        let mut signs = Signs::of(&[launch(home.path())], Sign::Logs("a snapshot".into()));
-        assert!(!signs.seen(), "that was before");
+        let mut signs = Signs::of(&[launch(home.path())], Sign::Logs(vec!["a snapshot".into()]));
+        assert_eq!(signs.seen(), None, "that was before");
         say("Getting a sn");
-        assert!(!signs.seen());
+        assert_eq!(signs.seen(), None);
         say("apshot from the leader\n");
-        assert!(signs.seen());
-        assert!(!signs.seen());
+        assert_eq!(signs.seen(), Some(N7));
+        assert_eq!(signs.seen(), None);
     }
 }

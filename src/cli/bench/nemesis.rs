@@ -109,7 +109,7 @@ fn kill_on_sign(nemesis: &mut Nemesis, home: &Path) -> Result<Duration> {
         File::options().create(true).append(true).open(&state)?.write_all(b"x")?;
         Ok(start)
     });
-    while !signs.seen() {
+    while signs.seen().is_none() {
         std::thread::sleep(LOOK_EVERY);
     }
     installed(nemesis, &kill)?;

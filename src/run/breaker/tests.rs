@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use history::Recorder;
-use nemesis::{FaultId, Lab, Launch, NodeId};
+use nemesis::{Awaited, FaultId, Lab, Launch, NodeId};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,6 +34,43 @@ fn faults_at_the_same_moment_take_no_majority_together() {
     let skipped: Vec<_> = steps.iter().filter(|(.., outcome)| outcome == "skipped").collect();
     assert_eq!(skipped.len(), 1, "two of five may be down: {steps:?}");
     assert_eq!(count(&steps, "healed"), 2, "{steps:?}");
+}
+
+/// Nobody is missed by a majority at first; the fault is not given up before somebody is.
+#[test]
+fn a_fault_for_a_role_waits_until_somebody_has_it() {
+    let mut stage = Stage::new("while :; do sleep 60; done");
+    let others = [2, 3].map(|id| fault(id, "kill:one", 2500, 600_000));
+    stage.begin(&[&[fault(1, "kill:quorum-critical", 0, 50)], &others[..]].concat());
+    stage.until("it was in force", |steps| {
+        steps.iter().any(|(f, s, _)| (*f, s.as_str()) == (1, "healed"))
+    });
+    let steps = stage.end();
+    assert!(steps.contains(&(1, "healed".into(), "installed".into())), "{steps:?}");
+}
+
+#[test]
+fn a_fault_for_a_role_that_nobody_gets_is_skipped() {
+    let mut stage = Stage::new("while :; do sleep 60; done");
+    stage.begin(&[fault(1, "kill:newest", 0, 50), fault(2, "kill:one", 100, 50)]);
+    stage.until("the other is over", |steps| count(steps, "healed") == 1);
+    assert!(stage.end().contains(&(1, "injected".into(), "skipped".into())));
+}
+
+#[test]
+fn an_event_sets_a_fault_off_and_its_absence_does_not() {
+    let mut stage = Stage::new("echo started; while :; do sleep 60; done");
+    let (set_off, idle) = ("pause:that@logs:started", "pause:that@logs:no such thing");
+    stage.begin(&[fault(1, set_off, 0, 50), fault(2, idle, 0, 50), fault(3, "kill:one", 500, 50)]);
+    stage.until("two are over", |steps| count(steps, "healed") == 2);
+    let steps = stage.end();
+    assert!(steps.contains(&(1, "healed".into(), "installed".into())), "{steps:?}");
+    assert!(steps.contains(&(2, "injected".into(), "skipped".into())), "{steps:?}");
+    let evidence = std::fs::read(stage.dir.path().join("evidence/f1-inject.json"));
+    let evidence: Value =
+        serde_json::from_slice(&evidence.expect("it was injected")).expect("JSON");
+    assert_eq!(evidence["set_off_by"]["event"], "logs:started");
+    assert_eq!(evidence["set_off_by"]["node"], evidence["fault"]["nodes"][0]);
 }
 
 #[test]
@@ -66,8 +103,10 @@ fn count(steps: &Steps, step: &str) -> usize {
 }
 
 fn fault(id: u32, kind: &str, at_ms: u64, hold_ms: u64) -> Scheduled {
-    let spec = kind.parse::<nemesis::Kind>().expect("a kind").foremost();
-    Scheduled { id: FaultId(id), at_ms, hold_ms, spec, seed: u64::from(id) }
+    let kind: nemesis::Kind = kind.parse().expect("a kind");
+    let spec = kind.foremost();
+    let on = kind.on().cloned().map(|event| Awaited { event, within_ms: 60_000 });
+    Scheduled { id: FaultId(id), at_ms, hold_ms, spec, seed: u64::from(id), on }
 }
 
 struct Stage {
@@ -85,7 +124,7 @@ impl Stage {
         let lab = Arc::new(Lab::on_loopback(5).expect("it needs no rights"));
         let mut nemesis = Nemesis::new(lab);
         for node in NodeId::first(5) {
-            nemesis.start(node, shell(script, dir.path())).expect("a shell starts");
+            nemesis.start(node, shell(script, dir.path(), node)).expect("a shell starts");
         }
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         Stage { dir, runtime, nemesis: Some(nemesis), scenario: None, running: None }
@@ -139,14 +178,14 @@ impl Stage {
     }
 }
 
-fn shell(script: &str, dir: &Path) -> Launch {
+fn shell(script: &str, dir: &Path, node: NodeId) -> Launch {
     Launch {
         program: "sh".into(),
         args: vec!["-c".into(), script.into()],
         env: BTreeMap::new(),
         cwd: dir.to_owned(),
-        stdout: dir.join("out"),
-        stderr: dir.join("err"),
+        stdout: dir.join(format!("{node}.out")),
+        stderr: dir.join(format!("{node}.err")),
         disks: vec![],
     }
 }

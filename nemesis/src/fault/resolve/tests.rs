@@ -86,6 +86,18 @@ fn roles_are_those_of_the_moment_and_may_be_nobodys() {
 }
 
 #[test]
+fn that_is_where_it_happened_and_nobody_if_it_is_gone() {
+    let happened = View { that: Some(NodeId(3)), ..view(5, Some(1), &[]) };
+    let kill = |view: &View| resolved("kill:that@epoch-change", view, 1);
+    assert_eq!(kill(&happened), Ok(Fault::Kill { nodes: vec![NodeId(3)] }));
+    let gone = View { down: [NodeId(3)].into(), ..happened.clone() };
+    assert_eq!(kill(&gone), Err(Skip::Nobody(Target::That)));
+    let cut = resolved("partition:that@role-change", &happened, 1).expect("n3 is up");
+    let expected = grudge::isolate(NodeId(3), &happened.nodes);
+    assert!(matches!(cut, Fault::Partition { grudge, .. } if grudge == expected));
+}
+
+#[test]
 fn shapes_that_need_more_servers_say_how_many() {
     let few = Err(Skip::TooFew { shape: Shape::Ring, needs: 5, has: 4 });
     assert_eq!(resolved("partition:ring", &view(4, None, &[]), 1), few);
@@ -95,7 +107,8 @@ fn shapes_that_need_more_servers_say_how_many() {
 
 #[test]
 fn every_partition_cuts_something_and_never_the_observer() {
-    let needs_nobody_down = |kind: &Kind| kind.name() != "partition:quorum-critical";
+    let needs_nobody_down =
+        |kind: &Kind| !["partition:quorum-critical", "partition:that"].contains(&kind.name());
     let partitions = Kind::all().filter(|kind| kind.name().starts_with("partition:"));
     for kind in partitions.filter(needs_nobody_down) {
         for seed in 0..50 {
