@@ -65,19 +65,22 @@ fn where_namespaces_are_forbidden_processes_are_broken_and_what_is_missing_is_sa
         Err(why) => return skip(test, &why),
     };
     let results = scratch();
-    let argv = ["test", "--time", "10", "--seed", "4", "--results", text(results.path())];
+    let argv = ["test", "--time", "10", "--seed", "4", "--pcap", "--results", text(results.path())];
     let said = Running::start(&mut poorer.zoobreak(&argv)).finish(RUN_WITHIN);
     assert_eq!(said.code, 0, "{}", said.all());
     let run = latest(results.path());
     let (manifest, verdict) = (json(&run, "manifest.json"), json(&run, "verdict.json"));
     let advice = "cannot create a user namespace: ";
     let lacks = manifest["machine"]["lacks"].as_object().expect("something is missing");
-    assert_eq!(lacks.keys().collect::<Vec<_>>(), ["partition"]);
-    for told in [lacks["partition"].as_str().expect("a text"), &said.stderr] {
+    assert_eq!(lacks.keys().collect::<Vec<_>>(), ["partition", "pcap"]);
+    assert!(said.stderr.contains("without pcap: "), "{}", said.stderr);
+    for told in [&lacks["partition"], &lacks["pcap"]].map(|why| why.as_str().expect("a text")) {
+        assert!(said.stderr.contains(told), "{}", said.stderr);
         assert!(told.contains(advice) && told.contains("user.max_user_namespaces"), "{told}");
     }
     let sentence = verdict["sentence"].as_str().expect("a text");
-    assert!(sentence.ends_with(", without partition, which this machine cannot do."), "{sentence}");
+    let without = ", without partition and pcap, which this machine cannot do.";
+    assert!(sentence.ends_with(without), "{sentence}");
     for kind in ["kill", "pause"] {
         assert!(fact(&verdict, &format!("verified faults of kind {kind}")) >= 1, "{kind}");
     }

@@ -60,6 +60,11 @@ fn a_scenario_that_makes_no_sense_is_refused_with_its_line() {
         "{}",
         said.stderr
     );
+    fs::write(&file, "kill leader\nkill n7\n").expect("a scratch directory");
+    let said = zoobreak(&["test", "--scenario", text(&file)], seconds(20));
+    assert_eq!(said.code, 64, "{}", said.all());
+    let words = "typo.txt: line 2, `kill n7`: nobody is called `n7`; there are: leader, ";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
     let said = zoobreak(&["test", "--faults", "scenario:file"], seconds(20));
     assert_eq!(said.code, 64, "{}", said.all());
     assert!(

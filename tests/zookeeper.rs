@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -50,6 +51,35 @@ fn apache_zookeeper_runs_to_a_verdict() {
     let manifest = json(&run, "manifest.json");
     assert_eq!(manifest["settings"]["target"], "zookeeper");
     assert!(manifest["machine"]["target_version"].is_string(), "{manifest}");
+}
+
+/// A Java machine is given wrong times, and what it had written is in the wrong place: both are shown by evidence.
+#[test]
+fn apache_zookeeper_feels_wrong_clocks_and_damaged_disks() {
+    let _alone = alone();
+    let test = "apache_zookeeper_feels_wrong_clocks_and_damaged_disks";
+    let no_disks = || nemesis::disk_means(true).err().map(|error| error.to_string());
+    if let Some(why) = missing().or_else(no_zookeeper).or_else(no_disks) {
+        return skip(test, &why);
+    }
+    let results = scratch();
+    let faults = "clock:strobe,disk:misdirected-write";
+    let argv =
+        ["test", "--target", "zookeeper", "--nodes", "3", "--faults", faults, "--time", "20"];
+    let argv = [&argv[..], &["--seed", "1", "--results", text(results.path())]].concat();
+    let said = zoobreak(&argv, seconds(240));
+    let run = latest(results.path());
+    let verdict = json(&run, "verdict.json");
+    // What it makes of such a disk is its own affair, and so is the verdict.
+    for kind in ["clock", "disk"] {
+        assert!(fact(&verdict, &format!("verified faults of kind {kind}")) >= 1, "{}", said.all());
+    }
+    let evidence: String = fs::read_dir(run.join("evidence"))
+        .expect("there are faults")
+        .map(|file| fs::read_to_string(file.expect("it is there").path()).unwrap_or_default())
+        .collect();
+    assert!(evidence.contains("wrong_times_given"), "{evidence}");
+    assert!(evidence.contains("\"moved\""), "{evidence}");
 }
 
 #[test]

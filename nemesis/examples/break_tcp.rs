@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, _>>()?;
     let schedule = schedule::generate(7, &kinds, TIME, Duration::from_secs(3));
     let (start, mut answering) = (Instant::now(), [true; N_NODES]);
-    let mut events: Vec<_> = schedule.iter().map(|entry| (entry.at_ms, true, *entry)).collect();
-    events.extend(schedule.iter().map(|entry| (entry.heal_at_ms(), false, *entry)));
+    let mut events: Vec<_> = schedule.iter().map(|entry| (entry.at_ms, true, entry)).collect();
+    events.extend(schedule.iter().map(|entry| (entry.heal_at_ms(), false, entry)));
     events.sort_by_key(|(at_ms, ..)| *at_ms);
     for (at_ms, begins, entry) in events {
         while start.elapsed() < Duration::from_millis(at_ms) {

@@ -93,6 +93,7 @@ fn bound_waits(schedule: &mut [Scheduled], end_ms: u64) {
         let Some(on) = &mut entry.on else { continue };
         let same = |other: &&Scheduled| other.on.as_ref().is_some_and(|o| o.event == on.event);
         let next_ms = later.iter().map(|s| &*s).find(same).map_or(u64::MAX, |next| next.at_ms);
+        entry.hold_ms = entry.hold_ms.min(end_ms.saturating_sub(entry.at_ms).div_ceil(2));
         let until_ms = next_ms.min(end_ms.saturating_sub(entry.hold_ms));
         on.within_ms = until_ms.saturating_sub(entry.at_ms);
     }
@@ -317,7 +318,8 @@ mod tests {
         let (timed, set_off) = (kinds(&["kill", "pause"]), kinds(&["kill@role-change", "pause"]));
         let of = |kinds: &[Kind]| generate(3, kinds, seconds(30), seconds(3));
         for (timed, set_off) in of(&timed).into_iter().zip(of(&set_off)) {
-            assert_eq!(timed, Scheduled { on: None, ..set_off });
+            let hold_ms = timed.hold_ms;
+            assert_eq!(timed, Scheduled { on: None, hold_ms, ..set_off });
         }
     }
 

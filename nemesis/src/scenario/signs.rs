@@ -57,8 +57,8 @@ impl Signs {
         match &self.sign {
             Sign::Logs(texts) => {
                 // Output that cannot be read shows nothing.
-                let mut outputs = self.outputs.iter_mut();
-                outputs.find(|output| output.says(texts).unwrap_or(false)).map(|output| output.node)
+                let said = |output: &mut Output| output.says(texts).unwrap_or(false);
+                self.outputs.iter_mut().find_map(|output| said(output).then_some(output.node))
             }
             Sign::Changes(_) => {
                 let before = std::mem::take(&mut self.files);
