@@ -40,7 +40,7 @@ struct Row {
 /// What is wrong with the table, in words.
 fn troubles(rows: &[Row], tests: &BTreeSet<String>) -> Vec<String> {
     let listed: Vec<String> = rows.iter().flat_map(|row| kinds(&row.kinds)).collect();
-    let known: Vec<&str> = Kind::all().map(Kind::name).collect();
+    let known: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
     let missing = known.iter().filter(|kind| !listed.iter().any(|other| other == *kind));
     let unknown = listed.iter().filter(|kind| !known.contains(&kind.as_str()));
     let of_kinds = missing.map(|kind| format!("{kind} is not in the table"));

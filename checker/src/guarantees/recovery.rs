@@ -1,6 +1,8 @@
 //! C23: when the faults are over, the service is back.
 
-use history::{At, FaultEvent, FaultStep, History, Phase, Settings};
+use std::collections::BTreeSet;
+
+use history::{At, FaultEvent, FaultStep, History, Outcome, Phase, Settings};
 
 use super::{Finding, Guarantee, Judge, always};
 use crate::verdict::Witness;
@@ -28,6 +30,9 @@ fn check(history: &History, settings: &Settings) -> Finding {
     if let Some(exit) = ended {
         return Finding::new(settings.nodes, Some(crashed(exit)));
     }
+    if is_broken_still(history) {
+        return Finding::new(0, None).or_no_occasion("a fault was never healed: they are not over");
+    }
     let Some(healed) = history.phase(Phase::Settle) else { return no_occasion() };
     let missing: Vec<String> = (1..=settings.nodes)
         .map(|n| format!("n{n}"))
@@ -43,6 +48,21 @@ fn check(history: &History, settings: &Settings) -> Finding {
 
 fn no_occasion() -> Finding {
     Finding::new(0, None).or_no_occasion("the run was over before servers could be back")
+}
+
+/// May a fault still be in force at the end, since the harness could not heal it?
+fn is_broken_still(history: &History) -> bool {
+    let mut open = BTreeSet::new();
+    for FaultEvent { fault, step, outcome, .. } in history.faults.iter().map(|at| &at.what) {
+        let is_over =
+            *step == FaultStep::Healed || matches!(outcome, Some(Outcome::Skipped { .. }));
+        if is_over {
+            open.remove(fault)
+        } else {
+            open.insert(*fault)
+        };
+    }
+    !open.is_empty()
 }
 
 /// Is it leader or follower at `time`, or at some time after it?

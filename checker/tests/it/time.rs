@@ -117,6 +117,27 @@ fn servers_must_be_back_in_time() {
     assert_eq!((outcome, why.starts_with("not examined")), (Outcome::Unknown, true), "{why}");
 }
 
+/// Nobody but the harness is to blame for a server that it could not start again.
+#[test]
+fn servers_need_not_be_back_while_a_fault_is_in_force() {
+    let story = |last: FaultStep| {
+        let mut story = Story::new();
+        story.leader("n2", 1);
+        story.role("n3", "follower");
+        story.role("n1", "unreachable");
+        story.fault(1, "kill", FaultStep::Injected, Some(Fate::Installed));
+        story.fault(1, "kill", last, (last == FaultStep::Healed).then_some(Fate::Installed));
+        story.phase(Phase::Settle);
+        story.now += 15 * SECOND;
+        story.phase(Phase::End);
+        story
+    };
+    let (outcome, why) = outcome(&story(FaultStep::Healing), "C23");
+    let told = why.contains("a fault was never healed");
+    assert_eq!((outcome, told), (Outcome::Unknown, true), "{why}");
+    invalid(&story(FaultStep::Healed), "C23", "was healed, at 0.00 s, n1 was unreachable");
+}
+
 #[test]
 fn a_server_that_ends_by_itself_is_broken_unless_its_disk_is() {
     let ended = |kind: &str| {
