@@ -86,6 +86,27 @@ pub fn generate(
     schedule
 }
 
+/// The same in phases of equal length, each with kinds of its own.
+pub fn in_phases(
+    seed: u64,
+    phases: &[Vec<Kind>],
+    duration: Duration,
+    interval: Duration,
+) -> Vec<Scheduled> {
+    let each = duration / u32::try_from(phases.len()).unwrap_or(u32::MAX).max(1);
+    let mut schedule: Vec<Scheduled> = Vec::new();
+    for (n, kinds) in (0..).zip(phases) {
+        let (begin_ms, last) = (millis(each) * n, schedule.last().map_or(0, |entry| entry.id.0));
+        let phase = generate(seed.wrapping_add(n), kinds, each, interval).into_iter();
+        schedule.extend(phase.map(|entry| Scheduled {
+            id: FaultId(last + entry.id.0),
+            at_ms: begin_ms + entry.at_ms,
+            ..entry
+        }));
+    }
+    schedule
+}
+
 /// Two faults do not wait for the same event at once, and the last one has time to be held and healed.
 fn bound_waits(schedule: &mut [Scheduled], end_ms: u64) {
     for i in 0..schedule.len() {
@@ -321,6 +342,21 @@ mod tests {
             let hold_ms = timed.hold_ms;
             assert_eq!(timed, Scheduled { on: None, hold_ms, ..set_off });
         }
+    }
+
+    #[test]
+    fn phases_keep_to_their_kinds_and_times() {
+        let phases = [kinds(&["kill"]), kinds(&["partition", "pause"])];
+        let schedule = in_phases(5, &phases, seconds(40), seconds(3));
+        let (first, second): (Vec<_>, Vec<_>) = schedule.iter().partition(|s| s.at_ms < 20_000);
+        let of = |s: &Scheduled, family: &str| s.spec.to_string().starts_with(family);
+        assert!(first.len() > 4 && first.iter().all(|s| of(s, "kill") && s.heal_at_ms() < 20_000));
+        assert!(second.len() > 4 && !second.iter().any(|s| of(s, "kill")));
+        assert!(schedule.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert_eq!(
+            in_phases(5, &phases[..1], seconds(40), seconds(3)),
+            generate(5, &phases[0], seconds(40), seconds(3))
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Plan {
     /// What clients do: register, znodes [default: register]
     #[arg(long, value_name = "NAME")]
     pub workload: Option<Workload>,
-    /// Kinds of fault, separated by commas, or `none` [default: kill,pause,partition]
+    /// Kinds of fault, separated by commas, or `none`; kind@event, and `then` for another phase: see docs/faults.md [default: kill,pause,partition]
     #[arg(long, value_name = "KINDS")]
     pub faults: Option<Faults>,
     /// A script of faults with roles and events, see docs/faults.md; it is the kind `scenario:file`

@@ -19,36 +19,46 @@ const TARGETS: [(&str, Target); 2] =
     [("zoobreak", Target::Zoobreak), ("zookeeper", Target::Zookeeper)];
 
 /// Kinds of fault: a list, or a text with commas or plus signs; `none` is the empty list, `all` is
-/// whatever a replicated log promises to survive. A kind named twice counts once.
+/// whatever a replicated log promises to survive. A kind named twice counts once. `then` begins another phase.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Typed")]
-pub struct Faults(Vec<Kind>);
+pub struct Faults(Vec<Vec<Kind>>);
+
+/// Between the kinds of two phases.
+const THEN: &str = "then";
 
 impl Faults {
-    /// The kinds, in the order in which they were named.
+    /// The kinds of each phase, in the order in which they were named. There is a phase at least.
     #[must_use]
-    pub fn kinds(&self) -> &[Kind] {
+    pub fn phases(&self) -> &[Vec<Kind>] {
         &self.0
     }
 
     fn new<'a>(names: impl Iterator<Item = &'a str>) -> Result<Faults, String> {
         let names: Vec<&str> = names.map(str::trim).collect();
         if names.is_empty() || names == ["none"] {
-            return Ok(Faults(Vec::new()));
+            return Ok(Faults(vec![Vec::new()]));
         }
-        let mut kinds = Vec::new();
-        for name in names {
-            let named = match name {
-                "all" => Kind::promised().collect(),
-                name => vec![kind(name)?],
-            };
-            for kind in named {
-                if !kinds.contains(&kind) {
-                    kinds.push(kind);
-                }
+        names.split(|name| *name == THEN).map(phase).collect::<Result<_, _>>().map(Faults)
+    }
+}
+
+fn phase(names: &[&str]) -> Result<Vec<Kind>, String> {
+    let mut kinds = Vec::new();
+    for name in names {
+        let named = match *name {
+            "all" => Kind::promised().collect(),
+            name => vec![kind(name)?],
+        };
+        for kind in named {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
             }
         }
-        Ok(Faults(kinds))
+    }
+    match kinds.is_empty() {
+        true => Err(format!("`{THEN}` stands between kinds of fault, as in kill,{THEN},partition")),
+        false => Ok(kinds),
     }
 }
 

@@ -17,6 +17,7 @@ impl Plan {
     pub fn resolve(&self, drawn_seed: u64) -> Result<Settings, PlanError> {
         let mut settings = self.fill(drawn_seed);
         if self.swarm.unwrap_or(false) {
+            check_phases(&settings)?;
             swarm::draw(&mut settings);
         }
         check_mutant(&settings)?;
@@ -25,21 +26,19 @@ impl Plan {
         Ok(settings)
     }
 
-    /// A scenario that was given is played, beside the faults that were named.
-    fn fault_kinds(&self) -> Vec<String> {
-        let named = self.faults.as_ref().map(|faults| faults.kinds().iter().map(Kind::to_string));
-        let mut kinds: Vec<String> = match (named, &self.scenario) {
-            (Some(named), _) => named.collect(),
-            (None, _) if self.swarm == Some(true) => {
-                Kind::promised().map(|k| k.to_string()).collect()
-            }
-            (None, Some(_)) => Vec::new(),
-            (None, None) => default_faults(),
+    /// The kinds of each phase. A scenario that was given is played in the last one, beside the faults that were named.
+    fn fault_kinds(&self) -> Vec<Vec<String>> {
+        let mut phases: Vec<Vec<String>> = match (&self.faults, &self.scenario) {
+            (Some(named), _) => named.phases().iter().map(|kinds| names(kinds.iter())).collect(),
+            (None, _) if self.swarm == Some(true) => vec![names(Kind::promised())],
+            (None, Some(_)) => vec![Vec::new()],
+            (None, None) => vec![default_faults()],
         };
-        if self.scenario.is_some() && !kinds.iter().any(|kind| kind == SCENARIO_FILE) {
-            kinds.push(SCENARIO_FILE.to_owned());
+        let is_played = phases.iter().flatten().any(|kind| kind == SCENARIO_FILE);
+        if let Some(last) = phases.last_mut().filter(|_| self.scenario.is_some() && !is_played) {
+            last.push(SCENARIO_FILE.to_owned());
         }
-        kinds
+        phases
     }
 
     /// Where runs are stored.
@@ -55,6 +54,7 @@ impl Plan {
     }
 
     fn fill(&self, drawn_seed: u64) -> Settings {
+        let phases = self.fault_kinds();
         Settings {
             target: self.target.map_or(Target::Zoobreak, TargetName::target),
             nodes: self.nodes.map_or(5, count),
@@ -62,7 +62,8 @@ impl Plan {
             time_s: self.time.map_or(30.0, Time::seconds),
             rate: self.rate.map_or(500.0, Rate::per_second),
             workload: self.workload.as_ref().map_or("register", Workload::name).to_owned(),
-            faults: self.fault_kinds(),
+            phases: if phases.len() > 1 { phases.iter().map(Vec::len).collect() } else { vec![] },
+            faults: phases.concat(),
             scenario: self.scenario.as_ref().map(|scenario| scenario.text().to_owned()),
             interval_s: self.interval.map_or(2.0, Time::seconds),
             heal: self.heal.map_or(Heal::Fast, HealName::heal),
@@ -93,6 +94,10 @@ pub fn znodes(settings: &Settings) -> Vec<String> {
     (0..settings.keys).map(|n| workload(settings).znode(n)).collect()
 }
 
+fn names(kinds: impl IntoIterator<Item = impl ToString>) -> Vec<String> {
+    kinds.into_iter().map(|kind| kind.to_string()).collect()
+}
+
 fn default_faults() -> Vec<String> {
     ["kill", "pause", "partition"].map(str::to_owned).to_vec()
 }
@@ -117,6 +122,17 @@ fn check_mutant(settings: &Settings) -> Result<(), PlanError> {
              ZooKeeper: leave out `mutant`, or use `target` zoobreak"
         ))),
         _ => Ok(()),
+    }
+}
+
+fn check_phases(settings: &Settings) -> Result<(), PlanError> {
+    match settings.phases.as_slice() {
+        [] => Ok(()),
+        _ => Err(PlanError::Conflict(
+            "`swarm` draws from all kinds of fault at once: leave it out, or leave `then` out of \
+             `faults`"
+                .to_owned(),
+        )),
     }
 }
 

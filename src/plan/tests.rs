@@ -79,6 +79,7 @@ fn a_file_and_flags_say_the_same() {
         rate: 12.5,
         workload: "register".to_owned(),
         faults: ["kill", "partition:leader", "scenario:file"].map(str::to_owned).to_vec(),
+        phases: Vec::new(),
         scenario: Some(include_str!("../../nemesis/scenarios/crown-chain.txt").to_owned()),
         interval_s: 1.5,
         heal: history::Heal::Natural,
@@ -226,6 +227,24 @@ fn times_and_faults_are_read_in_every_form() {
     for text in ["faults = \"none\"", "faults = []", "faults = [\"none\"]"] {
         assert!(settings(&file(text).unwrap()).faults.is_empty(), "{text}");
     }
+}
+
+#[test]
+fn phases_follow_each_other() {
+    let plan = flags(&["--faults", "kill,pause,then,partition,kill"]).unwrap();
+    let settings = settings(&plan);
+    assert_eq!(settings.faults, ["kill", "pause", "partition", "kill"]);
+    assert_eq!(settings.phases, [2, 2]);
+    assert_eq!(settings.faults_in_words("+"), "kill+pause then partition+kill");
+    assert_eq!(
+        plan,
+        file("faults = [\"kill\", \"pause\", \"then\", \"partition\", \"kill\"]").unwrap()
+    );
+    for wrong in ["then", "kill,then", "then,kill", "kill,then,then,pause", "kill,then,none"] {
+        assert!(flags(&["--faults", wrong]).is_err(), "{wrong}");
+    }
+    let swarm = flags(&["--faults", "kill,then,pause", "--swarm"]).unwrap().resolve(1);
+    assert!(swarm.unwrap_err().to_string().contains("leave `then` out"));
 }
 
 #[test]

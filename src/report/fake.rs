@@ -405,6 +405,7 @@ pub(super) fn manifest() -> Manifest {
             rate: 500.0,
             workload: "register".into(),
             faults: ["kill", "pause", "partition"].map(str::to_owned).into(),
+            phases: Vec::new(),
             interval_s: 2.5,
             heal: history::Heal::Fast,
             pcap: false,

@@ -57,7 +57,7 @@ fn subject(manifest: &Manifest) -> String {
     };
     let faults = match settings.faults.as_slice() {
         [] => "no faults".to_owned(),
-        some => some.join(" + "),
+        _ => settings.faults_in_words(" + "),
     };
     format!("{target} × {} × {faults}", settings.workload)
 }

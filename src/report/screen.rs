@@ -138,8 +138,11 @@ fn faults(manifest: &Manifest) -> Vec<String> {
     let settings = &manifest.settings;
     let mut parts = match settings.faults.as_slice() {
         [] => vec!["none".to_owned()],
-        kinds => {
-            vec![kinds.join(" + "), format!("about one every {} s", settings.interval_s)]
+        _ => {
+            vec![
+                settings.faults_in_words(" + "),
+                format!("about one every {} s", settings.interval_s),
+            ]
         }
     };
     if settings.faults.iter().any(|kind| kind.starts_with("partition")) {

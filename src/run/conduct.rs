@@ -65,7 +65,7 @@ fn announce(manifest: &Manifest, run: &RunDir) -> String {
         settings.nodes,
         settings.clients,
         settings.time_s,
-        if settings.faults.is_empty() { "none".to_owned() } else { settings.faults.join("+") },
+        if settings.faults.is_empty() { "none".to_owned() } else { settings.faults_in_words("+") },
         manifest.machine.partitions_by,
         run.path().display(),
         lacks.collect::<String>(),

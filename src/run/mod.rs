@@ -172,9 +172,10 @@ fn scenario(settings: &Settings) -> Result<Option<Scenario>> {
 /// # Errors
 /// When a kind of fault is unknown.
 pub fn schedule(settings: &Settings) -> Result<Vec<Scheduled>> {
-    let kinds: Vec<Kind> =
-        settings.faults.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?;
+    let kinds = |names: &[String]| names.iter().map(|kind| kind.parse()).collect();
+    let phases: Vec<Vec<Kind>> =
+        settings.faults_by_phase().into_iter().map(kinds).collect::<Result<_, _>>()?;
     let time = Duration::from_secs_f64(settings.time_s);
     let interval = Duration::from_secs_f64(settings.interval_s);
-    Ok(nemesis::schedule::generate(settings.seed, &kinds, time, interval))
+    Ok(nemesis::schedule::in_phases(settings.seed, &phases, time, interval))
 }

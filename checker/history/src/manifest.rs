@@ -41,6 +41,9 @@ pub struct Settings {
     pub workload: String,
     /// Kinds of fault: `kill`, `pause`, `partition`, `partition:leader`, …
     pub faults: Vec<String>,
+    /// How many of `faults` each phase of the run has, if it has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<usize>,
     /// The text of the scenario that `scenario:file` plays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
@@ -69,6 +72,31 @@ pub struct Settings {
     /// The defect planted in our own server, as `X9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutant: Option<String>,
+}
+
+impl Settings {
+    /// The kinds of fault of each phase; a run without phases is one.
+    #[must_use]
+    pub fn faults_by_phase(&self) -> Vec<&[String]> {
+        let mut rest = self.faults.as_slice();
+        let mut take = |n: &usize| {
+            let (phase, later) = rest.split_at(rest.len().min(*n));
+            rest = later;
+            phase
+        };
+        let mut phases: Vec<&[String]> = self.phases.iter().map(&mut take).collect();
+        if !rest.is_empty() || phases.is_empty() {
+            phases.push(rest);
+        }
+        phases
+    }
+
+    /// `kill + pause then partition`, with ` + ` between those of a phase.
+    #[must_use]
+    pub fn faults_in_words(&self, between: &str) -> String {
+        let phases = self.faults_by_phase();
+        phases.iter().map(|phase| phase.join(between)).collect::<Vec<_>>().join(" then ")
+    }
 }
 
 /// What is tested.

@@ -287,6 +287,7 @@ fn settings() -> Settings {
         rate: 500.0,
         workload: "register".into(),
         faults: ["kill", "pause", "partition"].map(String::from).to_vec(),
+        phases: Vec::new(),
         interval_s: 2.0,
         heal: history::Heal::Fast,
         pcap: false,

@@ -213,6 +213,7 @@ const KINDS: &[Entry] = &[
     ("restart:leader", &[(1, RESTART_LEADER)]),
     ("restart:one", &[(1, RESTART_ONE)]),
     ("restart:minority", &[(1, RESTART_MINORITY)]),
+    ("restart:all", &[(1, FaultSpec::Restart { target: Target::All })]),
     ("slow:leader", &[(1, SLOW_LEADER)]),
     ("slow:one", &[(1, SLOW_ONE)]),
     ("slow:minority", &[(1, SLOW_MINORITY)]),

@@ -17,6 +17,7 @@ pub(crate) fn manifest() -> Manifest {
             rate: 100.0,
             workload: "register".into(),
             faults: vec!["kill".into(), "partition:leader".into()],
+            phases: Vec::new(),
             interval_s: 1.0,
             heal: history::Heal::Fast,
             pcap: false,

@@ -126,7 +126,9 @@ fn every_partition_cuts_something_and_never_the_observer() {
 
 #[test]
 fn faults_of_all_servers_wait_until_all_are_up() {
-    for kind in ["kill:all", "pause:rolling", "wipe", "disk:bit-flip", "disk:truncated-tail"] {
+    for kind in
+        ["kill:all", "restart:all", "pause:rolling", "wipe", "disk:bit-flip", "disk:truncated-tail"]
+    {
         assert!(resolved(kind, &view(5, Some(2), &[]), 1).is_ok(), "{kind}");
         assert_eq!(resolved(kind, &view(5, Some(2), &[4]), 1), Err(Skip::Down(NodeId(4))));
     }
