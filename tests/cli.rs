@@ -306,6 +306,7 @@ fn settings() -> Settings {
         rate: 10.0,
         workload: "register".to_owned(),
         faults: Vec::new(),
+        phases: Vec::new(),
         interval_s: 1.0,
         heal: history::Heal::Fast,
         pcap: false,
