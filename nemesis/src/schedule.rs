@@ -113,7 +113,7 @@ fn bound_waits(schedule: &mut [Scheduled], end_ms: u64) {
         let (entry, later) = schedule[i..].split_first_mut().expect("i is in range");
         let Some(on) = &mut entry.on else { continue };
         let same = |other: &&Scheduled| other.on.as_ref().is_some_and(|o| o.event == on.event);
-        let next_ms = later.iter().map(|s| &*s).find(same).map_or(u64::MAX, |next| next.at_ms);
+        let next_ms = later.iter().find(same).map_or(u64::MAX, |next| next.at_ms);
         entry.hold_ms = entry.hold_ms.min(end_ms.saturating_sub(entry.at_ms).div_ceil(2));
         let until_ms = next_ms.min(end_ms.saturating_sub(entry.hold_ms));
         on.within_ms = until_ms.saturating_sub(entry.at_ms);

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use history::Recorder;
 use nemesis::scenario::Scenario;
 use nemesis::{FaultSpec, Nemesis, Scheduled};
@@ -145,13 +145,12 @@ impl Work {
         }
         self.ground.watch_processes()?;
         self.ground.keep_losses()?;
-        healed.and(self.ground.heal_rest())?;
-        match self.workers.first() {
-            None => Ok(()),
-            Some(Worker { fault: Scheduled { id, spec, .. }, .. }) => {
-                bail!("{id} ({spec}) was not healed within {HEAL_WITHIN:?}")
-            }
-        }
+        let healed = healed.and(self.ground.heal_rest());
+        let Some(Worker { fault: Scheduled { id, spec, .. }, .. }) = self.workers.first() else {
+            return healed;
+        };
+        let late = format!("{id} ({spec}) was not healed within {HEAL_WITHIN:?}");
+        Err(healed.map_or_else(|error| error.context(late.clone()), |()| anyhow!(late.clone())))
     }
 }
 
