@@ -73,8 +73,8 @@ fn a_heal_that_hangs_costs_neither_history_nor_verdict() {
     let running = Running::start(command.arg(results.path()));
     let run = until("the servers are up", seconds(60), || {
         let run = fs::canonicalize(results.path().join("latest")).ok()?;
-        let is_load = |event: &Value| event["f"] == "phase" && event["value"] == "setup";
-        history(&run).iter().any(is_load).then_some(run)
+        let is_up = |event: &Value| event["f"] == "phase" && event["value"] == "setup";
+        history(&run).iter().any(is_up).then_some(run)
     });
     for node in 1..=5 {
         let output = run.join(format!("nodes/n{node}/stdout.log"));
@@ -84,8 +84,8 @@ fn a_heal_that_hangs_costs_neither_history_nor_verdict() {
     let said = running.finish(RUN_WITHIN);
     assert_eq!(said.code, 3, "{}", said.all());
     assert!(said.stderr.contains("was not healed within 30s"), "{}", said.stderr);
-    let last = history(&run).last().cloned().expect("events");
-    assert_eq!((&last["f"], &last["value"]), (&"phase".into(), &"end".into()), "it is whole");
+    let is_end = |event: &Value| event["f"] == "phase" && event["value"] == "end";
+    assert!(history(&run).iter().any(is_end), "it is whole");
     let verdict = json(&run, "verdict.json");
     assert_eq!(fact(&verdict, "faults healed"), 0);
     let facts = verdict["soundness"]["facts"].to_string();

@@ -120,8 +120,9 @@ impl Work {
         self.ground.watch_processes()?;
         self.end_finished()?;
         let now = self.ground.now();
-        let is_due = |fault: &mut Scheduled| Duration::from_millis(fault.at_ms) <= now;
-        while let Some(fault) = self.agenda.pop_front_if(is_due) {
+        let is_due = |fault: &&Scheduled| Duration::from_millis(fault.at_ms) <= now;
+        let n_due = self.agenda.iter().take_while(is_due).count();
+        for fault in self.agenda.drain(..n_due) {
             self.workers.push(Worker::start(&self.ground, fault)?);
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use nemesis::scenario::Signs;
 use nemesis::{Awaited, NodeId, Trigger};
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ impl Ground {
         let nodes = self.view()?.nodes;
         let mut signs = awaited.event.sign().map(|sign| self.nemesis.watch(&nodes, sign));
         while begun.elapsed() < within {
-            let node = signs.as_mut().and_then(|signs| signs.seen());
+            let node = signs.as_mut().and_then(Signs::seen);
             let is_answered =
                 |n: &Trigger| matches!(n, Trigger::Answers(n) if self.answers() >= answers + n);
             if node.is_some() || is_answered(&awaited.event) {
