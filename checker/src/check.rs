@@ -39,7 +39,12 @@ pub fn check_run(run: &RunDir, logs: Vec<ServerLog>) -> Result<Verdict, Error> {
 /// # Errors
 /// When the history cannot be read.
 pub fn check_history(path: &Path) -> Result<Verdict, Error> {
-    Ok(judge(None, &history::read(path)?, Limits::default()))
+    Ok(check_bare(path, Limits::default())?)
+}
+
+/// As [`check_history`], with limits for each check.
+pub(crate) fn check_bare(path: &Path, limits: Limits) -> Result<Verdict, ReadError> {
+    Ok(judge(None, &history::read(path)?, limits))
 }
 
 /// Judges a history by what the manifest asked for.

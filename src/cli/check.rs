@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use checker::{Exit, Limits, SPECS, Spec, Verdict};
+use checker::{Exit, FileError, Limits, SPECS, Spec, Verdict};
 use clap::Args;
-use history::foreign::{self, Format, Options};
+use history::foreign::{Format, Options};
 use history::{Event, Manifest, RunDir};
 
 use super::output::to_stdout;
+use super::reading::Shown;
 use super::{EXIT_CODES, Failure};
 use crate::{logs, report};
 
@@ -26,6 +27,10 @@ pub(super) struct Check {
     /// text) against a specification
     #[arg(long, value_name = "NAME", value_parser = spec_named)]
     spec: Option<Spec>,
+    /// Judge linearizability alone, of one of zoobreak's own histories of registers, while it is read:
+    /// for histories that are too long to hold
+    #[arg(long, conflicts_with = "spec")]
+    stream: bool,
     #[command(flatten)]
     form: Form,
     /// Seconds the check may take; then the verdict is unknown
@@ -79,6 +84,7 @@ Examples:
   zoobreak check results/latest
   zoobreak check results/latest-invalid
   zoobreak check history.jsonl
+  zoobreak check history.jsonl --stream
   zoobreak check history.edn --spec cas-register --keyed"
     )
 }
@@ -88,11 +94,17 @@ impl Check {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let path = &self.path;
         let meta = fs::metadata(path).map_err(|error| no_such(path, &error))?;
+        let file = if meta.is_dir() { path.join("history.jsonl") } else { path.clone() };
         if let Some(spec) = self.spec {
-            return self.against(
-                spec,
-                &if meta.is_dir() { path.join("history.jsonl") } else { path.clone() },
-            );
+            return self.against(spec, &file);
+        }
+        if self.stream {
+            let mut shown = Shown::of(&file);
+            let verdict =
+                checker::check_own(&file, Limits::default(), &mut |at, n| shown.at(at, n));
+            let verdict = verdict.map_err(anyhow::Error::new)?;
+            print(&verdict)?;
+            return Ok(verdict.exit());
         }
         if !meta.is_dir() {
             return check_history(path);
@@ -111,9 +123,17 @@ impl Check {
             time: Duration::from_secs(self.budget_time),
             bytes: self.budget_memory.saturating_mul(1 << 20),
         };
-        let foreign = foreign::read(path, self.form.options()).map_err(anyhow::Error::new)?;
-        let verdict = checker::check_foreign(&foreign, spec, limits)
-            .with_context(|| path.display().to_string())?;
+        let options = self.form.options();
+        let mut shown = Shown::of(path);
+        let verdict =
+            checker::check_file(path, options, spec, limits, &mut |at, n| shown.at(at, n));
+        drop(shown);
+        let verdict = verdict.map_err(|error| match error {
+            FileError::Read(error) => anyhow::Error::new(error),
+            FileError::Senseless(error) => {
+                anyhow::Error::new(error).context(path.display().to_string())
+            }
+        })?;
         print(&verdict)?;
         if let Some(file) = &self.verdict {
             write_verdict(file, &verdict).with_context(|| file.display().to_string())?;

@@ -8,6 +8,7 @@ mod history;
 mod model;
 mod output;
 pub mod progress;
+mod reading;
 mod server;
 mod test;
 

@@ -89,6 +89,11 @@ impl Pairing {
         self.check_order(event)?;
         self.history.events += 1;
         self.history.end = event.time;
+        self.pair(event)
+    }
+
+    /// Takes an event out of its place in the file.
+    pub(crate) fn pair(&mut self, event: &Line<'_>) -> Result<(), Problem> {
         match (&event.process, event.kind) {
             (Process::Part(_), _) => self.note(event),
             (Process::Client(process), Kind::Invoke) => self.invoke(*process, event),

@@ -14,6 +14,7 @@ mod operation;
 mod reader;
 mod recorder;
 mod run_dir;
+pub mod stream;
 pub mod znode;
 
 pub use event::{
@@ -24,7 +25,7 @@ pub use history::{At, History};
 pub use log::{LogEntry, ServerLog};
 pub use manifest::{Heal, Machine, Manifest, Settings, Target};
 pub use operation::{Action, Operation, Status};
-pub use reader::{Problem, ReadError, read, read_from};
+pub use reader::{Problem, ReadError, read, read_from, read_lines};
 pub use recorder::{Draft, Recorder};
 pub use run_dir::{RunDir, RunDirError};
 

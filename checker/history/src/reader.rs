@@ -1,5 +1,6 @@
 //! Reads a history back.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::event::{Hex, Kind, Process, Stat};
 use crate::history::{History, Pairing};
 use crate::line::Line;
+use crate::operation::Operation;
 
 /// Why a history cannot be read. Each message names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -198,6 +200,26 @@ pub fn read_from(mut input: impl BufRead, path: &Path) -> Result<History, ReadEr
         history if history.events == 0 => Err(ReadError::Empty { path: path.into() }),
         history => Ok(history),
     }
+}
+
+/// The operations whose events are on these lines of a history, and nothing else of it: lines are
+/// counted from 1.
+///
+/// # Errors
+/// When the file cannot be read, or one of the lines is no event of an operation.
+pub fn read_lines(path: &Path, lines: &BTreeSet<u64>) -> Result<Vec<Operation>, ReadError> {
+    let failed = |error| ReadError::Io { path: path.into(), error };
+    let mut input = BufReader::new(File::open(path).map_err(failed)?);
+    let (mut pairing, mut text) = (Pairing::default(), Vec::new());
+    for line in 1..=lines.last().copied().unwrap_or(0) {
+        text.clear();
+        input.read_until(b'\n', &mut text).map_err(failed)?;
+        if lines.contains(&line) {
+            let taken = parse(&text).and_then(|event| pairing.pair(&event));
+            taken.map_err(|problem| ReadError::Line { path: path.into(), line, problem })?;
+        }
+    }
+    Ok(pairing.finish(None).operations)
 }
 
 /// Is this the beginning of a line whose end was never written?

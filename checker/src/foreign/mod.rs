@@ -47,26 +47,44 @@ pub(crate) struct Finding {
 /// When an operation, its argument or its result is none of the specification's.
 pub fn check_foreign(foreign: &Foreign, spec: Spec, limits: Limits) -> Result<Verdict, Senseless> {
     let start = Instant::now();
+    let findings = examine(&objects(foreign), spec, limits)?;
+    let left_out: Vec<String> = foreign.left_out.iter().chain(&foreign.cut).cloned().collect();
+    Ok(verdict(spec, &findings, &left_out, start))
+}
+
+/// The deeds on each object.
+pub(crate) fn objects(foreign: &Foreign) -> Vec<Vec<&Deed>> {
     let mut objects: BTreeMap<Option<&Datum>, Vec<&Deed>> = BTreeMap::new();
     for deed in &foreign.deeds {
         objects.entry(deed.key.as_ref()).or_default().push(deed);
     }
-    let objects: Vec<Vec<&Deed>> = objects.into_values().collect();
-    let findings = examine(&objects, spec, limits)?;
-    let check = sum_up(spec, &findings, start);
-    let sentence = sentence(&check, foreign, &findings);
-    Ok(Verdict {
+    objects.into_values().collect()
+}
+
+/// The verdict on what was found about all objects.
+pub(crate) fn verdict(
+    spec: Spec,
+    findings: &[Finding],
+    left_out: &[String],
+    start: Instant,
+) -> Verdict {
+    let check = sum_up(spec, findings, start);
+    Verdict {
         format: FORMAT,
         outcome: check.outcome,
-        sentence,
+        sentence: sentence(&check, left_out, findings),
         checks: vec![check],
         soundness: Soundness { facts: Vec::new() },
-    })
+    }
 }
 
 /// Each object is one thread's work; whoever is free takes the next. The first violation or
 /// senseless deed ends the work.
-fn examine(objects: &[Vec<&Deed>], spec: Spec, limits: Limits) -> Result<Vec<Finding>, Senseless> {
+pub(crate) fn examine(
+    objects: &[Vec<&Deed>],
+    spec: Spec,
+    limits: Limits,
+) -> Result<Vec<Finding>, Senseless> {
     let n_threads =
         thread::available_parallelism().map_or(1, usize::from).min(objects.len().max(1));
     let budget = Budget::new(limits).shared_by(n_threads);
@@ -122,9 +140,9 @@ fn sum_up(spec: Spec, findings: &[Finding], start: Instant) -> Check {
     }
 }
 
-fn sentence(check: &Check, foreign: &Foreign, findings: &[Finding]) -> String {
+fn sentence(check: &Check, left_out: &[String], findings: &[Finding]) -> String {
     let mut notes = String::new();
-    for left_out in foreign.left_out.iter().chain(&foreign.cut) {
+    for left_out in left_out {
         notes += &format!("; left out: {left_out}");
     }
     let examined = count(check.examined, "operation");

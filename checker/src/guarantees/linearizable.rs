@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::engine::{Call, Decision, decide};
 use crate::smallest;
 
-pub(super) const ALL: Guarantee = Guarantee {
+pub(crate) const ALL: Guarantee = Guarantee {
     id: "linearizable",
     name: "linearizability",
     promise: "Reads after sync, writes and compare-and-sets of a znode take effect in one order \
@@ -25,7 +25,7 @@ pub(super) const ALL: Guarantee = Guarantee {
     check: Judge::History(|history, budget| check(history, budget, true)),
 };
 
-pub(super) const WRITES: Guarantee = Guarantee {
+pub(crate) const WRITES: Guarantee = Guarantee {
     id: "linearizable-writes",
     name: "linearizable writes",
     promise: "Writes and compare-and-sets of a znode take effect in one order that agrees with \

@@ -9,7 +9,7 @@ mod agreement;
 mod durability;
 mod fifo;
 mod identity;
-mod linearizable;
+pub(crate) mod linearizable;
 mod logs;
 mod osc;
 mod phantom;

@@ -14,6 +14,7 @@ mod runs;
 mod sessions;
 mod soundness;
 mod story;
+mod stream;
 mod time;
 mod tree;
 mod znodes;

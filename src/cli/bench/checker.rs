@@ -2,9 +2,11 @@
 
 mod generate;
 mod measure;
+mod stored;
 
 use std::env;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -15,6 +17,8 @@ use crate::cli::Failure;
 use crate::cli::output::to_stdout;
 use generate::Shape;
 use measure::{Cost, measure};
+use serde::de::DeserializeOwned;
+use stored::{Stored, StoredCost};
 
 /// Processor seconds and peak memory of checking generated register histories
 #[derive(Debug, Args)]
@@ -29,9 +33,15 @@ pub(super) struct Checker {
     /// Seed of the histories
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where long histories are written, and deleted again
+    #[arg(long, value_name = "DIR", default_value = "/tmp")]
+    scratch: PathBuf,
     /// Measure one shape in this process, and print JSON
     #[arg(long, hide = true)]
     shape: Option<String>,
+    /// The same for a history in a file
+    #[arg(long, hide = true)]
+    stored: Option<String>,
 }
 
 const AFTER_HELP: &str = "\
@@ -63,9 +73,13 @@ const PORCUPINE: [(usize, usize, usize, &str); 11] = [
 
 impl Checker {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        match &self.shape {
-            Some(shape) => self.measure_here(shape)?,
-            None => self.table()?,
+        match (&self.shape, &self.stored) {
+            (Some(shape), _) => self.measure_here(shape)?,
+            (None, Some(stored)) => self.measure_stored_here(stored)?,
+            (None, None) => {
+                self.table()?;
+                self.stored_table()?;
+            }
         }
         Ok(Exit::Valid)
     }
@@ -75,6 +89,28 @@ impl Checker {
         let cost = measure(shape, self.search_only)?;
         let line = serde_json::to_string(&cost)?;
         to_stdout(|out| writeln!(out, "{line}")).context("standard output")
+    }
+
+    fn measure_stored_here(&self, stored: &str) -> anyhow::Result<()> {
+        let stored = serde_json::from_str(stored).context("--stored")?;
+        let cost = stored::measure(stored, &self.scratch)?;
+        let line = serde_json::to_string(&cost)?;
+        to_stdout(|out| writeln!(out, "{line}")).context("standard output")
+    }
+
+    fn stored_table(&self) -> anyhow::Result<()> {
+        to_stdout(|out| writeln!(out, "\n{STORED_HEAD}")).context("standard output")?;
+        let lengths = [10_000, 100_000, 1_000_000, 10_000_000];
+        for operations in lengths.into_iter().filter(|n| *n <= self.operations_max) {
+            for (clients, keys, unknown) in [(10, 10, 0), (10, 10, 10), (100, 1, 10)] {
+                let stored = Stored { clients, operations, keys, unknown, seed: self.seed };
+                let shape = serde_json::to_string(&stored)?;
+                let scratch = self.scratch.to_string_lossy();
+                let cost = apart(&["--stored", &shape, "--scratch", &scratch])?;
+                to_stdout(|out| stored_row(out, stored, &cost)).context("standard output")?;
+            }
+        }
+        Ok(())
     }
 
     fn table(&self) -> anyhow::Result<()> {
@@ -89,16 +125,22 @@ impl Checker {
 
     /// In a process of its own, so that no measurement pays for another's memory.
     fn measure_apart(&self, shape: Shape) -> anyhow::Result<Cost> {
-        let mut command = Command::new(env::current_exe().context("our own program")?);
-        command.args(["bench", "checker", "--shape", &serde_json::to_string(&shape)?]);
-        command.args(self.search_only.then_some("--search-only"));
-        let output = command.output().context("our own program")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("measuring {shape:?} ended with {}: {}", output.status, said.trim());
-        }
-        serde_json::from_slice(&output.stdout).context("the measurement's answer")
+        let shape = serde_json::to_string(&shape)?;
+        let search_only = self.search_only.then_some("--search-only");
+        let arguments: Vec<&str> = ["--shape", &shape].into_iter().chain(search_only).collect();
+        apart(&arguments)
     }
+}
+
+fn apart<T: DeserializeOwned>(arguments: &[&str]) -> anyhow::Result<T> {
+    let mut command = Command::new(env::current_exe().context("our own program")?);
+    let output = command.args(["bench", "checker"]).args(arguments).output();
+    let output = output.context("our own program")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("measuring {arguments:?} ended with {}: {}", output.status, said.trim());
+    }
+    serde_json::from_slice(&output.stdout).context("the measurement's answer")
 }
 
 /// From short to long; one register, then a hundred.
@@ -165,6 +207,28 @@ fn row(out: &mut dyn Write, shape: Shape, cost: &Cost) -> io::Result<()> {
         cpu = seconds(cost.seconds),
         peak = cost.bytes >> 20,
         porcupine = porcupine(shape).unwrap_or("-"),
+    )
+}
+
+const STORED_HEAD: &str = "\
+clients operations znodes unknown  file        bare reading   events taken apart   check       cpu  ns/operation  peak";
+
+fn stored_row(out: &mut dyn Write, stored: Stored, cost: &StoredCost) -> io::Result<()> {
+    let Stored { clients, operations, keys, unknown, .. } = stored;
+    #[expect(clippy::cast_precision_loss, reason = "for the eye")]
+    let each = cost.check * 1e9 / operations as f64;
+    writeln!(
+        out,
+        "{clients:7} {operations:10} {keys:6} {unknown:5} ‰  {file:>5} MB  {bare:>14} {events:>21} {check:>7} \
+         {ratio:>4.1}× {cpu:>9} {each:>8.0}  {peak:>7} MB  {verdict}",
+        file = cost.bytes / 1_000_000,
+        bare = seconds(cost.bare),
+        events = seconds(cost.events),
+        check = seconds(cost.check),
+        ratio = cost.check / cost.events,
+        cpu = seconds(cost.cpu),
+        peak = cost.peak >> 20,
+        verdict = cost.verdict,
     )
 }
 

@@ -9,13 +9,15 @@ use super::record::{MARKER, Record, unreadable};
 use super::{Datum, Format, Options};
 use crate::reader::{LINE_BYTES_MAX, Problem, ReadError};
 
-pub(super) struct Input {
+pub(crate) struct Input {
     path: PathBuf,
     keyed: bool,
     format: Format,
     file: BufReader<File>,
     /// Lines read.
     line: u64,
+    /// Bytes read.
+    read: u64,
     /// EDN read and not yet used, from byte `used` on, and the line at which that begins.
     rest: String,
     used: usize,
@@ -29,7 +31,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn open(path: &Path, options: Options) -> Result<Input, ReadError> {
+    pub(crate) fn open(path: &Path, options: Options) -> Result<Input, ReadError> {
         let failed = |error| ReadError::Io { path: path.into(), error };
         let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
         let format = match options.format {
@@ -42,6 +44,7 @@ impl Input {
             format,
             file,
             line: 0,
+            read: 0,
             rest: String::new(),
             used: 0,
             rest_line: 1,
@@ -53,7 +56,16 @@ impl Input {
         Ok(input)
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.read
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Record>, ReadError> {
         let record = match self.format {
             Format::Log => self.next_log(),
             Format::Json => self.next_json(),
@@ -66,7 +78,7 @@ impl Input {
         Ok(Some(record))
     }
 
-    pub(super) fn cut(&mut self) -> Option<String> {
+    pub(crate) fn cut(&mut self) -> Option<String> {
         self.cut.take()
     }
 
@@ -199,6 +211,7 @@ impl Input {
             return Ok(None);
         }
         self.line += 1;
+        self.read += bytes.len() as u64;
         self.check_length(bytes.len() as u64)?;
         String::from_utf8(bytes).map(Some).map_err(|error| {
             let at = error.utf8_error().valid_up_to();

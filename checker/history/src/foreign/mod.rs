@@ -16,6 +16,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub use datum::Datum;
+pub(crate) use input::Input;
+pub(crate) use record::Record;
 pub use write::{writable, write};
 
 use crate::operation::Status;
@@ -123,13 +125,26 @@ pub struct Options {
 /// # Errors
 /// When the file cannot be read, holds no event, or an event that makes no sense.
 pub fn read(path: &Path, options: Options) -> Result<Foreign, ReadError> {
-    let mut input = input::Input::open(path, options)?;
+    pick(path, options, &mut Some)
+}
+
+/// As [`read`], but of the deeds only those that `keep` keeps, as it returns them. What is not kept is
+/// forgotten at once.
+///
+/// # Errors
+/// As [`read`].
+pub fn pick(
+    path: &Path,
+    options: Options,
+    keep: &mut dyn FnMut(Deed) -> Option<Deed>,
+) -> Result<Foreign, ReadError> {
+    let mut input = Input::open(path, options)?;
     let mut pairing = pair::Pairing::default();
     while let Some(record) = input.next()? {
         let line = record.line;
-        pairing.take(record).map_err(|problem| input.blame(line, problem))?;
+        pairing.take(record, keep).map_err(|problem| input.blame(line, problem))?;
     }
-    match pairing.finish(input.cut()) {
+    match pairing.finish(input.cut(), keep) {
         (_, 0) => Err(ReadError::Empty { path: path.into() }),
         (foreign, _) => Ok(foreign),
     }

@@ -11,30 +11,35 @@ use crate::reader::Problem;
 #[derive(Default)]
 pub(super) struct Pairing {
     foreign: Foreign,
-    /// Position in `foreign.deeds` of each client's open operation.
-    open: BTreeMap<u64, usize>,
+    /// Each client's open operation.
+    open: BTreeMap<u64, Deed>,
     events: u64,
     index: Option<i64>,
     time: Option<i64>,
     own: bool,
 }
 
+/// Which deeds are wanted, and how.
+type Keep<'a> = &'a mut dyn FnMut(Deed) -> Option<Deed>;
+
 impl Pairing {
-    pub(super) fn take(&mut self, record: Record) -> Result<(), Problem> {
+    pub(super) fn take(&mut self, record: Record, keep: Keep<'_>) -> Result<(), Problem> {
         self.check_order(record.index)?;
         self.check_time(&record)?;
         self.own |= record.own;
         match (record.process, record.kind) {
             (None, _) => self.foreign.others += 1,
             (Some(process), Kind::Invoke) => self.invoke(process, record)?,
-            (Some(process), _) => self.complete(process, record)?,
+            (Some(process), _) => self.complete(process, record, keep)?,
         }
         self.events += 1;
         Ok(())
     }
 
     /// The history, and how many events it had.
-    pub(super) fn finish(self, cut: Option<String>) -> (Foreign, u64) {
+    pub(super) fn finish(mut self, cut: Option<String>, keep: Keep<'_>) -> (Foreign, u64) {
+        self.foreign.deeds.extend(self.open.into_values().filter_map(keep));
+        self.foreign.deeds.sort_by_key(|deed| deed.invoke);
         let foreign = Foreign { cut, ..self.foreign };
         (if self.own { own::without_versions(foreign) } else { foreign }, self.events)
     }
@@ -68,16 +73,15 @@ impl Pairing {
     }
 
     fn invoke(&mut self, process: u64, record: Record) -> Result<(), Problem> {
-        let deed = self.foreign.deeds.len();
-        if let Some(open) = self.open.insert(process, deed) {
-            let open = self.foreign.deeds[open].line;
+        if let Some(open) = self.open.get(&process) {
             let message = format!(
-                "client {process} invokes while its operation of line {open} is open; \
-                 a client has one operation at a time"
+                "client {process} invokes while its operation of line {} is open; \
+                 a client has one operation at a time",
+                open.line
             );
             return Err(Problem::field("type", message));
         }
-        self.foreign.deeds.push(Deed {
+        let deed = Deed {
             process,
             f: record.f,
             key: record.key,
@@ -88,16 +92,16 @@ impl Pairing {
             invoke: self.events,
             complete: None,
             line: record.line,
-        });
+        };
+        self.open.insert(process, deed);
         Ok(())
     }
 
-    fn complete(&mut self, process: u64, record: Record) -> Result<(), Problem> {
-        let open = self.open.remove(&process).ok_or(Problem::NoInvocation { process })?;
-        let deed = &mut self.foreign.deeds[open];
-        same(deed, "f", &deed.f, &record.f)?;
+    fn complete(&mut self, process: u64, record: Record, keep: Keep<'_>) -> Result<(), Problem> {
+        let mut deed = self.open.remove(&process).ok_or(Problem::NoInvocation { process })?;
+        same(&deed, "f", &deed.f, &record.f)?;
         if let (Some(asked), Some(told)) = (&deed.key, &record.key) {
-            same(deed, "key", asked, told)?;
+            same(&deed, "key", asked, told)?;
         }
         deed.status = match record.kind {
             Kind::Ok => Status::Ok,
@@ -107,6 +111,7 @@ impl Pairing {
         deed.answered = (record.kind == Kind::Ok).then_some(record.value);
         deed.error = record.error.filter(|_| record.kind != Kind::Ok);
         deed.complete = Some(self.events);
+        self.foreign.deeds.extend(keep(deed));
         Ok(())
     }
 }

@@ -9,19 +9,19 @@ use crate::event::Kind;
 use crate::reader::Problem;
 
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) line: u64,
+pub(crate) struct Record {
+    pub(crate) line: u64,
     /// None for others than clients.
-    pub(super) process: Option<u64>,
-    pub(super) kind: Kind,
-    pub(super) f: String,
-    pub(super) key: Option<Datum>,
-    pub(super) value: Datum,
-    pub(super) error: Option<Datum>,
-    pub(super) index: Option<i64>,
-    pub(super) time: Option<i64>,
+    pub(crate) process: Option<u64>,
+    pub(crate) kind: Kind,
+    pub(crate) f: String,
+    pub(crate) key: Option<Datum>,
+    pub(crate) value: Datum,
+    pub(crate) error: Option<Datum>,
+    pub(crate) index: Option<i64>,
+    pub(crate) time: Option<i64>,
     /// Does it carry what only zoobreak's own histories have?
-    pub(super) own: bool,
+    pub(crate) own: bool,
 }
 
 /// An event as most are: fields of the usual types.
@@ -49,7 +49,7 @@ pub(super) const MARKER: &str = "jepsen.util - ";
 
 impl Record {
     /// A line of JSON in one go, several times faster than through a map; none if it is unusual.
-    pub(super) fn of_json(text: &str, line: u64) -> Option<Record> {
+    pub(crate) fn of_json(text: &str, line: u64) -> Option<Record> {
         let usual: Usual<'_> = serde_json::from_str(text).ok()?;
         Some(Record {
             line,
@@ -65,7 +65,7 @@ impl Record {
         })
     }
 
-    pub(super) fn of_map(map: &Datum, line: u64) -> Result<Record, Problem> {
+    pub(crate) fn of_map(map: &Datum, line: u64) -> Result<Record, Problem> {
         if !matches!(map, Datum::Map(_)) {
             return Err(Problem::Form { error: format!("expected a map, found {map}") });
         }
@@ -93,7 +93,7 @@ impl Record {
     }
 
     /// A line of a log after its marker: process, type, operation, value.
-    pub(super) fn of_log(text: &str, line: u64) -> Result<Record, Problem> {
+    pub(crate) fn of_log(text: &str, line: u64) -> Result<Record, Problem> {
         let mut rest = text;
         let mut next = |name| {
             let form = edn::first(rest).map_err(|error| unreadable(&error))?;
@@ -122,7 +122,7 @@ impl Record {
     }
 
     /// Takes the key out of a value that is a pair of both.
-    pub(super) fn split_key(&mut self) -> Result<(), Problem> {
+    pub(crate) fn split_key(&mut self) -> Result<(), Problem> {
         if self.process.is_none() {
             return Ok(());
         }

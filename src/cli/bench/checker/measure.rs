@@ -5,6 +5,8 @@ use std::fs;
 use anyhow::Context;
 use checker::engine::{Call, CasRegister, Decision, Shortcut, decide, shortcut};
 use checker::{Budget, Limits};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use serde::{Deserialize, Serialize};
 
 use super::generate::{Shape, generate};
@@ -77,12 +79,21 @@ fn processor_seconds() -> anyhow::Result<f64> {
     Ok(std::time::Duration::from_nanos(nanos).as_secs_f64())
 }
 
+/// Processor seconds of all threads there have been.
+pub(super) fn all_threads_seconds() -> anyhow::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).context("getrusage")?;
+    let seconds = |time: TimeVal| {
+        std::time::Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
+    };
+    Ok((seconds(usage.user_time()) + seconds(usage.system_time())).as_secs_f64())
+}
+
 /// From here on the peak is counted anew (proc(5), `clear_refs`).
-fn reset_peak() -> anyhow::Result<()> {
+pub(super) fn reset_peak() -> anyhow::Result<()> {
     fs::write("/proc/self/clear_refs", "5").context("/proc/self/clear_refs")
 }
 
-fn peak() -> anyhow::Result<u64> {
+pub(super) fn peak() -> anyhow::Result<u64> {
     let text = read("/proc/self/status")?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
