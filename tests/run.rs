@@ -144,7 +144,7 @@ fn assert_reproducible(argv: &[&str], run: &Path) {
     assert_eq!(done.len(), planned.len(), "every client did something");
     for (client, done) in &done {
         let planned = &planned[client];
-        assert!(done.len() > 50, "client {client} did {}", done.len());
+        assert!(done.len() > 10, "client {client} did {}", done.len());
         assert!(done.len() <= planned.len(), "the dry run is too short to compare");
         assert_eq!(done.as_slice(), &planned[..done.len()], "client {client}");
     }
