@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// A model whose paths can be told in words, stored and replayed.
 pub trait Story:
     Model<
-        State: Clone + PartialEq + Hash + Send + Sync,
+        State: Clone + Debug + PartialEq + Hash + Send + Sync,
         Action: Clone + PartialEq + Serialize + DeserializeOwned,
     > + Send
     + Sync
@@ -34,6 +34,11 @@ pub trait Story:
 
     /// What `action` does in the state `before`: "n1 stores 1:2".
     fn tell(&self, before: &Self::State, action: &Self::Action) -> String;
+
+    /// A state, for a person who looks around.
+    fn show(&self, state: &Self::State) -> String {
+        format!("{state:#?}")
+    }
 
     /// What is wrong in a state that breaks the invariant `name`.
     fn why(&self, name: &str, state: &Self::State) -> String;
@@ -240,10 +245,19 @@ fn resident() -> u64 {
     found.and_then(|kib| kib.trim().parse().ok()).map_or(0, |kib: u64| kib * 1024)
 }
 
+/// A step as a person sees it: what happens, and the state after it.
+pub(crate) fn in_words<M: Story>(
+    model: &M,
+    before: &M::State,
+    action: &M::Action,
+) -> Option<String> {
+    let after = model.next_state(before, action.clone())?;
+    Some(format!("{}\n\n{}", model.tell(before, action), model.show(&after)))
+}
+
 /// Serves stateright's explorer on `address`, for a browser, until the process ends.
 pub(crate) fn explore<M: Story>(model: M, address: SocketAddr)
 where
-    M::State: Debug,
     M::Action: Debug + Send + Sync,
 {
     model.watch().explored.store(true, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use stateright::{Model, Property};
 pub use flaw::Flaw;
 
 use crate::catalogue::Bounds;
-use crate::search::{Story, Watch};
+use crate::search::{Story, Watch, in_words};
 
 /// A proposer's or reader's number, from 1; a proposer's value is its number.
 pub(crate) type ClientId = usize;
@@ -191,6 +191,10 @@ impl Model for Paxos {
         let next = step::apply(self, state, &action);
         self.watch.count(name);
         Some(next)
+    }
+
+    fn format_step(&self, before: &Decree, action: Action) -> Option<String> {
+        in_words(self, before, &action)
     }
 
     fn properties(&self) -> Vec<Property<Paxos>> {

@@ -1,5 +1,7 @@
 //! Connections between a learner and its leader, and what is said on them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use zab::{ServerId, Zxid};
 
@@ -7,11 +9,21 @@ use super::Entry;
 use crate::link::Ends;
 
 /// Which connection. `via` tells one from an earlier one between the same two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct LinkId {
     pub(crate) learner: ServerId,
     pub(crate) leader: ServerId,
     pub(crate) via: u64,
+}
+
+/// The learner first: `n1-n3`.
+impl fmt::Debug for LinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.via {
+            0 => write!(f, "n{}-n{}", self.learner, self.leader),
+            via => write!(f, "n{}-n{} ({via})", self.learner, self.leader),
+        }
+    }
 }
 
 impl Ends for LinkId {

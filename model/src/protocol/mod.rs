@@ -35,7 +35,7 @@ pub use prepare::Prepared;
 pub use state::State;
 
 use crate::catalogue::Bounds;
-use crate::search::{Story, Watch};
+use crate::search::{Story, Watch, in_words};
 
 /// A transaction; what it does is of no interest here.
 pub(crate) type Txn = u64;
@@ -79,6 +79,10 @@ impl Model for Protocol {
         Some(next)
     }
 
+    fn format_step(&self, before: &State, action: Action) -> Option<String> {
+        in_words(self, before, &action)
+    }
+
     fn properties(&self) -> Vec<Property<Protocol>> {
         self.watch.wanted(PROPERTIES.iter().map(|make| make()).collect())
     }
@@ -107,6 +111,10 @@ impl Story for Protocol {
 
     fn tell(&self, before: &State, action: &Action) -> String {
         tell::tell(before, action)
+    }
+
+    fn show(&self, state: &State) -> String {
+        tell::show(state)
     }
 
     fn why(&self, name: &str, state: &State) -> String {

@@ -102,6 +102,29 @@ fn crash(state: &State, id: ServerId, kept: usize) -> String {
     format!("n{id} {}", lost(&disk.cache, disk.care, disk.pending.len(), kept))
 }
 
+/// Servers, and what is on its way between them, a line each.
+pub(crate) fn show(state: &State) -> String {
+    let servers = state.servers.iter().map(|(id, server)| {
+        let files = &server.disk.written;
+        let role = if server.up { role(server) } else { "is down".to_owned() };
+        format!(
+            "n{id} {role}; accepted epoch {}, current epoch {}; history {}, of which {} delivered; {} writes to be stored",
+            files.accepted,
+            files.current,
+            list(&files.history),
+            server.delivered,
+            server.disk.pending.len()
+        )
+    });
+    let ends = state.links.iter().flat_map(|(id, link)| id.ends().map(|to| (*id, link, to)));
+    let said = ends.filter(|(id, link, to)| !link.half(*id, *to).inbox.is_empty());
+    let said = said.map(|(id, link, to)| {
+        let words: Vec<String> = link.half(id, to).inbox.iter().map(message).collect();
+        format!("on the way from n{} to n{to}: {}", id.other(to), words.join("; "))
+    });
+    servers.chain(said).collect::<Vec<_>>().join("\n")
+}
+
 /// A server's new role and what it delivered, if anything changed.
 fn change(before: &State, after: &State, id: ServerId) -> Option<String> {
     let (old, new) = (before.server(id), after.server(id));

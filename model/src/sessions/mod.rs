@@ -17,7 +17,7 @@ use stateright::{Model, Property};
 pub use flaw::Flaw;
 
 use crate::catalogue::Bounds;
-use crate::search::{Story, Watch};
+use crate::search::{Story, Watch, in_words};
 
 /// A session that was not heard from for more ticks than this may be expired.
 const TIMEOUT: usize = 2;
@@ -172,6 +172,10 @@ impl Model for Sessions {
         let next = step::apply(self, session, &action);
         self.watch.count(action.name());
         Some(next)
+    }
+
+    fn format_step(&self, before: &Session, action: Action) -> Option<String> {
+        in_words(self, before, &action)
     }
 
     fn properties(&self) -> Vec<Property<Sessions>> {

@@ -21,7 +21,7 @@ pub use state::State;
 pub use step::Action;
 
 use crate::catalogue::Bounds;
-use crate::search::{Story, Watch};
+use crate::search::{Story, Watch, in_words};
 
 /// The storage as a model.
 #[derive(Clone, Debug)]
@@ -60,6 +60,10 @@ impl Model for Storage {
         let mut next = state.clone();
         next.take(action, self.flaw);
         Some(next)
+    }
+
+    fn format_step(&self, before: &State, action: Action) -> Option<String> {
+        in_words(self, before, &action)
     }
 
     fn properties(&self) -> Vec<Property<Storage>> {

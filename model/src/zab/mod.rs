@@ -27,7 +27,7 @@ pub use world::World;
 
 use crate::care::Care;
 use crate::catalogue::Bounds;
-use crate::search::{Story, Watch};
+use crate::search::{Story, Watch, in_words};
 
 /// A transaction.
 pub(crate) type Txn = u8;
@@ -115,6 +115,10 @@ impl Model for Zab {
         Some(next)
     }
 
+    fn format_step(&self, before: &World, action: Action) -> Option<String> {
+        in_words(self, before, &action)
+    }
+
     fn properties(&self) -> Vec<Property<Zab>> {
         self.watch.wanted(invariants::properties(self.setup.votes_only))
     }
@@ -127,6 +131,10 @@ impl Story for Zab {
 
     fn tell(&self, before: &World, action: &Action) -> String {
         tell::tell(&self.setup, before, action)
+    }
+
+    fn show(&self, world: &World) -> String {
+        tell::show(world)
     }
 
     fn why(&self, name: &str, world: &World) -> String {

@@ -134,6 +134,30 @@ fn crash(world: &World, id: ServerId, kept: usize) -> String {
     format!("n{id} {}", lost(&disk.cache, disk.care, disk.pending.len(), kept))
 }
 
+/// Servers, and what is on its way between them, a line each.
+pub(crate) fn show(world: &World) -> String {
+    let servers = world.servers.iter().map(|server| {
+        let files = server.disk.written();
+        format!(
+            "n{} {}; accepted epoch {}, current epoch {}; history {}; state {}; {} writes to be stored",
+            server.id,
+            server.role().map_or("is down".to_owned(), role),
+            files.accepted,
+            files.current,
+            list(files.history()),
+            list(&server.app),
+            server.disk.pending.len()
+        )
+    });
+    let ends = world.links.iter().flat_map(|(id, link)| id.ends().map(|to| (*id, link, to)));
+    let said = ends.filter(|(id, link, to)| !link.half(*id, *to).inbox.is_empty());
+    let said = said.map(|(id, link, to)| {
+        let words: Vec<String> = link.half(id, to).inbox.iter().map(message).collect();
+        format!("on the way from n{} to n{to}: {}", id.other(to), words.join("; "))
+    });
+    servers.chain(said).collect::<Vec<_>>().join("\n")
+}
+
 /// A server's new role and what it delivered, if anything changed.
 fn change(before: &World, after: &World, id: ServerId) -> Option<String> {
     let (old, new) = (before.server(id), after.server(id));

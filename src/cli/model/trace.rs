@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ::model::trace::{self, Judgement, Rejection, Traces, Verdict};
+use ::model::trace::{self, Coverage, Judgement, Rejection, Traces, Verdict};
 use anyhow::{Context, bail};
 use checker::Exit;
 use clap::Args;
@@ -23,6 +23,9 @@ use crate::cli::output::to_stdout;
 pub(super) struct Trace {
     /// A run's directory, such as results/latest
     run: PathBuf,
+    /// Print which actions of a server followed which
+    #[arg(long)]
+    pairs: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -48,6 +51,9 @@ impl Trace {
         let seconds = begun.elapsed().as_secs_f64();
         to_stdout(|out| {
             tell(out, &traces, &judged, seconds)?;
+            if self.pairs {
+                pairs(out, &judged.coverage)?;
+            }
             match cut {
                 0 => Ok(()),
                 n => writeln!(out, "cut short  {n} lines, the last of a server's life each"),
@@ -170,6 +176,13 @@ fn tell(out: &mut dyn Write, traces: &Traces, judged: &Judgement, seconds: f64) 
         [] => Ok(()),
         missing => writeln!(out, "never      {}", missing.join(", ")),
     }
+}
+
+fn pairs(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
+    coverage.actions.keys().try_for_each(|first| {
+        let next = coverage.pairs.iter().filter(|(one, _)| one == first).map(|(_, next)| *next);
+        writeln!(out, "  {first:14} then {}", next.collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn told(rejection: &Rejection, begun: u64) -> String {
