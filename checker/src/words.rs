@@ -69,6 +69,11 @@ pub(crate) fn integer(value: Option<i64>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| value.to_string())
 }
 
+/// ` (…; …)`, what else is to be known; nothing if there is nothing.
+pub(crate) fn beside(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!(" ({})", others.join("; ")) }
+}
+
 /// A witness of something that no operation shows.
 pub(crate) fn without_operations(sentence: String, window: (u64, u64)) -> Witness {
     let (operations, order) = (Vec::new(), Vec::new());

@@ -5,6 +5,8 @@
 //! before them: so the two are one step here. Where one is left out, a power cut may take any end of what was left.
 //! ([`storage`](crate::storage) has every step of one server's disk apart.)
 
+use std::collections::VecDeque;
+
 /// What a server does for its writes to last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Care {
@@ -31,9 +33,93 @@ pub(crate) trait Files: Clone {
     fn is_of_log(write: &Self::Write) -> bool;
 }
 
+/// A server's disk: what is durable, and what was written since.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Disk<F: Files> {
+    pub(crate) durable: F,
+    /// Written in this order, and not yet durable.
+    pub(crate) pending: VecDeque<F::Write>,
+    pub(crate) care: Care,
+    /// What of `durable` a power cut may take, where care is not taken.
+    cache: Cache<F, F::Write>,
+}
+
+impl<F: Files> Disk<F> {
+    /// With these files, all of them durable.
+    pub(crate) fn with(durable: F) -> Disk<F> {
+        Disk { durable, pending: VecDeque::new(), care: Care::Full, cache: Cache::default() }
+    }
+}
+
+impl<F: Files + Default> Default for Disk<F> {
+    fn default() -> Disk<F> {
+        Disk::with(F::default())
+    }
+}
+
+impl<F: Files + Default> Disk<F>
+where
+    F::Write: Clone,
+{
+    /// The oldest pending write becomes durable. False when there is none.
+    pub(crate) fn store(&mut self) -> bool {
+        let Some(write) = self.pending.pop_front() else { return false };
+        self.cache.note(self.care, &self.durable, &write);
+        self.durable.apply(&write);
+        true
+    }
+
+    /// Whatever was reported as durable is.
+    pub(crate) fn sync(&mut self) {
+        self.cache = Cache::default();
+    }
+
+    /// What no power cut takes.
+    pub(crate) fn safe(&self) -> &F {
+        self.cache.safe(&self.durable)
+    }
+
+    /// How many units a crash may take.
+    pub(crate) fn at_stake(&self) -> usize {
+        self.cache.len() + self.pending.len()
+    }
+
+    /// The first `kept` of what is at stake survive: all of it when the process is killed, any number
+    /// when the power goes. What a restart finds, it syncs.
+    pub(crate) fn crash(&mut self, kept: usize) {
+        let survivors = self.cache.survivors(kept);
+        for _ in self.cache.len()..kept {
+            self.store();
+        }
+        self.durable = survivors.unwrap_or_else(|| std::mem::take(&mut self.durable));
+        self.pending.clear();
+        self.sync();
+    }
+
+    /// Such a crash, in words.
+    pub(crate) fn lost(&self, kept: usize) -> String {
+        let (reported, pending) = (self.cache.len(), self.pending.len());
+        match kept.checked_sub(reported) {
+            Some(kept) if kept == pending => "is killed; all it wrote survives".to_owned(),
+            Some(kept) => {
+                format!("loses power, and {} of its last {pending} writes", pending - kept)
+            }
+            None => {
+                let what = match self.care {
+                    Care::NoNames => {
+                        "new names, with the files behind them: no directory was synced"
+                    }
+                    _ => "writes that it took for durable: nothing was synced",
+                };
+                format!("loses power, and {} of its {reported} {what}", reported - kept)
+            }
+        }
+    }
+}
+
 /// What was reported as durable and is not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Cache<F, W> {
+struct Cache<F, W> {
     /// What every power cut leaves; none while that is all that was reported.
     safe: Option<Box<F>>,
     /// What it may take, in order; writes of one unit survive together.
@@ -48,19 +134,19 @@ impl<F, W> Default for Cache<F, W> {
 
 impl<F, W> Cache<F, W> {
     /// How many units a power cut may take.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.units.len()
     }
 
     /// What no power cut takes, of files that are reported as `durable`.
-    pub(crate) fn safe<'a>(&'a self, durable: &'a F) -> &'a F {
+    fn safe<'a>(&'a self, durable: &'a F) -> &'a F {
         self.safe.as_deref().unwrap_or(durable)
     }
 }
 
 impl<F: Files<Write = W>, W: Clone> Cache<F, W> {
     /// A write is about to be reported; `durable` is what was so far.
-    pub(crate) fn note(&mut self, care: Care, durable: &F, write: &W) {
+    fn note(&mut self, care: Care, durable: &F, write: &W) {
         match care {
             Care::Full => {}
             Care::NoSync => self.begin_unit(durable, write),
@@ -84,26 +170,10 @@ impl<F: Files<Write = W>, W: Clone> Cache<F, W> {
     }
 
     /// The files when only the first `kept` units survive; `None` when all of them do.
-    pub(crate) fn survivors(&self, kept: usize) -> Option<F> {
+    fn survivors(&self, kept: usize) -> Option<F> {
         let mut files = (kept < self.units.len()).then(|| self.safe.as_deref().cloned())??;
         self.units[..kept].iter().flatten().for_each(|write| files.apply(write));
         Some(files)
-    }
-}
-
-/// Of `pending` writes and what a `cache` holds, the first `kept` survived: in words.
-pub(crate) fn lost<F, W>(cache: &Cache<F, W>, care: Care, pending: usize, kept: usize) -> String {
-    let reported = cache.len();
-    match kept.checked_sub(reported) {
-        Some(kept) if kept == pending => "is killed; all it wrote survives".to_owned(),
-        Some(kept) => format!("loses power, and {} of its last {pending} writes", pending - kept),
-        None => {
-            let what = match care {
-                Care::NoNames => "new names, with the files behind them: no directory was synced",
-                _ => "writes that it took for durable: nothing was synced",
-            };
-            format!("loses power, and {} of its {reported} {what}", reported - kept)
-        }
     }
 }
 

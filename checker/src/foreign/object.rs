@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::engine::{Call, Decidable, Decision, Shortcut, decide, shortcut};
 use crate::excerpt::{Excerpted, Smallest, smallest};
 use crate::verdict::Witness;
+use crate::words;
 
 /// States named in an explanation.
 const STATES_MAX: usize = 3;
@@ -141,8 +142,7 @@ impl<'a> Story<'a> {
         let Story { shown, why, order, expected } = self;
         let [others @ .., blamed] = &*shown else { unreachable!("a violation has operations") };
         let others: Vec<_> = others.iter().map(|deed| clause(deed)).collect();
-        let beside =
-            if others.is_empty() { String::new() } else { format!(" ({})", others.join("; ")) };
+        let beside = words::beside(&others);
         let object = object(Some(blamed));
         let first = shown.iter().map(|deed| deed.invoke).min().unwrap_or(0);
         let last = shown.iter().filter_map(|deed| deed.complete).max().unwrap_or(first);

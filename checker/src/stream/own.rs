@@ -20,8 +20,9 @@ use crate::words::{self, clause, count};
 
 /// Judges linearizability alone, of one of zoobreak's own histories of registers, while it is read. The
 /// versions in replies are the order, so that memory grows with what is under way and with the writes
-/// of unknown outcome, not with the file. `progress` is told now and then how many bytes were read, and how many operations. A history in which they leave something open, because a reply
-/// has none, or values were written twice, is read again, held, and judged whole.
+/// of unknown outcome, not with the file. A history in which they leave something open, because a reply
+/// has none, or values were written twice, is read again, held, and judged whole. `progress` is told now
+/// and then how many bytes were read, and how many operations.
 ///
 /// # Errors
 /// When the history cannot be read.
@@ -112,8 +113,7 @@ fn witness(path: &Path, lines: &[Lines], why: &str) -> Result<Witness, ReadError
     let others: Vec<String> = shown.iter().map(|op| clause(op)).collect();
     shown.extend(blamed);
     let said = shown.last().map_or_else(String::new, |op| clause(op));
-    let beside =
-        if others.is_empty() { String::new() } else { format!(" ({})", others.join("; ")) };
+    let beside = words::beside(&others);
     Ok(words::witness(format!("{said}: {why}{beside}"), &shown))
 }
 

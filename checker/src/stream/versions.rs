@@ -209,8 +209,12 @@ impl Versions {
 /// did so for all later ones, so that taking the last in time that fits leaves the most.
 fn fill(gaps: &[Gap], lost: &[Lost]) -> Result<(), Trouble> {
     let mut left = Left::new(lost);
-    let fits = |gap: &&Gap| !left.fill(gap);
-    let unseen: Vec<&Gap> = gaps.iter().filter(fits).collect();
+    let mut unseen = Vec::new();
+    for gap in gaps {
+        if !left.fill(gap) {
+            unseen.push(gap);
+        }
+    }
     if let Some(gap) = unseen.iter().find(|gap| gap.value.is_some()) {
         let distinct = lost.iter().filter(|lost| Some(lost.value) == gap.value).count() < 2;
         let why = "no write of this value was begun in time to make its version";

@@ -12,7 +12,7 @@ impl State {
     /// The place that the next transaction gets.
     pub(crate) fn next_zxid(&self, id: ServerId) -> Option<Zxid> {
         let leader = self.leader(id).ok()?;
-        let last = self.server(id).disk.written.last();
+        let last = self.server(id).written.last();
         if leader.phase != Phase::Broadcast {
             return None;
         }
@@ -25,7 +25,7 @@ impl State {
 
     /// A transaction gets its place.
     pub(crate) fn propose(&mut self, id: ServerId, entry: Entry) -> Allowed {
-        let last = self.server(id).disk.written.last();
+        let last = self.server(id).written.last();
         let fits = follows(last, entry.zxid) || self.rules.has(Flaw::WrappingCounter);
         if self.next_zxid(id) != Some(entry.zxid) || !fits {
             return Err(format!("n{id} must not propose {:?} now", entry.zxid));
@@ -43,7 +43,7 @@ impl State {
             return 0;
         }
         let own = match self.rules.flaw {
-            Some(Flaw::EarlySelf) => server.disk.written.last(),
+            Some(Flaw::EarlySelf) => server.written.last(),
             _ => server.disk.durable.last(),
         };
         let voters = leader.learners.iter().filter(|(id, _)| !self.observers.contains(id));
@@ -147,7 +147,7 @@ impl State {
             return Ok(());
         }
         let stray = self.rules.has(Flaw::StrayAcks);
-        let written = self.server(id).disk.written.last();
+        let written = self.server(id).written.last();
         let leader = self.leader(id)?;
         let (epoch, pinged, before) = (leader.epoch, leader.pinged, leader.pinged);
         let nonsense = format!("n{id} cannot make sense of {words:?} from n{from} now");

@@ -1,11 +1,9 @@
-//! A server's files: what is durable, what is only written, and what a crash leaves of it.
-
-use std::collections::VecDeque;
+//! A server's files, and what is done to them.
 
 use zab::Zxid;
 
 use super::Entry;
-use crate::care::{Cache, Care, Files as Kept};
+use crate::care::{self, Files as Kept};
 
 /// A write. Its steps are apart: written, then durable, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,62 +75,7 @@ impl Files {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Disk {
-    pub(crate) durable: Files,
-    /// Written in this order, and not yet durable.
-    pub(crate) pending: VecDeque<Write>,
-    /// What the server takes for its files.
-    pub(crate) written: Files,
-    pub(crate) care: Care,
-    /// What of `durable` a power cut may take, where care is not taken.
-    pub(crate) cache: Cache<Files, Write>,
-}
-
-impl Disk {
-    pub(crate) fn write(&mut self, write: Write) {
-        self.written.apply(&write);
-        self.pending.push_back(write);
-    }
-
-    /// The oldest write becomes durable. False when there is none.
-    pub(crate) fn store(&mut self) -> bool {
-        let Some(write) = self.pending.pop_front() else { return false };
-        self.cache.note(self.care, &self.durable, &write);
-        self.durable.apply(&write);
-        true
-    }
-
-    /// How many units a crash may take.
-    pub(crate) fn at_stake(&self) -> usize {
-        self.cache.len() + self.pending.len()
-    }
-
-    /// What no power cut takes.
-    pub(crate) fn safe(&self) -> &Files {
-        self.cache.safe(&self.durable)
-    }
-
-    /// The first `kept` of what is at stake survive: all of it when the process is killed, any number
-    /// when the power goes. What a restart finds, it syncs.
-    pub(crate) fn crash(&mut self, kept: usize) {
-        let survivors = self.cache.survivors(kept);
-        for _ in self.cache.len()..kept {
-            self.store();
-        }
-        self.durable = survivors.unwrap_or_else(|| std::mem::take(&mut self.durable));
-        self.pending.clear();
-        self.cache = Cache::default();
-        self.written = self.durable.clone();
-    }
-
-    /// What a restart makes of a snapshot and the log behind it.
-    pub(crate) fn restore(&mut self, snapshot: &[Entry]) {
-        let log = self.durable.history.iter().filter(|entry| entry.zxid > last(snapshot));
-        self.durable.history = snapshot.iter().chain(log).cloned().collect();
-        self.written.history.clone_from(&self.durable.history);
-    }
-}
+pub(crate) type Disk = care::Disk<Files>;
 
 /// Where a history ends.
 pub(crate) fn last(history: &[Entry]) -> Zxid {

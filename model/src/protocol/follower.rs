@@ -15,7 +15,7 @@ impl State {
             return Err(format!("n{id} cannot turn to n{leader} now"));
         }
         self.close_role(id);
-        let tail = self.server(id).disk.written.last();
+        let tail = self.server(id).written.last();
         self.server_mut(id).role = Role::Following(Follower {
             leader,
             link: None,
@@ -34,7 +34,7 @@ impl State {
 
     /// The connection to the leader stands; FOLLOWERINFO goes out.
     pub(crate) fn greet(&mut self, id: ServerId, link: LinkId) -> Allowed {
-        let accepted = self.server(id).disk.written.accepted;
+        let accepted = self.server(id).written.accepted;
         let follower = self.follower_mut(id)?;
         if follower.stage != Stage::Connecting || link.leader != follower.leader {
             return Err(format!("n{id} has no use for a connection with n{}", link.leader));
@@ -53,7 +53,7 @@ impl State {
     }
 
     pub(crate) fn may_accept(&self, id: ServerId) -> bool {
-        let accepted = self.server(id).disk.written.accepted;
+        let accepted = self.server(id).written.accepted;
         self.follower(id).is_ok_and(|f| f.stage == Stage::Promising && accepted < f.epoch)
     }
 
@@ -63,14 +63,14 @@ impl State {
             return Err(format!("n{id} was offered no newer epoch"));
         }
         let accepted = self.follower(id)?.epoch;
-        let current = self.server(id).disk.written.current;
+        let current = self.server(id).written.current;
         self.write(id, Write::Epochs { accepted, current });
         Ok(())
     }
 
     pub(crate) fn may_promise(&self, id: ServerId) -> bool {
         let files = match self.rules.has(Flaw::EarlyPromise) {
-            true => &self.server(id).disk.written,
+            true => &self.server(id).written,
             false => &self.server(id).disk.durable,
         };
         self.follower(id).is_ok_and(|f| f.stage == Stage::Promising && files.accepted >= f.epoch)
@@ -82,7 +82,7 @@ impl State {
             return Err(format!("n{id} sends ACKEPOCH for an epoch that is not on its disk"));
         }
         let server = self.server(id);
-        let (current, last) = server.disk.written.age();
+        let (current, last) = server.written.age();
         let snapshot = super::disk::last(&server.history()[..server.snapshot]);
         let follower = self.follower_mut(id)?;
         (follower.stage, follower.tail) = (Stage::Synchronising, last);
@@ -97,7 +97,7 @@ impl State {
             _ => Stage::Synchronising,
         };
         let epoch_first = self.rules.has(Flaw::EpochFirst);
-        let ready = !epoch_first || self.server(id).disk.written.current == follower.epoch;
+        let ready = !epoch_first || self.server(id).written.current == follower.epoch;
         !follower.due.is_empty() && follower.stage >= from && ready
     }
 
@@ -131,7 +131,7 @@ impl State {
             Some(Flaw::EpochFirst | Flaw::UnwrittenAck | Flaw::UnsyncedAck) => true,
             _ => unsynced == 0 && follower.due.is_empty(),
         };
-        ready && self.server(id).disk.written.current < follower.epoch
+        ready && self.server(id).written.current < follower.epoch
     }
 
     /// `currentEpoch` is written: the history is the epoch's.
@@ -140,7 +140,7 @@ impl State {
             return Err(format!("n{id} writes currentEpoch before the history is on its disk"));
         }
         let current = self.follower(id)?.epoch;
-        let accepted = self.server(id).disk.written.accepted;
+        let accepted = self.server(id).written.accepted;
         self.write(id, Write::Epochs { accepted, current });
         Ok(())
     }
@@ -149,9 +149,9 @@ impl State {
         let (server, Ok(follower)) = (self.server(id), self.follower(id)) else { return false };
         let Stage::Adopting { unsynced } = follower.stage else { return false };
         match self.rules.flaw {
-            Some(Flaw::UnwrittenAck) => server.disk.written.current == follower.epoch,
+            Some(Flaw::UnwrittenAck) => server.written.current == follower.epoch,
             Some(Flaw::UnsyncedAck) => {
-                server.disk.written.current == follower.epoch && follower.due.is_empty()
+                server.written.current == follower.epoch && follower.due.is_empty()
             }
             _ => {
                 server.disk.durable.current == follower.epoch
@@ -180,7 +180,7 @@ impl State {
     pub(crate) fn may_ack(&self, id: ServerId) -> Option<Zxid> {
         let (server, follower) = (self.server(id), self.follower(id).ok()?);
         let zxid = match self.rules.flaw {
-            Some(Flaw::EarlyAck | Flaw::UnwrittenAck) => server.disk.written.last(),
+            Some(Flaw::EarlyAck | Flaw::UnwrittenAck) => server.written.last(),
             _ => server.disk.durable.last(),
         };
         let from = match self.rules.flaw {
@@ -240,7 +240,7 @@ impl State {
 
     /// A follower hears its leader.
     pub(crate) fn heed(&mut self, id: ServerId, words: Words) -> Allowed {
-        let accepted = self.server(id).disk.written.accepted;
+        let accepted = self.server(id).written.accepted;
         let early = self.rules.has(Flaw::EarlyService);
         let follower = self.follower_mut(id)?;
         let stage = follower.stage;

@@ -84,7 +84,7 @@ impl State {
     pub(crate) fn may_open(&self, id: ServerId) -> Option<u32> {
         let leader = self.leader(id).ok()?;
         let accepted = leader.learners.values().map(|learner| learner.accepted);
-        let newest = accepted.fold(self.server(id).disk.written.accepted, u32::max);
+        let newest = accepted.fold(self.server(id).written.accepted, u32::max);
         let gathered = self.enough(leader, true, |_| true);
         (leader.phase == Phase::Gathering && gathered)
             .then_some(newest)
@@ -97,7 +97,7 @@ impl State {
         }
         let leader = self.leader_mut(id)?;
         (leader.epoch, leader.phase) = (epoch, Phase::Discovery);
-        let current = self.server(id).disk.written.current;
+        let current = self.server(id).written.current;
         self.write(id, Write::Epochs { accepted: epoch, current });
         Ok(())
     }
@@ -108,7 +108,7 @@ impl State {
         if outbid != Some(accepted) {
             return Err(format!("n{id} accepts epoch {accepted}, of which it has not heard"));
         }
-        let current = self.server(id).disk.written.current;
+        let current = self.server(id).written.current;
         self.write(id, Write::Epochs { accepted, current });
         Ok(())
     }
@@ -141,7 +141,7 @@ impl State {
         age: (u32, Zxid),
         snapshot: Zxid,
     ) -> Allowed {
-        let own = self.server(id).disk.written.age();
+        let own = self.server(id).written.age();
         let compares = !self.rules.has(Flaw::NoComparison) && !self.observers.contains(&from);
         self.learner_mut(id, from)?.stage = LearnerStage::Promised { last: age.1, snapshot };
         let leader = self.leader_mut(id)?;
@@ -238,7 +238,7 @@ impl State {
 
     /// NEWLEADER goes out: that was the history.
     pub(crate) fn new_leader(&mut self, id: ServerId, to: ServerId) -> Allowed {
-        let end = self.server(id).disk.written.last();
+        let end = self.server(id).written.last();
         let epoch = self.leader(id)?.epoch;
         let learner = self.learner_mut(id, to)?;
         if learner.stage != LearnerStage::Catching || learner.sent != end {
@@ -251,7 +251,7 @@ impl State {
     pub(crate) fn may_adopt_own(&self, id: ServerId) -> bool {
         self.leader(id).is_ok_and(|leader| {
             leader.phase == Phase::Synchronisation { unsynced: 0 }
-                && self.server(id).disk.written.current < leader.epoch
+                && self.server(id).written.current < leader.epoch
         })
     }
 
@@ -261,7 +261,7 @@ impl State {
             return Err(format!("n{id} writes currentEpoch before the history is on its disk"));
         }
         let current = self.leader(id)?.epoch;
-        let accepted = self.server(id).disk.written.accepted;
+        let accepted = self.server(id).written.accepted;
         self.write(id, Write::Epochs { accepted, current });
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Prepared {
 fn exhaust(state: &mut State, n: ServerId) {
     let entry = Entry { zxid: Zxid::new(1, u32::MAX - 1), txn: state.ghost.submitted };
     for id in 1..=n {
-        state.server_mut(id).disk.write(Write::Append(entry.clone()));
+        state.server_mut(id).write(Write::Append(entry.clone()));
         while state.store(id) {}
     }
     let proposal = Proposal { txn: entry.txn, previous: None };

@@ -114,7 +114,7 @@ impl State {
     }
 
     fn abdicate(&mut self, id: ServerId, outbid: Option<u32>) -> Allowed {
-        let own = self.server(id).disk.written.accepted;
+        let own = self.server(id).written.accepted;
         if let Some(accepted) = outbid.filter(|accepted| *accepted > own) {
             self.yield_to(id, accepted)?;
         }
@@ -151,7 +151,7 @@ impl State {
             LearnerStage::Adopted if phase == Phase::Broadcast || early => {
                 let end = match self.rules.flaw {
                     Some(Flaw::EagerCommit) => learner.sent,
-                    Some(Flaw::EarlyService) => self.server(id).disk.written.last(),
+                    Some(Flaw::EarlyService) => self.server(id).written.last(),
                     _ => {
                         let server = self.server(id);
                         super::disk::last(&server.history()[..server.delivered])

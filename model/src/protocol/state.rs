@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use zab::{ServerId, Zxid};
 
-use super::disk::{Disk, Write};
+use super::disk::{Disk, Files, Write, last};
 use super::ghost::{Event, Ghost};
 use super::invariants;
 use super::link::{Link, LinkId, Words};
 use super::{Entry, Flaw};
+use crate::care::Files as _;
 use crate::catalogue::Bounds;
 use crate::link::Ends;
 
@@ -54,6 +55,8 @@ pub struct State {
 pub(crate) struct Server {
     pub(crate) up: bool,
     pub(crate) disk: Disk,
+    /// What it takes for its files.
+    pub(crate) written: Files,
     /// How many entries of its history it has delivered.
     pub(crate) delivered: usize,
     /// How many are in its snapshot: it cannot be cut below.
@@ -182,7 +185,21 @@ pub(crate) enum LearnerStage {
 
 impl Server {
     pub(crate) fn history(&self) -> &[Entry] {
-        &self.disk.written.history
+        &self.written.history
+    }
+
+    pub(crate) fn write(&mut self, write: Write) {
+        self.written.apply(&write);
+        self.disk.pending.push_back(write);
+    }
+
+    /// What a restart makes of the log, and of a snapshot that was not cut.
+    fn restore(&mut self) {
+        let snapshot = &self.uncut;
+        let history = &mut self.disk.durable.history;
+        history.retain(|entry| entry.zxid > last(snapshot));
+        history.splice(..0, snapshot.iter().cloned());
+        self.written.clone_from(&self.disk.durable);
     }
 
     pub(crate) fn looks(&self) -> bool {
@@ -294,7 +311,7 @@ impl State {
             self.observe(&Event::Dropped { server: id, kept });
         }
         let server = self.server_mut(id);
-        server.disk.write(write);
+        server.write(write);
         let entries = server.history().len();
         (server.delivered, server.snapshot) =
             (server.delivered.min(entries), server.snapshot.min(entries));
@@ -371,10 +388,10 @@ impl State {
         let rules = self.rules;
         let server = self.server_mut(id);
         if rules.has(Flaw::KeptDatabase) {
-            server.disk.written.history.truncate(server.delivered);
+            server.written.history.truncate(server.delivered);
         }
         if rules.has(Flaw::LateLog) && matches!(server.role, Role::Following(_)) {
-            server.disk.written.history.clone_from(&server.disk.durable.history);
+            server.written.history.clone_from(&server.disk.durable.history);
             server.delivered = server.delivered.min(server.history().len());
         }
         if rules.has(Flaw::KeptSnapshot) {
@@ -388,7 +405,7 @@ impl State {
         self.close_all(id);
         let server = self.server_mut(id);
         server.disk.crash(kept);
-        server.disk.restore(&server.uncut);
+        server.restore();
         server.up = false;
         server.role = Role::default();
         server.snapshot = server.snapshot.min(server.history().len());

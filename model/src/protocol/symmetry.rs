@@ -69,7 +69,7 @@ impl Server {
     /// All that does not name others.
     fn looks_like(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.up, &self.disk, self.delivered, self.snapshot).hash(&mut hasher);
+        (self.up, &self.disk, &self.written, self.delivered, self.snapshot).hash(&mut hasher);
         match &self.role {
             Role::Looking { waiting } => waiting.len().hash(&mut hasher),
             Role::Following(follower) => {

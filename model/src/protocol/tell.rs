@@ -7,7 +7,6 @@ use super::disk::Write;
 use super::invariants::{list, name};
 use super::link::{LinkId, Words};
 use super::state::{Phase, Role, Server, Stage, State};
-use crate::care::lost;
 use crate::link::Ends;
 
 /// What `action` does in the state `before`, and what everybody can see of it.
@@ -98,14 +97,13 @@ fn written(write: &Write) -> String {
 }
 
 fn crash(state: &State, id: ServerId, kept: usize) -> String {
-    let disk = &state.server(id).disk;
-    format!("n{id} {}", lost(&disk.cache, disk.care, disk.pending.len(), kept))
+    format!("n{id} {}", state.server(id).disk.lost(kept))
 }
 
 /// Servers, and what is on its way between them, a line each.
 pub(crate) fn show(state: &State) -> String {
     let servers = state.servers.iter().map(|(id, server)| {
-        let files = &server.disk.written;
+        let files = &server.written;
         let role = if server.up { role(server) } else { "is down".to_owned() };
         format!(
             "n{id} {role}; accepted epoch {}, current epoch {}; history {}, of which {} delivered; {} writes to be stored",

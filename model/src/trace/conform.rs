@@ -7,7 +7,7 @@ use zab::{Digest, Durable, Input, Members, Message, Output, Record, ServerId, St
 use super::merge::{Merge, Next};
 use super::{Coverage, Rejection, Traces, Verdict, plain};
 use crate::link::Ends;
-use crate::protocol::disk::{Disk, count_to};
+use crate::protocol::disk::count_to;
 use crate::protocol::ghost::Event;
 use crate::protocol::link::{LinkId, Words};
 use crate::protocol::state::{Allowed, Role, Server, State};
@@ -120,8 +120,8 @@ impl Walk {
     fn start(&mut self, id: ServerId, durable: &Durable<Digest>) -> Allowed {
         self.state.close_all(id);
         if self.wipes && durable.accepted_epoch == 0 && durable.log.is_empty() {
-            self.state.server_mut(id).disk = Disk::default();
-            self.state.server_mut(id).snapshot = 0;
+            let server = self.state.server_mut(id);
+            (server.disk, server.written, server.snapshot) = Default::default();
         }
         while !self.finds(id, durable) {
             if !self.state.server_mut(id).disk.store() {

@@ -58,7 +58,7 @@ impl Walk {
                 state.tell_epoch(id, to)
             }
             Message::AckEpoch { current_epoch, last, .. } => {
-                let own = state.server(id).disk.written.age();
+                let own = state.server(id).written.age();
                 expect(own == (*current_epoch, *last), || {
                     format!("n{id} says that its history {own:?} is {current_epoch}, {last:?}")
                 })?;
@@ -96,7 +96,7 @@ impl Walk {
     }
 
     fn greet(&mut self, id: ServerId, to: ServerId, accepted: u32) -> Allowed {
-        let own = self.state.server(id).disk.written.accepted;
+        let own = self.state.server(id).written.accepted;
         expect(own == accepted, || format!("n{id} has promised {own} and says {accepted}"))?;
         let link = LinkId { learner: id, leader: to, via: self.via.unwrap_or(0) };
         self.state.greet(id, link)
@@ -123,7 +123,7 @@ impl Walk {
 
     fn epochs(&mut self, id: ServerId, accepted: u32, current: u32) -> Allowed {
         let state = &mut self.state;
-        let newer = accepted > state.server(id).disk.written.accepted;
+        let newer = accepted > state.server(id).written.accepted;
         match &state.server(id).role {
             Role::Following(_) if newer => state.accept(id),
             Role::Following(_) => state.adopt(id),
@@ -134,7 +134,7 @@ impl Walk {
             Role::Leading(_) => state.adopt_own(id),
             Role::Looking { .. } => Err(format!("n{id} writes epochs while it looks for a leader")),
         }?;
-        let written = &state.server(id).disk.written;
+        let written = &state.server(id).written;
         expect((written.accepted, written.current) == (accepted, current), || {
             format!("n{id} writes epochs {accepted} and {current}")
         })

@@ -1,11 +1,9 @@
-//! A server's disk: what is durable, and what was written since.
-
-use std::collections::VecDeque;
+//! A server's files, and what is done to them.
 
 use zab::{Durable, Entry, Store, Zxid};
 
 use super::{App, Txn};
-use crate::care::{Cache, Care, Files};
+use crate::care::{self, Files};
 
 /// The files of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,46 +64,9 @@ impl Files for Image {
     }
 }
 
-/// Writes become durable in order; a crash keeps a prefix of those that are not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Disk {
-    pub(crate) durable: Image,
-    pub(crate) pending: VecDeque<Store<Txn, App>>,
-    pub(crate) care: Care,
-    /// What of `durable` a power cut may take, where care is not taken.
-    pub(crate) cache: Cache<Image, Store<Txn, App>>,
-}
+pub(crate) type Disk = care::Disk<Image>;
 
 impl Disk {
-    /// The oldest pending write becomes durable. False when there is none.
-    pub(crate) fn store(&mut self) -> bool {
-        let Some(write) = self.pending.pop_front() else { return false };
-        self.cache.note(self.care, &self.durable, &write);
-        self.durable.apply(&write);
-        true
-    }
-
-    /// How many units a crash may take.
-    pub(crate) fn at_stake(&self) -> usize {
-        self.cache.len() + self.pending.len()
-    }
-
-    /// The first `kept` of what is at stake survive. What a restart finds, it syncs.
-    pub(crate) fn crash(&mut self, kept: usize) {
-        let survivors = self.cache.survivors(kept);
-        for _ in self.cache.len()..kept {
-            self.store();
-        }
-        self.durable = survivors.unwrap_or_else(|| std::mem::take(&mut self.durable));
-        self.pending.clear();
-        self.cache = Cache::default();
-    }
-
-    /// What no power cut takes.
-    pub(crate) fn safe(&self) -> &Image {
-        self.cache.safe(&self.durable)
-    }
-
     /// The files as the server believes them to be.
     pub(crate) fn written(&self) -> Image {
         let mut image = self.durable.clone();
@@ -115,7 +76,7 @@ impl Disk {
 
     /// The application has saved its state, and synced it; the log up to there is dropped.
     pub(crate) fn snapshot(&mut self, state: App) {
-        self.cache = Cache::default();
+        self.sync();
         let zxid = state.last().map_or(Zxid::ZERO, |entry| entry.zxid);
         self.durable.log.retain(|entry| entry.zxid > zxid);
         (self.durable.snapshot, self.durable.state) = (zxid, state);

@@ -7,7 +7,6 @@ use super::invariants::{list, name};
 use super::link::LinkId;
 use super::world::World;
 use super::{App, Setup, Txn, Words};
-use crate::care::lost;
 use crate::link::Ends;
 
 /// What `action` does in the world `before`, and what everybody can see of it.
@@ -130,8 +129,7 @@ fn written(write: &Store<Txn, App>) -> String {
 }
 
 fn crash(world: &World, id: ServerId, kept: usize) -> String {
-    let disk = &world.server(id).disk;
-    format!("n{id} {}", lost(&disk.cache, disk.care, disk.pending.len(), kept))
+    format!("n{id} {}", world.server(id).disk.lost(kept))
 }
 
 /// Servers, and what is on its way between them, a line each.

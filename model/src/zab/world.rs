@@ -61,7 +61,7 @@ impl World {
             id,
             peer: None,
             app: App::new(),
-            disk: Disk { durable: setup.base.clone(), ..Disk::default() },
+            disk: Disk::with(setup.base.clone()),
             timers: BTreeSet::new(),
         };
         World {

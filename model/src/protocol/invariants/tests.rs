@@ -106,7 +106,7 @@ const BROKEN: &[Broken] = &[
     (
         "CommittedLogMonotonicity",
         |state| {
-            state.server_mut(2).disk.written.history.clear();
+            state.server_mut(2).written.history.clear();
             Event::Established { leader: 2, epoch: 2 }
         },
         "leader n3 of epoch 1 had committed 1:1=a, leader n2 of epoch 2 begins with nothing",
@@ -122,7 +122,7 @@ const BROKEN: &[Broken] = &[
     (
         "LeaderLogCompleteness",
         |state| {
-            state.server_mut(2).disk.written.history.clear();
+            state.server_mut(2).written.history.clear();
             Event::Established { leader: 2, epoch: 2 }
         },
         "1:1=a was committed; leader n2 of epoch 2 begins without it",
@@ -173,7 +173,7 @@ fn entry(epoch: u32, counter: u32, txn: Txn) -> Entry {
 
 /// n1 delivers the last entry of this history.
 fn delivers(state: &mut State, history: &[Entry]) -> Event {
-    state.server_mut(1).disk.written.history = history.to_vec();
+    state.server_mut(1).written.history = history.to_vec();
     Event::Delivered { server: 1, place: history.len() - 1 }
 }
 
