@@ -62,6 +62,34 @@ fn a_wrong_configuration_is_refused_with_file_and_line() {
 
 type Spoil = fn(&Ensemble);
 
+/// Its promises are there: a server that votes by another's may vote twice.
+#[test]
+fn the_data_of_another_server_are_refused_and_left_alone() {
+    let _alone = alone();
+    let mut ensemble = Ensemble::started(3, "");
+    ensemble.write_znodes("a", 3);
+    ensemble.wait_until_level();
+    [1, 2].into_iter().for_each(|id| ensemble.stop(id));
+    let [first, second] = [1, 2].map(|id| ensemble.home(id).join("zoobreak"));
+    let lost = ensemble.home(2).join("lost");
+    fs::rename(&second, &lost).expect("it has run");
+    fs::rename(&first, &second).expect("it has run");
+    let state = fs::read(second.join("state")).expect("it has run");
+    let said = ensemble.refused(2);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("the data of server 1, and this is server 2"), "{}", said.stderr);
+    assert_eq!(fs::read(second.join("state")).expect("it was left"), state);
+
+    // What an earlier version has left has no mark, and is taken to be its own.
+    fs::rename(&second, &first).expect("it was left");
+    fs::rename(&lost, &second).expect("it was moved away");
+    fs::remove_file(second.join("owner")).expect("it has run");
+    [1, 2].into_iter().for_each(|id| ensemble.start(id));
+    ensemble.settle();
+    ensemble.wait_until_level();
+    (1..=3).for_each(|id| ensemble.assert_serves_znodes(id, "a", 3));
+}
+
 #[test]
 fn a_port_in_use_is_named() {
     let ensemble = Ensemble::new(3, "");

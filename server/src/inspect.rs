@@ -36,7 +36,7 @@ pub enum InspectError {
 /// When there is no store, or `out` refuses.
 pub fn inspect(data_dir: &Path, out: &mut dyn Write) -> Result<Health, InspectError> {
     match Inspection::<Txn, State>::read(data_dir) {
-        Ok(Some(found)) => Ok(report(&found, out)?),
+        Ok(Some(found)) => Ok(report(data_dir, &found, out)?),
         Ok(None) => Err(InspectError::NoStore(data_dir.to_owned())),
         Err(error) => {
             writeln!(out, "damaged: {error}\n\nA start would be refused.")?;
@@ -45,10 +45,17 @@ pub fn inspect(data_dir: &Path, out: &mut dyn Write) -> Result<Health, InspectEr
     }
 }
 
-fn report(found: &Inspection<Txn, State>, out: &mut dyn Write) -> io::Result<Health> {
+fn report(
+    data_dir: &Path,
+    found: &Inspection<Txn, State>,
+    out: &mut dyn Write,
+) -> io::Result<Health> {
     let mut findings = Vec::new();
     let (accepted, current) = (found.accepted_epoch, found.current_epoch);
     writeln!(out, "{}", found.directory.display())?;
+    if let Some(owner) = found.owner {
+        writeln!(out, "the data of server {owner}")?;
+    }
     writeln!(out, "accepted epoch {accepted}, current epoch {current}")?;
     for snapshot in &found.snapshots {
         show_snapshot(snapshot, out, &mut findings)?;
@@ -57,8 +64,11 @@ fn report(found: &Inspection<Txn, State>, out: &mut dyn Write) -> io::Result<Hea
         show_segment(segment, out, &mut findings)?;
     }
     writeln!(out, "\nA start would:")?;
-    let refused = plan(found, out)?;
-    findings.extend(refused);
+    if let Some(why) = foreign(data_dir, found.owner) {
+        writeln!(out, "  be refused: {why}")?;
+        findings.push(why);
+    }
+    findings.extend(plan(found, out)?);
     writeln!(out)?;
     for finding in &findings {
         writeln!(out, "damaged: {finding}")?;
@@ -68,6 +78,13 @@ fn report(found: &Inspection<Txn, State>, out: &mut dyn Write) -> io::Result<Hea
         return Ok(Health::Fine);
     }
     Ok(Health::Damaged)
+}
+
+/// Whose data these are, if that is not the server that would be started.
+fn foreign(data_dir: &Path, owner: Option<zab::ServerId>) -> Option<String> {
+    let text = std::fs::read_to_string(data_dir.join("myid")).ok()?;
+    let (owner, id) = (owner?, text.trim().parse::<zab::ServerId>().ok()?);
+    (owner != id).then(|| format!("the data of server {owner}, and myid says {id}"))
 }
 
 fn show_snapshot(
@@ -381,6 +398,19 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let error = inspect(empty.path(), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("give the dataDir"));
+    }
+
+    #[test]
+    fn it_is_said_whose_data_these_are() {
+        let (dir, _) = store();
+        crate::storage::claim(&dir.path().join("zoobreak"), 3).unwrap();
+        for (my_id, health) in [("3\n", Health::Fine), ("4\n", Health::Damaged)] {
+            fs::write(dir.path().join("myid"), my_id).unwrap();
+            let (found, text) = inspected(dir.path());
+            assert_eq!(found, health, "{text}");
+            assert!(text.contains("\nthe data of server 3\n"), "{text}");
+        }
+        assert!(inspected(dir.path()).1.contains("be refused: the data of server 3, and myid"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::links::{accept_channels, accept_votes};
 use crate::pid_file::PidFile;
 use crate::proposal::{State, Txn};
 use crate::recheck::recheck;
-use crate::storage::{Diverged, Grouping, StorageError, Store, Worker};
+use crate::storage::{self, Diverged, Grouping, StorageError, Store, Worker};
 use crate::tls::{self, Door};
 use crate::trace::Trace;
 use crate::{Config, ConfigError, Ignored, Mutant};
@@ -154,6 +154,10 @@ async fn run(config: Config, mutant: Option<Mutant>) -> Result<(), ServerError> 
     let interrupt = signal(SignalKind::interrupt())?;
     let door = Door::new(config.quorum_tls.as_ref())?;
     let secure = config.secure.as_ref().map(tls::client_acceptor).transpose()?;
+    // A server alone has promised nothing to anybody: it may look at any server's data.
+    if !config.servers.is_empty() {
+        storage::claim(&config.data_dir.join("zoobreak"), config.id)?;
+    }
     let (mut store, recovered) = Store::<Txn, State>::open_as(&config.data_dir, mutant)?;
     for note in &recovered.notes {
         warn!("{note}");
@@ -269,7 +273,7 @@ fn abort_on_panic() {
     }));
 }
 
-fn last(recovered: &crate::storage::Recovered<Txn, State>) -> zab::Zxid {
+fn last(recovered: &storage::Recovered<Txn, State>) -> zab::Zxid {
     let snapshot = recovered.snapshot.as_ref().map_or(zab::Zxid::ZERO, |(zxid, _)| *zxid);
     recovered.log.last().map_or(snapshot, |entry| entry.zxid)
 }

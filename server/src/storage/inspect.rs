@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use journal::{Cause, Record};
 use serde::de::DeserializeOwned;
-use zab::{Entry, Zxid};
+use zab::{Entry, ServerId, Zxid};
 
 use super::StorageError;
 use super::diverged::Diverged;
+use super::owner::owner;
 use super::snapshot;
 use super::state::State;
 use super::store::{generation_name, listed, other_generations};
@@ -22,6 +23,8 @@ pub struct Inspection<T, S> {
     pub accepted_epoch: u32,
     /// `currentEpoch`.
     pub current_epoch: u32,
+    /// The server whose they are; `None` without a mark.
+    pub owner: Option<ServerId>,
     /// The directory in force.
     pub directory: PathBuf,
     /// Left by a server that stopped because its state was wrong.
@@ -110,6 +113,7 @@ impl<T: DeserializeOwned, S: DeserializeOwned> Inspection<T, S> {
             current_epoch: state.current_epoch,
             diverged: Diverged::read(root)?,
             leftovers: other_generations(root, &directory)?,
+            owner: owner(root)?,
             directory,
             snapshots,
             segments,

@@ -4,6 +4,7 @@
 //! dataDir/zoobreak/
 //!   state                       both epochs, the configuration and the generation in force;
 //!                               replaced atomically
+//!   owner                       whose data these are; a server alone leaves none
 //!   diverged                    left by a server that stopped because its state was wrong
 //!   g<generation>/
 //!     log.<first zxid>          entries in batches, each with its length, its batch and a checksum
@@ -19,6 +20,7 @@ mod file;
 mod fuzz;
 mod inspect;
 mod log;
+mod owner;
 mod snapshot;
 mod state;
 mod store;
@@ -27,6 +29,7 @@ mod worker;
 pub use diverged::Diverged;
 pub use inspect::{Damage, Inspection, SegmentFile, SnapshotFile};
 pub(crate) use log::said_of_dropped;
+pub(crate) use owner::claim;
 pub use store::{Recovered, Store};
 pub use worker::{Grouping, Report, Worker};
 
@@ -57,6 +60,23 @@ pub enum StorageError {
         format: String,
         /// The one that this version reads and writes.
         readable: u64,
+    },
+    /// Another server made the promises that are kept here.
+    #[error(
+        "{root}: the data of server {owner}, and this is server {id}: give it the dataDir of server \
+         {id}; if that is lost, move {root} away, and it fetches everything from the leader while the \
+         others serve. (Only to give all servers of an ensemble one server's backup, while none of \
+         them runs: delete {mark}.)"
+    )]
+    Foreign {
+        /// The directory with its log and snapshots.
+        root: PathBuf,
+        /// The server whose they are.
+        owner: zab::ServerId,
+        /// The one that was started.
+        id: zab::ServerId,
+        /// The file that says whose they are.
+        mark: PathBuf,
     },
     /// No thread can be started.
     #[error("no thread to write a snapshot: {error}")]
