@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tree::Tree;
 use zab::{Configuration, Member, Members, ServerId, Zxid};
 
-use crate::config::{ServerAddress, distinct_ports};
+use crate::config::ServerAddress;
 
 /// The servers that a configuration file names; one alone if it names none.
 pub(crate) fn initial(id: ServerId, servers: &BTreeMap<ServerId, ServerAddress>) -> Members {
@@ -51,7 +51,8 @@ pub(crate) fn lines(members: &Members) -> String {
     members.0.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Reads such lines, as in `/zookeeper/config`; other lines are passed over.
+/// Reads such lines, as in `/zookeeper/config`; other lines are passed over. Whether such members may
+/// be is judged before they are put in order, not here: what is in force is in force.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -65,7 +66,6 @@ pub(crate) fn parse<'a>(
             servers.insert(id, address);
         }
     }
-    distinct_ports(&servers)?;
     Ok(servers)
 }
 
@@ -97,7 +97,6 @@ mod tests {
             ("server.x=a:1:2", "the id is a number"),
             ("server.1", "expected server.N="),
             ("server.1=a:1", "expected host:quorumPort"),
-            ("server.1=a:1:2\nserver.2=a:2:3", "both claim a:2"),
         ] {
             let error = parse(text.lines()).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

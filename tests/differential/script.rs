@@ -241,6 +241,8 @@ impl Draw {
             ("", "", Some("some thing")),
             ("", "", Some("")),
             ("server.3=127.0.0.1:1:2", "", None),
+            ("server.8=10.9.9.9:1:1:observer;3", "", None),
+            ("server.8=10.9.9.9:1:2:observer;3,server.9=10.9.9.9:4:2:observer;5", "", None),
             ("", "1,2,3", None),
             ("", "", None),
         ]);

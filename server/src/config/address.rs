@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use zab::ServerId;
@@ -68,18 +69,39 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-/// Two servers that claim one port, in words.
+/// What is claimed twice, in words, by two servers or by one: its second claimant could not listen.
 pub(crate) fn distinct_ports(servers: &BTreeMap<ServerId, ServerAddress>) -> Result<(), String> {
     let mut taken = BTreeMap::new();
     for (id, address) in servers {
-        for port in [address.quorum_port, address.election_port] {
-            if let Some(other) = taken.insert((&address.host, port), id) {
-                let host = &address.host;
-                return Err(format!("server.{other} and server.{id} both claim {host}:{port}"));
+        for (host, port) in claimed(address) {
+            match taken.insert((host, port), id) {
+                Some(other) if other == id => {
+                    return Err(format!("server.{id} claims {host}:{port} twice"));
+                }
+                Some(other) => {
+                    return Err(format!("server.{other} and server.{id} both claim {host}:{port}"));
+                }
+                None => {}
             }
         }
     }
     Ok(())
+}
+
+/// The ports of a server. One for clients from everywhere is on its own host; one for clients on its
+/// own machine may be another server's on another machine.
+fn claimed(address: &ServerAddress) -> impl Iterator<Item = (&str, u16)> {
+    let ServerAddress { host, quorum_port, election_port, client, .. } = address;
+    let client = client.as_ref().and_then(|(client, port)| match client.as_str() {
+        "0.0.0.0" | "::" => Some((host.as_str(), *port)),
+        client if is_loopback(client) && !is_loopback(host) => None,
+        client => Some((client, *port)),
+    });
+    [(host.as_str(), *quorum_port), (host.as_str(), *election_port)].into_iter().chain(client)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn client_address(text: &str) -> Result<(String, u16), String> {
@@ -139,6 +161,39 @@ mod tests {
         ] {
             let error = text.parse::<ServerAddress>().unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    fn claims(lines: &[&str]) -> Result<(), String> {
+        distinct_ports(&(1..).zip(lines.iter().map(|line| line.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn a_port_claimed_twice_is_named() {
+        for (lines, why) in [
+            (&["h:1:1"][..], "server.1 claims h:1 twice"),
+            (&["h:1:2;1"], "server.1 claims h:1 twice"),
+            (&["h:1:2;h:2"], "server.1 claims h:2 twice"),
+            (&["127.0.0.1:1:2;127.0.0.1:2"], "server.1 claims 127.0.0.1:2 twice"),
+            (&["h:1:2", "h:1:4"], "server.1 and server.2 both claim h:1"),
+            (&["h:1:2", "h:3:2"], "server.1 and server.2 both claim h:2"),
+            (&["h:1:2", "h:2:3"], "server.1 and server.2 both claim h:2"),
+            (&["h:1:2;3", "h:4:5;3"], "server.1 and server.2 both claim h:3"),
+            (&["h:1:2;[::]:3", "h:3:5"], "server.1 and server.2 both claim h:3"),
+            (&["h:1:2;g:3", "i:1:2;g:3"], "server.1 and server.2 both claim g:3"),
+        ] {
+            assert_eq!(claims(lines), Err(why.to_owned()), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_port_of_other_machines_is_another() {
+        for lines in [
+            ["h:1:2;3", "i:1:2;3"],
+            ["h:1:2;127.0.0.1:3", "i:1:2;127.0.0.1:3"],
+            ["h:1:2;localhost:1", "i:1:2;[::1]:1"],
+        ] {
+            assert_eq!(claims(&lines), Ok(()), "{lines:?}");
         }
     }
 }

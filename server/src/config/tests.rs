@@ -38,6 +38,8 @@ fn a_duplicate_id_is_refused() {
 fn two_servers_on_one_port_are_refused() {
     let text = THREE.to_owned() + "server.4=10.0.0.1:2888:3889\n";
     assert!(parse(&text).unwrap_err().contains("server.1 and server.4 both claim"));
+    let text = THREE.to_owned() + "server.4=10.0.0.4:2888:2888\n";
+    assert!(parse(&text).unwrap_err().contains("server.4 claims 10.0.0.4:2888 twice"));
 }
 
 #[test]
