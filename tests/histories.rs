@@ -1,6 +1,8 @@
 //! Histories from elsewhere, from outside: `check --spec` and `history convert`.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 const TREE: &str = r#"{"index":0,"time":5,"process":3,"type":"invoke","f":"create","value":{"ask":"create","path":"/z0/a","value":7}}
@@ -14,6 +16,40 @@ INFO  jepsen.util - 2\t:invoke\t:read\tnil
 INFO  jepsen.util - 1\t:info\t:cas\t:timed-out
 INFO  jepsen.util - 2\t:ok\t:read\t2
 ";
+
+/// One of zoobreak's own: a read after sync that lacks a write acknowledged before.
+const OWN_STALE: &str = r#"{"index":0,"time":1000,"process":0,"type":"invoke","f":"write","key":"/r0","value":1,"node":"n1"}
+{"index":1,"time":2000,"process":0,"type":"ok","f":"write","key":"/r0","value":1,"node":"n1","session":"0x1","zxid":"0x11","stat":{"czxid":"0x1","mzxid":"0x11","version":1}}
+{"index":2,"time":3000,"process":0,"type":"invoke","f":"write","key":"/r0","value":2,"node":"n1"}
+{"index":3,"time":4000,"process":0,"type":"ok","f":"write","key":"/r0","value":2,"node":"n1","session":"0x1","zxid":"0x12","stat":{"czxid":"0x1","mzxid":"0x12","version":2}}
+{"index":4,"time":5000,"process":1,"type":"invoke","f":"read","key":"/r0","node":"n2"}
+{"index":5,"time":6000,"process":1,"type":"ok","f":"read","key":"/r0","value":1,"node":"n2","session":"0x2","zxid":"0x11","stat":{"czxid":"0x1","mzxid":"0x11","version":1}}
+"#;
+
+/// A queue that 24 clients fill at once with three values over and over: what is taken out then has
+/// an order, among more than anybody can look through. Before that, one client is alone for 40 events.
+fn hard() -> String {
+    let (mut text, mut line) = (String::new(), 0);
+    let mut event = |process: usize, kind: &str, f: &str, value: &str| {
+        let rest = format!(r#""type":"{kind}","f":"{f}","value":{value}"#);
+        let _ = writeln!(text, r#"{{"index":{line},"process":{process},{rest}}}"#);
+        line += 1;
+    };
+    for n in 0..10 {
+        for (f, asked) in [("enqueue", format!("{n}")), ("dequeue", "null".to_owned())] {
+            event(0, "invoke", f, &asked);
+            event(0, "ok", f, &n.to_string());
+        }
+    }
+    for kind in ["invoke", "ok"] {
+        (0..24).for_each(|client| event(client, kind, "enqueue", &(client % 3).to_string()));
+    }
+    for n in 0..24 {
+        event(0, "invoke", "dequeue", "null");
+        event(0, "ok", "dequeue", &(n * n / 8 % 3).to_string());
+    }
+    text
+}
 
 fn zoobreak(argv: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_zoobreak")).args(argv).output().expect("it was built")
@@ -49,23 +85,86 @@ fn a_violation_is_told_and_written_down() {
     let stale =
         "INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:read\t1\n";
     fs::write(path("a.log"), format!("{LOG}{stale}")).expect("a scratch directory");
-    let judged = zoobreak(&[
-        "check",
-        &path("a.log"),
-        "--spec",
-        "cas-register",
-        "--verdict",
-        &path("verdict.json"),
-    ]);
+    let judged =
+        zoobreak(&["check", &path("a.log"), "--spec", "cas-register", "--out", &path("judged")]);
     assert_eq!(judged.status.code(), Some(1), "{}", told(&judged));
     assert!(told(&judged).contains("expected: held 2, after client"), "{}", told(&judged));
-    let text = fs::read_to_string(path("verdict.json")).expect("written");
-    let verdict: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert!(told(&judged).contains(&path("judged/report.html")), "{}", told(&judged));
+    let (verdict, page) = results(&scratch.path().join("judged"));
     let witness = &verdict["checks"][0]["witness"];
     let operations = witness["operations"].as_array().expect("a list").len();
     assert!((2..=4).contains(&operations), "{witness}");
     assert_eq!(witness["order"].as_array().map(Vec::len), Some(operations - 1), "{witness}");
     assert_eq!(witness["got"], "client 0's read -> 1 (line 7)");
+    let plain = page.split("<script").next().expect("a page");
+    for said in [
+        "a.log × cas-register",
+        "<h1 class=\"invalid\">invalid</h1>",
+        "<p class=\"sentence\">client 0&#39;s read -&gt; 1 (line 7): before it the object held 2",
+        "4 operations were examined. The lanes below show 4 by 3 clients: all that there is.",
+        "<svg class=\"witness\"",
+        "<dt>expected</dt><dd>held 2, after client",
+        "<dt>got</dt><dd>client 0&#39;s read -&gt; 1 (line 7)</dd>",
+        "<dt>in one order</dt>",
+        "a.log --spec cas-register --out",
+        "zoobreak history convert",
+    ] {
+        assert!(plain.contains(said), "the page does not say {said:?}: {plain}");
+    }
+    assert!(page.contains("\"by_position\":true"), "times are positions");
+}
+
+/// `verdict.json` and `report.html` of a directory.
+fn results(directory: &Path) -> (serde_json::Value, String) {
+    let read = |name: &str| fs::read_to_string(directory.join(name)).expect("written");
+    (serde_json::from_str(&read("verdict.json")).expect("JSON"), read("report.html"))
+}
+
+#[test]
+fn what_is_not_decided_is_told_up_to_where() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    fs::write(path("hard.jsonl"), hard()).expect("a scratch directory");
+    let judged = zoobreak(&[
+        "check",
+        &path("hard.jsonl"),
+        "--spec",
+        "queue",
+        "--budget-memory",
+        "1",
+        "--out",
+        &path("judged"),
+    ]);
+    assert_eq!(judged.status.code(), Some(2), "{}", told(&judged));
+    let (verdict, page) = results(&scratch.path().join("judged"));
+    let check = &verdict["checks"][0];
+    let reached = check["reached"].as_u64().expect("an operation");
+    assert!(reached >= 38, "what one client does alone is decided: {check}");
+    let reason = check["reason"].as_str().expect("a reason");
+    assert!(reason.contains(&format!("(line {})", reached + 1)), "{reason}");
+    let plain = page.split("<script").next().expect("a page");
+    assert!(plain.contains("<h1 class=\"unknown\">unknown</h1>"), "{plain}");
+    assert!(plain.contains("gave up at operation"), "{plain}");
+}
+
+#[test]
+fn a_history_that_was_streamed_has_a_report_of_its_own_events() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    fs::write(path("h.jsonl"), OWN_STALE).expect("a scratch directory");
+    for how in [&["--stream"][..], &[]] {
+        let out = path(if how.is_empty() { "whole" } else { "streamed" });
+        let judged = zoobreak(&[&["check", &path("h.jsonl"), "--out", &out], how].concat());
+        assert_eq!(judged.status.code(), Some(1), "{}", told(&judged));
+        let (verdict, page) = results(Path::new(&out));
+        assert_eq!(verdict["checks"][0]["id"], "linearizable", "{verdict}");
+        let plain = page.split("<script").next().expect("a page");
+        assert!(plain.contains("<svg class=\"witness\""), "{plain}");
+        assert!(plain.contains("read → 1 v1 · n2"), "{plain}");
+        assert!(page.contains("\"by_position\":false"), "it has times");
+    }
+    let run = zoobreak(&["check", &scratch.path().display().to_string(), "--out", "there"]);
+    assert_eq!(run.status.code(), Some(64), "{}", told(&run));
 }
 
 #[test]

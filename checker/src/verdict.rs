@@ -89,6 +89,10 @@ pub struct Check {
     /// Why, where the outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Where the outcome is unknown because a budget was used up: up to which operation it is known,
+    /// by the index of its invocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
     /// Items examined (operations, pairs, …).
     pub examined: u64,
     /// Milliseconds it took.

@@ -22,6 +22,10 @@ pub enum Mutant {
     SessionsForgotten,
     /// X24: a server that starts again gives out the same session ids again.
     SessionIdsAgain,
+    /// X25: the number of a sequential znode is that of the children there are.
+    SequenceByChildren,
+    /// X26: of a multi that fails, what comes before the culprit is kept.
+    TornMultis,
     /// X30: a watch event is sent behind the reply to the write that sets it off.
     LateWatchEvents,
     /// X31: watches that are set again tell of nothing that changed meanwhile.
@@ -38,12 +42,18 @@ pub enum Mutant {
     UnsyncedNames,
     /// X46: a follower goes on serving however long it has not heard of its leader.
     PatientFollowers,
+    /// X47: a set refused for its version is done all the same.
+    RefusalsDone,
+    /// X48: a sequential znode that is to be ephemeral is made a persistent one.
+    OwnersForgotten,
+    /// X49: a session that its client closes is left to run out.
+    ClosesIgnored,
 }
 
 impl Mutant {
     /// Those that a run can show, by number. X43 to X45, on members, only a simulation has; with X15, an
     /// ensemble gives nobody a session.
-    pub const ALL: [Mutant; 25] = [
+    pub const ALL: [Mutant; 30] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::UnsyncedLog,
         Mutant::Protocol(zab::Mutant::X3),
@@ -61,6 +71,8 @@ impl Mutant {
         Mutant::UnreportedTouches,
         Mutant::SessionsForgotten,
         Mutant::SessionIdsAgain,
+        Mutant::SequenceByChildren,
+        Mutant::TornMultis,
         Mutant::LateWatchEvents,
         Mutant::WatchesSetBlindly,
         Mutant::EventsOfRefusals,
@@ -69,6 +81,9 @@ impl Mutant {
         Mutant::IgnoredDiskErrors,
         Mutant::UnsyncedNames,
         Mutant::PatientFollowers,
+        Mutant::RefusalsDone,
+        Mutant::OwnersForgotten,
+        Mutant::ClosesIgnored,
     ];
 
     /// Its number in the catalogue: `X9`.
@@ -96,6 +111,8 @@ impl Mutant {
             Mutant::UnreportedTouches => "X21",
             Mutant::SessionsForgotten => "X22",
             Mutant::SessionIdsAgain => "X24",
+            Mutant::SequenceByChildren => "X25",
+            Mutant::TornMultis => "X26",
             Mutant::LateWatchEvents => "X30",
             Mutant::WatchesSetBlindly => "X31",
             Mutant::EventsOfRefusals => "X32",
@@ -104,6 +121,9 @@ impl Mutant {
             Mutant::IgnoredDiskErrors => "X37",
             Mutant::UnsyncedNames => "X38",
             Mutant::PatientFollowers => "X46",
+            Mutant::RefusalsDone => "X47",
+            Mutant::OwnersForgotten => "X48",
+            Mutant::ClosesIgnored => "X49",
         }
     }
 
@@ -173,6 +193,15 @@ impl Mutant {
             Mutant::SessionIdsAgain => {
                 "a server that starts again gives out the same session ids again"
             }
+            Mutant::SequenceByChildren => {
+                "the number of a sequential znode is that of the children there are"
+            }
+            Mutant::TornMultis => "of a multi that fails, what comes before the culprit is kept",
+            Mutant::RefusalsDone => "a set refused for its version is done all the same",
+            Mutant::OwnersForgotten => {
+                "a sequential znode that is to be ephemeral is made a persistent one"
+            }
+            Mutant::ClosesIgnored => "a session that its client closes is left to run out",
             Mutant::EventsOfRefusals => "watches are told of writes that were refused",
             Mutant::VersionsUnchecked => "a set at an expected version is done at any version",
             Mutant::PatientFollowers => {

@@ -1,7 +1,7 @@
 //! `zoobreak check`: judge a stored run or a bare history again.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use anyhow::Context;
 use checker::{Exit, FileError, Limits, SPECS, Spec, Verdict};
 use clap::Args;
 use history::foreign::{Format, Options};
-use history::{Event, Manifest, RunDir};
+use history::{Manifest, RunDir};
 
+use super::near::{self, Near};
 use super::output::to_stdout;
 use super::reading::Shown;
 use super::{EXIT_CODES, Failure};
+use crate::report::{Bare, Drawn};
 use crate::{logs, report};
 
 /// Judge a stored run again, from its directory alone
@@ -39,9 +41,9 @@ pub(super) struct Check {
     /// MiB of memory the search may hold; then the verdict is unknown
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "spec")]
     budget_memory: usize,
-    /// Write the verdict here too, as JSON in the form of a run's verdict.json
-    #[arg(long, value_name = "FILE", requires = "spec")]
-    verdict: Option<PathBuf>,
+    /// Of a history, write verdict.json and report.html into this directory, as a run has them
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// How a history from elsewhere is written.
@@ -85,7 +87,7 @@ Examples:
   zoobreak check results/latest-invalid
   zoobreak check history.jsonl
   zoobreak check history.jsonl --stream
-  zoobreak check history.edn --spec cas-register --keyed"
+  zoobreak check history.edn --spec cas-register --keyed --out results/history"
     )
 }
 
@@ -95,50 +97,80 @@ impl Check {
         let path = &self.path;
         let meta = fs::metadata(path).map_err(|error| no_such(path, &error))?;
         let file = if meta.is_dir() { path.join("history.jsonl") } else { path.clone() };
-        if let Some(spec) = self.spec {
-            return self.against(spec, &file);
+        if meta.is_dir() && self.spec.is_none() && !self.stream {
+            return self.run_directory();
         }
-        if self.stream {
-            let mut shown = Shown::of(&file);
-            let verdict =
-                checker::check_own(&file, Limits::default(), &mut |at, n| shown.at(at, n));
-            let verdict = verdict.map_err(anyhow::Error::new)?;
-            print(&verdict)?;
-            return Ok(verdict.exit());
+        let verdict = self.bare(&file)?;
+        print(&verdict)?;
+        if let Some(directory) = &self.out {
+            self.write_results(directory, &file, &verdict)?;
         }
-        if !meta.is_dir() {
-            return check_history(path);
-        }
+        Ok(verdict.exit())
+    }
+
+    fn run_directory(&self) -> Result<Exit, Failure> {
+        let path = &self.path;
         if !path.join("manifest.json").exists() {
             return Err(Failure::Usage(format!(
                 "{} is no run: it has no manifest.json; give a directory such as results/latest",
                 path.display()
             )));
         }
+        if self.out.is_some() {
+            return Err(Failure::Usage(format!(
+                "--out is for histories: the results of the run {} are in its own directory",
+                path.display()
+            )));
+        }
         Ok(judge_stored(path)?.exit())
     }
 
-    fn against(&self, spec: Spec, path: &Path) -> Result<Exit, Failure> {
+    /// A history without its run is judged by what it says alone.
+    fn bare(&self, file: &Path) -> anyhow::Result<Verdict> {
+        let mut shown = Shown::of(file);
+        let progress = &mut |at, n| shown.at(at, n);
+        match (self.spec, self.stream) {
+            (Some(spec), _) => self.against(spec, file, progress),
+            (None, true) => Ok(checker::check_own(file, Limits::default(), progress)?),
+            (None, false) => Ok(checker::check_history(file)?),
+        }
+    }
+
+    fn against(
+        &self,
+        spec: Spec,
+        file: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> anyhow::Result<Verdict> {
         let limits = Limits {
             time: Duration::from_secs(self.budget_time),
             bytes: self.budget_memory.saturating_mul(1 << 20),
         };
-        let options = self.form.options();
-        let mut shown = Shown::of(path);
-        let verdict =
-            checker::check_file(path, options, spec, limits, &mut |at, n| shown.at(at, n));
-        drop(shown);
-        let verdict = verdict.map_err(|error| match error {
-            FileError::Read(error) => anyhow::Error::new(error),
-            FileError::Senseless(error) => {
-                anyhow::Error::new(error).context(path.display().to_string())
+        checker::check_file(file, self.form.options(), spec, limits, progress).map_err(|error| {
+            match error {
+                FileError::Read(error) => anyhow::Error::new(error),
+                FileError::Senseless(error) => {
+                    anyhow::Error::new(error).context(file.display().to_string())
+                }
             }
-        })?;
-        print(&verdict)?;
-        if let Some(file) = &self.verdict {
-            write_verdict(file, &verdict).with_context(|| file.display().to_string())?;
-        }
-        Ok(verdict.exit())
+        })
+    }
+
+    /// As much of the history as matters is read again, to be drawn.
+    fn write_results(&self, out: &Path, file: &Path, verdict: &Verdict) -> anyhow::Result<()> {
+        let near = Near::of(verdict);
+        let drawn = match self.spec {
+            Some(_) => Drawn::Deeds(near.deeds(file, self.form.options())?),
+            None => Drawn::Events(near.events(file)?),
+        };
+        let argv: Vec<String> = std::env::args().collect();
+        let spec = self.spec.map(|spec| spec.name);
+        let history = Bare { file, spec, argv: &argv, drawn };
+        fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+        let json = out.join("verdict.json");
+        write_verdict(&json, verdict).with_context(|| json.display().to_string())?;
+        let page = report::write_history_html(out, &history, verdict)?;
+        to_stdout(|to| writeln!(to, "report  {}", page.display())).context("standard output")
     }
 }
 
@@ -166,15 +198,8 @@ pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
 
 fn write_results(run: &RunDir, manifest: &Manifest, verdict: &Verdict) -> anyhow::Result<()> {
     run.write_json("verdict.json", verdict)?;
-    report::write_html(run, manifest, &events(&run.history())?, verdict)?;
+    report::write_html(run, manifest, &near::events(&run.history())?, verdict)?;
     Ok(())
-}
-
-/// A history without its run is judged by what it says alone.
-fn check_history(path: &Path) -> Result<Exit, Failure> {
-    let verdict = checker::check_history(path).map_err(anyhow::Error::new)?;
-    print(&verdict)?;
-    Ok(verdict.exit())
 }
 
 fn print(verdict: &Verdict) -> io::Result<()> {
@@ -195,21 +220,6 @@ fn write_check(out: &mut dyn Write, check: &checker::Check) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The events of a history that the checker has read, up to a last line that was cut.
-fn events(path: &Path) -> anyhow::Result<Vec<Event>> {
-    let file = fs::File::open(path).with_context(|| path.display().to_string())?;
-    let mut events = Vec::new();
-    for line in BufReader::new(file).lines() {
-        let line = line.with_context(|| path.display().to_string())?;
-        match serde_json::from_str(&line) {
-            Ok(event) => events.push(event),
-            Err(error) if error.is_eof() => break,
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
-        }
-    }
-    Ok(events)
 }
 
 fn no_such(path: &Path, error: &io::Error) -> Failure {

@@ -6,6 +6,7 @@ mod doctor;
 mod dry_run;
 mod history;
 mod model;
+mod near;
 mod output;
 pub mod progress;
 mod reading;

@@ -4,20 +4,31 @@
 use std::collections::BTreeMap;
 
 use checker::Verdict;
-use history::{Kind, Manifest, Outcome};
+use history::{Kind, Outcome};
 use serde::Serialize;
 
-use super::timeline::{Fault, Op, Timeline};
+use super::timeline::{Clock, Fault, Op, Timeline};
 use super::words;
 
-/// The page's data as JSON.
-pub(super) fn json(timeline: &Timeline<'_>, manifest: &Manifest, verdict: &Verdict) -> String {
-    serde_json::to_string(&Data::of(timeline, manifest, verdict)).expect("keys are strings")
+/// What the lanes are of.
+pub(super) struct Size {
+    /// Servers.
+    pub(super) nodes: usize,
+    /// Clients with this number or a higher one only make the final reads.
+    pub(super) clients: usize,
 }
 
-/// What the script reads. All times are microseconds since the start.
+/// The page's data as JSON.
+pub(super) fn json(timeline: &Timeline, size: &Size, verdict: &Verdict) -> String {
+    serde_json::to_string(&Data::of(timeline, size, verdict)).expect("keys are strings")
+}
+
+/// What the script reads. All times are microseconds since the start, or positions among the events.
 #[derive(Serialize)]
 struct Data<'a> {
+    /// Are times positions?
+    by_position: bool,
+    start: u64,
     end: u64,
     /// Name and start.
     phases: Vec<(String, u64)>,
@@ -71,8 +82,8 @@ struct Window<'a> {
 /// The operations, one column per property, in order of invocation. -1 stands for none.
 #[derive(Default, Serialize)]
 struct Columns {
-    /// The invocation's index, as the difference to the row before.
-    index: Vec<i64>,
+    /// The event's index, or the line, as the difference to the row before.
+    number: Vec<i64>,
     /// The invocation's time, as the difference to the row before.
     start: Vec<i64>,
     /// How long the client waited; -1 where it still did at the end.
@@ -89,21 +100,24 @@ struct Columns {
 }
 
 impl<'a> Data<'a> {
-    fn of(timeline: &'a Timeline<'_>, manifest: &'a Manifest, verdict: &'a Verdict) -> Data<'a> {
+    fn of(timeline: &'a Timeline, size: &Size, verdict: &'a Verdict) -> Data<'a> {
+        let scale = Scale(timeline.clock);
         let clients = clients(&timeline.ops);
         let mut names = Names::default();
         let mut ops = Columns::default();
         let mut previous = (0, 0);
         for op in &timeline.ops {
-            ops.push(op, &clients, &mut names, &mut previous);
+            ops.push(op, scale, &clients, &mut names, &mut previous);
         }
         Data {
-            end: micros(timeline.end),
+            by_position: timeline.clock == Clock::Events,
+            start: scale.of(timeline.ops.first().map_or(0, |op| op.start)),
+            end: scale.of(timeline.end),
             phases: timeline.phases.iter().map(|(p, at)| (p.to_string(), micros(*at))).collect(),
             faults: timeline.faults.iter().map(|fault| band(fault, timeline.end)).collect(),
-            nodes: lanes(manifest.settings.nodes, timeline),
+            nodes: lanes(size.nodes, timeline),
             clients,
-            final_from: manifest.settings.clients,
+            final_from: size.clients,
             names: names.list,
             ops,
             witnesses: windows(timeline, verdict),
@@ -112,22 +126,40 @@ impl<'a> Data<'a> {
 }
 
 impl Columns {
-    fn push(&mut self, op: &Op<'_>, clients: &[u64], names: &mut Names, previous: &mut (u64, u64)) {
-        let start = micros(op.invoke.time);
+    fn push(
+        &mut self,
+        op: &Op,
+        scale: Scale,
+        clients: &[u64],
+        names: &mut Names,
+        previous: &mut (u64, u64),
+    ) {
+        let start = scale.of(op.start);
         let client = clients.binary_search(&op.client).expect("every process has a lane");
-        let session = op.done.and_then(|done| done.session).map(|session| session.to_string());
-        let zxid = op.done.and_then(|done| done.zxid).map(|zxid| zxid.to_string());
-        self.index.push(difference(op.invoke.index, previous.0));
+        self.number.push(difference(op.number, previous.0));
         self.start.push(difference(start, previous.1));
-        self.took.push(op.end().map_or(-1, |end| difference(micros(end), start).max(0)));
+        self.took.push(op.end.map_or(-1, |end| difference(scale.of(end), start).max(0)));
         self.client.push(client);
-        self.kind.push(kind(op.kind()));
-        self.label.push(words::label(op));
-        self.key.push(names.number(op.invoke.key.as_deref()));
-        self.node.push(names.number(op.node()));
-        self.session.push(names.number(session.as_deref()));
-        self.zxid.push(zxid.unwrap_or_default());
-        *previous = (op.invoke.index, start);
+        self.kind.push(kind(op.kind));
+        self.label.push(op.label.clone());
+        self.key.push(names.number(op.key.as_deref()));
+        self.node.push(names.number(op.node.as_deref()));
+        self.session.push(names.number(op.session.as_deref()));
+        self.zxid.push(op.zxid.clone().unwrap_or_default());
+        *previous = (op.number, start);
+    }
+}
+
+/// What the script has of a time.
+#[derive(Clone, Copy)]
+struct Scale(Clock);
+
+impl Scale {
+    fn of(self, time: u64) -> u64 {
+        match self.0 {
+            Clock::Nanoseconds => micros(time),
+            Clock::Events => time,
+        }
     }
 }
 
@@ -151,7 +183,7 @@ impl Names {
     }
 }
 
-fn clients(ops: &[Op<'_>]) -> Vec<u64> {
+fn clients(ops: &[Op]) -> Vec<u64> {
     let mut clients: Vec<u64> = ops.iter().map(|op| op.client).collect();
     clients.sort_unstable();
     clients.dedup();
@@ -178,7 +210,7 @@ fn band(fault: &Fault, end: u64) -> Band<'_> {
 }
 
 /// A lane for each server of the ensemble, and for any other that the history names.
-fn lanes<'a>(nodes: usize, timeline: &'a Timeline<'_>) -> Vec<Lane<'a>> {
+fn lanes<'a>(nodes: usize, timeline: &'a Timeline) -> Vec<Lane<'a>> {
     let mut lanes: Vec<Lane<'_>> = (1..=nodes).map(|n| lane(&format!("n{n}"))).collect();
     for role in &timeline.roles {
         let change = (micros(role.at), role.role.as_str(), role.epoch);
@@ -202,20 +234,21 @@ fn lane<'a>(node: &str) -> Lane<'a> {
     Lane { node: node.to_owned(), ..Lane::default() }
 }
 
-fn windows<'a>(timeline: &Timeline<'_>, verdict: &'a Verdict) -> Vec<Window<'a>> {
+fn windows<'a>(timeline: &Timeline, verdict: &'a Verdict) -> Vec<Window<'a>> {
+    let scale = Scale(timeline.clock);
     words::violations(verdict)
         .into_iter()
         .map(|(check, witness)| Window {
             check: &check.id,
-            from: micros(witness.window.0),
-            to: micros(witness.window.1.min(timeline.end)),
+            from: scale.of(timeline.clock.of(witness.window.0)),
+            to: scale.of(timeline.clock.of(witness.window.1).min(timeline.end)),
             ops: positions(timeline, &witness.operations),
         })
         .collect()
 }
 
-fn positions(timeline: &Timeline<'_>, invocations: &[u64]) -> Vec<usize> {
-    let index = |at: &u64| timeline.ops.binary_search_by_key(at, |op| op.invoke.index).ok();
+fn positions(timeline: &Timeline, invocations: &[u64]) -> Vec<usize> {
+    let index = |at: &u64| timeline.ops.binary_search_by_key(at, |op| op.index).ok();
     invocations.iter().filter_map(index).collect()
 }
 

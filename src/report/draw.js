@@ -83,7 +83,7 @@ function drawBehind() {
     const next = data.phases[number + 1]?.[1] ?? END;
     if (name !== "load") { pen.fillStyle = colours.faint; pen.fillRect(xOf(at), 0, xOf(next) - xOf(at), bottom); }
   });
-  const top = layout.parts.find((part) => part.type === "client" || part.type === "latency").y;
+  const top = layout.parts.find((part) => ["client", "latency", "bottom"].includes(part.type)).y;
   for (const fault of data.faults.filter((one) => one.outcome !== "skipped")) {
     const x = xOf(fault.from), w = Math.max(1, xOf(fault.to) - x);
     pen.globalAlpha = fault.outcome === "installed" ? 0.1 : 0.16;
@@ -108,17 +108,18 @@ function drawFront() {
 function ticks() {
   const least = (view.to - view.from) * 110 / plotWidth();
   const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least);
+  const round = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least);
+  const step = POSITIONS ? Math.max(1, round) : round;
   const digits = Math.max(0, Math.ceil(-Math.log10(step / 1e6) - 1e-9));
   const list = [];
   for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step) {
-    list.push({ at, words: `${(at / 1e6).toFixed(digits)} s` });
+    list.push({ at, words: POSITIONS ? `event ${at.toLocaleString("en")}` : `${(at / 1e6).toFixed(digits)} s` });
   }
   return list;
 }
 
 function drawAxis() {
-  text("phase", GUTTER - 12, 14, { align: "right", font: NORMAL });
+  if (data.phases.length) text("phase", GUTTER - 12, 14, { align: "right", font: NORMAL });
   inPlot(() => {
     data.phases.forEach(([name, at], number) => {
       const x = xOf(at), next = xOf(data.phases[number + 1]?.[1] ?? END);

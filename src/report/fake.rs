@@ -319,6 +319,7 @@ pub(super) fn verdict() -> Verdict {
         reason: None,
         examined,
         millis,
+        reached: None,
         witness: None,
     };
     let fact = |what: &str, count, needed, note: &str| Fact {

@@ -1,7 +1,7 @@
 //! A run, for people: `report.html`, and one screen of text.
 //!
 //! Nothing is judged here and nothing is fetched: both are functions of a manifest, a history and
-//! a verdict, so they can be made again from a stored run. The page is one file without network
+//! a verdict, so they can be made again from a stored run. A history without a run has a page too. The page is one file without network
 //! access. Everything but the zoomable lanes is plain HTML and can be read without JavaScript.
 
 mod data;
@@ -18,12 +18,35 @@ mod witness;
 pub(crate) mod words;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use checker::Verdict;
+use history::foreign::Deed;
 use history::{Event, Manifest, RunDir, RunDirError};
 
 pub use screen::screen;
+
+/// A history without a run, as its page shows it.
+#[derive(Debug)]
+pub(crate) struct Bare<'a> {
+    /// Where it was read.
+    pub(crate) file: &'a Path,
+    /// The name of the specification, if one was asked for.
+    pub(crate) spec: Option<&'a str>,
+    /// What was typed.
+    pub(crate) argv: &'a [String],
+    /// The part of it that is drawn.
+    pub(crate) drawn: Drawn,
+}
+
+/// The part of a history that is drawn.
+#[derive(Debug)]
+pub(crate) enum Drawn {
+    /// Of one of zoobreak's own.
+    Events(Vec<Event>),
+    /// Of one from elsewhere.
+    Deeds(Vec<Deed>),
+}
 
 /// Writes `report.html` into the run directory and returns its path. An older report is replaced;
 /// a half-written one is never seen.
@@ -39,9 +62,21 @@ pub fn write_html(
     events: &[Event],
     verdict: &Verdict,
 ) -> Result<PathBuf, RunDirError> {
-    let path = run.path().join("report.html");
-    let beside = run.path().join("report.html.tmp");
-    let html = page::render(run.path(), manifest, events, verdict);
+    write_page(run.path(), &page::render(run.path(), manifest, events, verdict))
+}
+
+/// The same for a history without a run, into a directory that is there.
+pub(crate) fn write_history_html(
+    directory: &Path,
+    history: &Bare<'_>,
+    verdict: &Verdict,
+) -> Result<PathBuf, RunDirError> {
+    write_page(directory, &page::render_history(history, verdict))
+}
+
+fn write_page(directory: &Path, html: &str) -> Result<PathBuf, RunDirError> {
+    let path = directory.join("report.html");
+    let beside = directory.join("report.html.tmp");
     fs::write(&beside, html)
         .and_then(|()| fs::rename(&beside, &path))
         .map_err(|error| RunDirError::Io { path: path.clone(), error })?;

@@ -13,15 +13,18 @@ const ops = decode(data.ops);
 const canvas = $("canvas");
 const GUTTER = 104, MARGIN = 14;
 const KINDS = ["ok", "fail", "info"];
-const END = data.end || 1e6; // an empty history still has an axis
-const SMALLEST = 50; // the closest view, microseconds
+const POSITIONS = data.by_position; // times are positions among the events, not microseconds
+const UNIT = POSITIONS ? 1 : 1e6;
+const START = POSITIONS ? data.start : 0;
+const END = data.end > START ? data.end : START + (POSITIONS ? 1 : 1e6); // an empty history still has an axis
+const SMALLEST = POSITIONS ? 5 : 50; // the closest view
 
 /** Running sums of the columns that hold differences, and each client's operations. */
 function decode(columns) {
   const sums = (column) => { let sum = 0; return Float64Array.from(column, (x) => (sum += x)); };
   const lanes = data.clients.map(() => []);
   columns.client.forEach((client, at) => lanes[client].push(at));
-  return { ...columns, n: columns.start.length, start: sums(columns.start), index: sums(columns.index), lanes };
+  return { ...columns, n: columns.start.length, start: sums(columns.start), number: sums(columns.number), lanes };
 }
 
 const opEnd = (at) => ops.took[at] < 0 ? END : ops.start[at] + ops.took[at];
@@ -47,9 +50,11 @@ function plan() {
     part("client", height, { client, lane });
   });
   y += 16;
-  part("latency", 170);
-  y += 26;
-  part("rate", 96);
+  if (!POSITIONS) {
+    part("latency", 170);
+    y += 26;
+    part("rate", 96);
+  }
   part("bottom", 24);
   return { parts, height: y };
 }
@@ -69,7 +74,7 @@ function stack(faults) {
 
 // --- View: what part of the run is shown.
 
-let view = { from: 0, to: END };
+let view = { from: START, to: END };
 let drag = null;
 
 let measured = canvas.clientWidth; // asked once per drawing: it costs a layout
@@ -79,8 +84,8 @@ const xOf = (time) => GUTTER + (time - view.from) / (view.to - view.from) * plot
 const timeOf = (x) => view.from + (x - GUTTER) / plotWidth() * (view.to - view.from);
 
 function show(from, to) {
-  const length = Math.min(END, Math.max(SMALLEST, to - from));
-  const start = Math.min(Math.max(0, from), END - length);
+  const length = Math.min(END - START, Math.max(SMALLEST, to - from));
+  const start = Math.min(Math.max(START, from), END - length);
   view = { from: start, to: start + length };
   $("range").textContent = `${clock(view.from)} – ${clock(view.to)}`;
   clearTimeout(remember);
@@ -88,17 +93,17 @@ function show(from, to) {
   redraw();
 }
 
-/** Keeps the view in the address, in seconds, so that a link can point at a moment. */
+/** Keeps the view in the address, in seconds or positions, so that a link can point at a moment. */
 let remember = 0;
 function rememberView() {
-  const whole = view.from === 0 && view.to === END;
-  const hash = whole ? "#" : `#${(view.from / 1e6).toFixed(6)}-${(view.to / 1e6).toFixed(6)}`;
+  const whole = view.from === START && view.to === END;
+  const hash = whole ? "#" : `#${(view.from / UNIT).toFixed(6)}-${(view.to / UNIT).toFixed(6)}`;
   if (whole ? location.hash : location.hash !== hash) history.replaceState(null, "", hash);
 }
 
 function showAddress() {
   const [, from, to] = location.hash.match(/^#([\d.]+)-([\d.]+)$/) ?? [];
-  if (to > from * 1) show(from * 1e6, to * 1e6); else show(0, END);
+  if (to > from * 1) show(from * UNIT, to * UNIT); else show(START, END);
 }
 
 function zoom(factor, around = (view.from + view.to) / 2) {
@@ -117,7 +122,7 @@ function showFinalReads() {
 }
 
 function showWitness(witness) {
-  const margin = Math.max((witness.to - witness.from) * 0.15, 2000);
+  const margin = Math.max((witness.to - witness.from) * 0.15, POSITIONS ? 4 : 2000);
   show(witness.from - margin, witness.to + margin);
 }
 
@@ -161,7 +166,7 @@ canvas.addEventListener("pointerup", () => {
 });
 canvas.addEventListener("pointercancel", () => { drag = null; $("cursor").hidden = true; });
 canvas.addEventListener("pointerleave", () => { $("tip").hidden = $("cursor").hidden = true; });
-canvas.addEventListener("dblclick", () => show(0, END));
+canvas.addEventListener("dblclick", () => show(START, END));
 canvas.addEventListener("wheel", (event) => {
   if (event.ctrlKey || event.metaKey) {
     event.preventDefault();
@@ -173,7 +178,7 @@ canvas.addEventListener("wheel", (event) => {
 }, { passive: false });
 
 const actions = {
-  in: () => zoom(0.5), out: () => zoom(2), left: () => move(-0.3), right: () => move(0.3), all: () => show(0, END),
+  in: () => zoom(0.5), out: () => zoom(2), left: () => move(-0.3), right: () => move(0.3), all: () => show(START, END),
 };
 const keys = { "+": "in", "=": "in", "-": "out", ArrowLeft: "left", ArrowRight: "right", "0": "all" };
 canvas.addEventListener("keydown", (event) => {
@@ -278,7 +283,7 @@ function explainOp(at) {
   const ids = [name(ops.session[at]) && `session ${name(ops.session[at])}`, ops.zxid[at] && `zxid ${ops.zxid[at]}`].filter(Boolean).join("  ");
   const lines = [
     `client ${data.clients[ops.client[at]]}: ${ops.label[at]}`, where,
-    `${KINDS[ops.kind[at]]}, ${took}, from ${clock(ops.start[at], 6)}`, ids, `event ${ops.index[at]}`,
+    `${KINDS[ops.kind[at]]}, ${took}, from ${clock(ops.start[at], 6)}`, ids, `${POSITIONS ? "line" : "event"} ${ops.number[at]}`,
   ];
   if (marked.has(at)) lines.push("part of the violation");
   return lines.filter(Boolean).join("\n");
@@ -302,11 +307,13 @@ function phaseAt(time) {
 // --- Words.
 
 function clock(time, digits) {
+  if (POSITIONS) return `event ${Math.round(time).toLocaleString("en")}`;
   const shown = digits ?? Math.max(2, Math.min(6, Math.ceil(Math.log10(20e6 / (view.to - view.from))) + 1));
   return `${(time / 1e6).toFixed(shown)} s`;
 }
 
 function length(us) {
+  if (POSITIONS) return `${us.toLocaleString("en")} events`;
   if (us >= 1e6) return `${(us / 1e6).toPrecision(3)} s`;
   if (us >= 1e3) return `${(us / 1e3).toPrecision(3)} ms`;
   return `${us} µs`;
@@ -329,9 +336,9 @@ if (data.phases.some(([name]) => name === "final reads")) {
   button.addEventListener("click", showFinalReads);
   $("buttons").append(" ", button);
 }
-const entries = [
-  ["ok", "ok"], ["fail", "definite failure"], ["info", "unknown: may have happened, also later"],
-  ["leader", "leader"], ["follower", "follower"], ["looking", "looking"], ["unreachable", "unreachable"],
+const outcomes = [["ok", "ok"], ["fail", "definite failure"], ["info", "unknown: may have happened, also later"]];
+const entries = POSITIONS ? outcomes : [
+  ...outcomes, ["leader", "leader"], ["follower", "follower"], ["looking", "looking"], ["unreachable", "unreachable"],
   ["kill", "kill"], ["pause", "pause"], ["partition", "partition"], ["", "skipped or not verified"],
 ];
 for (const [name, text] of entries) {
@@ -340,5 +347,5 @@ for (const [name, text] of entries) {
   entry.append(colour, text);
   $("legend").append(entry);
 }
-$("legend").append("latency: solid line median, dashed line 99th percentile");
+if (!POSITIONS) $("legend").append("latency: solid line median, dashed line 99th percentile");
 $("tools").hidden = $("legend").hidden = false;

@@ -1,5 +1,6 @@
 //! The sections of the page that are plain HTML.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,12 +10,34 @@ use serde_json::Value;
 
 use super::html::escape;
 use super::timeline::{Exit, Fault, Timeline};
-use super::{witness, words};
+use super::{Bare, witness, words};
 
 /// A banner for a server that is broken on purpose.
 pub(super) fn mutant(manifest: &Manifest) -> String {
     words::mutant(manifest)
         .map_or(String::new(), |text| format!("<p class=\"mutant\">{}</p>", escape(&text)))
+}
+
+/// A section of the page.
+pub(super) fn section(class: &str, heading: &str, body: &str) -> String {
+    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+    format!("<section{class}>\n<h2>{heading}</h2>\n{body}\n</section>\n")
+}
+
+/// Of a history without a run: how much there was, and how much of it the lanes show.
+pub(super) fn examined(timeline: &Timeline, verdict: &Verdict) -> String {
+    let examined = verdict.checks.iter().map(|check| check.examined).max().unwrap_or(0);
+    let clients: BTreeSet<u64> = timeline.ops.iter().map(|op| op.client).collect();
+    let drawn = timeline.ops.len() as u64;
+    let [all, shown, clients] = [examined, drawn, clients.len() as u64].map(words::count);
+    let said = match drawn < examined {
+        true => format!(
+            "The lanes below show {shown} of them, by {clients} clients: those around what the \
+             verdict tells of."
+        ),
+        false => format!("The lanes below show {shown} by {clients} clients: all that there is."),
+    };
+    format!("<p>{all} operations were examined. {said}</p>")
 }
 
 /// "Is it real?" The facts are folded where a violation is what counts and none is missing.
@@ -54,7 +77,7 @@ fn fact(fact: &Fact) -> String {
 }
 
 /// Every violation: the first binding one open, the others folded.
-pub(super) fn witnesses(timeline: &Timeline<'_>, verdict: &Verdict) -> String {
+pub(super) fn witnesses(timeline: &Timeline, verdict: &Verdict) -> String {
     let mut out = String::new();
     for (at, (check, witness)) in words::violations(verdict).into_iter().enumerate() {
         let open = at == 0 && check.binding;
@@ -66,7 +89,7 @@ pub(super) fn witnesses(timeline: &Timeline<'_>, verdict: &Verdict) -> String {
 }
 
 fn violation(
-    timeline: &Timeline<'_>,
+    timeline: &Timeline,
     check: &Check,
     witness: &Witness,
     said: &str,
@@ -92,10 +115,9 @@ fn violation(
 }
 
 /// The longest order that the specification accepts of the operations shown.
-fn in_order(timeline: &Timeline<'_>, order: &[u64]) -> Option<String> {
+fn in_order(timeline: &Timeline, order: &[u64]) -> Option<String> {
     let ops = order.iter().flat_map(|index| timeline.ops_at(&[*index]));
-    let each: Vec<_> =
-        ops.map(|op| format!("client {}: {}", op.client, words::label(op))).collect();
+    let each: Vec<_> = ops.map(|op| format!("client {}: {}", op.client, op.label)).collect();
     (!each.is_empty()).then(|| each.join(", then "))
 }
 
@@ -145,7 +167,7 @@ fn paragraph(class: &str, text: &str) -> String {
 }
 
 /// When each phase began, in words.
-pub(super) fn phases(timeline: &Timeline<'_>) -> String {
+pub(super) fn phases(timeline: &Timeline) -> String {
     if timeline.phases.is_empty() {
         return String::new();
     }
@@ -156,7 +178,7 @@ pub(super) fn phases(timeline: &Timeline<'_>) -> String {
 }
 
 /// The story of the faults, one line each, and of servers that ended by themselves.
-pub(super) fn faults(timeline: &Timeline<'_>) -> String {
+pub(super) fn faults(timeline: &Timeline) -> String {
     let faults = timeline.faults.iter().map(|one| (one.start(), fault(one, timeline.end)));
     let exits = timeline.exits.iter().map(|one| (one.at, exit(one)));
     let mut items: Vec<(u64, String)> = faults.chain(exits).collect();
@@ -236,6 +258,17 @@ pub(super) fn again(run: &Path, manifest: &Manifest) -> String {
     )
 }
 
+/// How to judge a history again, and how to have another checker judge it.
+pub(super) fn again_bare(history: &Bare<'_>) -> String {
+    format!(
+        "<p>Judge it again:</p><pre class=\"command\">{}</pre>\
+         <p>Ask Knossos (EDN) or Porcupine (a .log or .txt) too:</p><pre class=\"command\">{}</pre>\
+         <p>Beside this page: <a href=\"verdict.json\">verdict.json</a></p>",
+        escape(&words::command_line(history.argv)),
+        escape(&words::convert_command(history.file)),
+    )
+}
+
 fn made_with(manifest: &Manifest) -> Value {
     serde_json::json!({
         "zoobreak": manifest.zoobreak,
@@ -292,7 +325,7 @@ fn files(manifest: &Manifest) -> String {
 }
 
 /// What in the history could not be shown.
-pub(super) fn notes(timeline: &Timeline<'_>) -> String {
+pub(super) fn notes(timeline: &Timeline) -> String {
     if timeline.notes.is_empty() {
         return String::new();
     }

@@ -160,7 +160,7 @@ fn columns_hold_each_operation_once() {
     };
     assert_eq!(kinds(0), clients(Kind::Ok).count());
     assert_eq!(kinds(1), clients(Kind::Fail).count());
-    assert_eq!(summed(&ops["index"]), invoked.iter().map(|e| e.index as i64).collect::<Vec<_>>());
+    assert_eq!(summed(&ops["number"]), invoked.iter().map(|e| e.index as i64).collect::<Vec<_>>());
     let starts = invoked.iter().map(|e| (e.time / 1000) as i64);
     assert_eq!(summed(&ops["start"]), starts.collect::<Vec<_>>());
     let first = clients(Kind::Ok).next().expect("it is busy");
@@ -202,7 +202,7 @@ fn data_names_faults_roles_and_the_violation() {
     assert_eq!(data["nodes"][1]["exits"], json!([[36_900_000, "exit status 1"]]));
     let operations = &verdict.checks[0].witness.as_ref().expect("invalid").operations;
     let marked = data["witnesses"][0]["ops"].as_array().expect("positions");
-    let index = summed(&data["ops"]["index"]);
+    let index = summed(&data["ops"]["number"]);
     for (position, invocation) in marked.iter().zip(operations) {
         let at = position.as_u64().expect("a position") as usize;
         assert_eq!(index[at], *invocation as i64);
@@ -276,7 +276,7 @@ fn operations_in_words() {
         let version =
             |version| history::Stat { czxid: history::Hex(1), mzxid: history::Hex(2), version };
         done.stat = (kind == Kind::Ok && f != f::CONNECT).then(|| version(7));
-        words::label(&Timeline::of(&[invoke, done]).ops[0])
+        Timeline::of(&[invoke, done]).ops[0].label.clone()
     };
     let null = || Value::Null;
     assert_eq!(labels(Kind::Ok, f::WRITE, json!(31), json!(31), None), "write 31 → v7");
@@ -292,7 +292,7 @@ fn operations_in_words() {
     let exists = labels(Kind::Fail, "create", create, null(), Some("NodeExists"));
     assert_eq!(exists, "create /z0/a = 31 → NodeExists");
     let open = fake::event(0, Process::Client(1), Kind::Invoke, f::WRITE, json!(31));
-    assert_eq!(words::label(&Timeline::of(&[open]).ops[0]), "write 31 → ? no answer");
+    assert_eq!(Timeline::of(&[open]).ops[0].label, "write 31 → ? no answer");
 }
 
 #[test]

@@ -1,19 +1,24 @@
-//! Events, folded into what a picture shows: operations, faults, roles, phases.
+//! Events and deeds, folded into what a picture shows: operations, faults, roles, phases.
 
 use std::collections::BTreeMap;
 
-use history::{Event, FaultEvent, FaultStep, Kind, Outcome, Phase, Process, RoleEvent, f};
+use history::foreign::{Datum, Deed};
+use history::{Event, FaultEvent, FaultStep, Kind, Outcome, Phase, Process, RoleEvent, Status, f};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::words;
 
 /// At most this many unreadable events are named.
 const NOTES_MAX: usize = 10;
 
-/// A run in time. All times are nanoseconds since its start.
+/// A run in time, or a history from elsewhere in the order of its events.
 #[derive(Debug, Default)]
-pub(super) struct Timeline<'a> {
+pub(super) struct Timeline {
+    /// What its times are.
+    pub(super) clock: Clock,
     /// In order of invocation.
-    pub(super) ops: Vec<Op<'a>>,
+    pub(super) ops: Vec<Op>,
     /// In order of injection.
     pub(super) faults: Vec<Fault>,
     pub(super) roles: Vec<RoleChange>,
@@ -25,30 +30,90 @@ pub(super) struct Timeline<'a> {
     pub(super) notes: Vec<String>,
 }
 
-/// An operation of a client.
-#[derive(Debug)]
-pub(super) struct Op<'a> {
-    pub(super) client: u64,
-    pub(super) invoke: &'a Event,
-    /// None: still open when the history ends.
-    pub(super) done: Option<&'a Event>,
+/// What the times of a timeline are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// Nanoseconds since the run's start.
+    #[default]
+    Nanoseconds,
+    /// Positions among the events, counted from 1 as lines are: all that a history from elsewhere is
+    /// judged by.
+    Events,
 }
 
-impl Op<'_> {
+impl Clock {
+    /// A verdict's time.
+    pub(super) fn of(self, time: u64) -> u64 {
+        time + u64::from(self == Clock::Events)
+    }
+}
+
+/// An operation of a client.
+#[derive(Debug)]
+pub(super) struct Op {
+    pub(super) client: u64,
+    /// The invocation's index, by which a verdict names it.
+    pub(super) index: u64,
+    /// The number by which people find it: that index, or the line of a history from elsewhere.
+    pub(super) number: u64,
+    pub(super) start: u64,
+    /// When the client stopped waiting; none if it still did when the history ends.
+    pub(super) end: Option<u64>,
     /// `ok`, `fail`, or `info` where it is unknown whether it happened.
-    pub(super) fn kind(&self) -> Kind {
-        self.done.map_or(Kind::Info, |done| done.kind)
+    pub(super) kind: Kind,
+    pub(super) label: String,
+    pub(super) key: Option<String>,
+    /// The server asked.
+    pub(super) node: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) zxid: Option<String>,
+}
+
+impl Op {
+    fn open(client: u64, invoke: &Event) -> Op {
+        Op {
+            client,
+            index: invoke.index,
+            number: invoke.index,
+            start: invoke.time,
+            end: None,
+            kind: Kind::Info,
+            label: words::label(invoke, None),
+            key: invoke.key.clone(),
+            node: invoke.node.clone(),
+            session: None,
+            zxid: None,
+        }
     }
 
-    /// When the client stopped waiting.
-    pub(super) fn end(&self) -> Option<u64> {
-        self.done.map(|done| done.time)
+    /// The completion knows best which server was asked.
+    fn complete(&mut self, invoke: &Event, done: &Event) {
+        self.end = Some(done.time);
+        self.kind = done.kind;
+        self.label = words::label(invoke, Some(done));
+        self.node = done.node.clone().or(self.node.take());
+        self.session = done.session.map(|session| session.to_string());
+        self.zxid = done.zxid.map(|zxid| zxid.to_string());
     }
 
-    /// The server asked: the completion knows best.
-    pub(super) fn node(&self) -> Option<&str> {
-        let done = self.done.and_then(|done| done.node.as_deref());
-        done.or(self.invoke.node.as_deref())
+    fn of_deed(deed: &Deed) -> Op {
+        Op {
+            client: deed.process,
+            index: deed.invoke,
+            number: deed.line,
+            start: Clock::Events.of(deed.invoke),
+            end: deed.complete.map(|at| Clock::Events.of(at)),
+            kind: match deed.status {
+                Status::Ok => Kind::Ok,
+                Status::Fail => Kind::Fail,
+                Status::Unknown => Kind::Info,
+            },
+            label: words::label_of_deed(deed),
+            key: deed.key.as_ref().map(Datum::to_string),
+            node: None,
+            session: None,
+            zxid: None,
+        }
     }
 }
 
@@ -107,10 +172,10 @@ pub(super) struct Exit {
     pub(super) status: String,
 }
 
-impl<'a> Timeline<'a> {
+impl Timeline {
     /// Folds a history. Completions without an invocation are left out; the history's reader
     /// refuses them.
-    pub(super) fn of(events: &'a [Event]) -> Timeline<'a> {
+    pub(super) fn of(events: &[Event]) -> Timeline {
         let mut timeline = Timeline::default();
         let mut open = BTreeMap::new();
         for event in events {
@@ -129,17 +194,29 @@ impl<'a> Timeline<'a> {
         timeline
     }
 
-    /// The operations of these invocations, in order of time.
-    pub(super) fn ops_at(&self, invocations: &[u64]) -> Vec<&Op<'a>> {
-        self.ops.iter().filter(|op| invocations.contains(&op.invoke.index)).collect()
+    /// A history from elsewhere, its deeds in order of invocation.
+    pub(super) fn of_deeds(deeds: &[Deed]) -> Timeline {
+        let ops: Vec<Op> = deeds.iter().map(Op::of_deed).collect();
+        let end = ops.iter().map(|op| op.end.unwrap_or(op.start)).max().unwrap_or(0);
+        Timeline { clock: Clock::Events, ops, end, ..Timeline::default() }
     }
 
-    fn client(&mut self, client: u64, event: &'a Event, open: &mut BTreeMap<u64, usize>) {
+    /// The operations of these invocations, in order of time.
+    pub(super) fn ops_at(&self, invocations: &[u64]) -> Vec<&Op> {
+        self.ops.iter().filter(|op| invocations.contains(&op.index)).collect()
+    }
+
+    fn client<'a>(
+        &mut self,
+        client: u64,
+        event: &'a Event,
+        open: &mut BTreeMap<u64, (usize, &'a Event)>,
+    ) {
         if event.kind == Kind::Invoke {
-            open.insert(client, self.ops.len());
-            self.ops.push(Op { client, invoke: event, done: None });
-        } else if let Some(at) = open.remove(&client) {
-            self.ops[at].done = Some(event);
+            open.insert(client, (self.ops.len(), event));
+            self.ops.push(Op::open(client, event));
+        } else if let Some((at, invoke)) = open.remove(&client) {
+            self.ops[at].complete(invoke, event);
         }
     }
 

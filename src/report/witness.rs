@@ -10,8 +10,7 @@ use checker::Witness;
 use history::Kind;
 
 use super::html::escape;
-use super::timeline::{Fault, Op, Timeline};
-use super::words;
+use super::timeline::{Clock, Fault, Op, Timeline};
 
 const LEFT: f64 = 96.0;
 const RIGHT: f64 = 1084.0;
@@ -24,13 +23,13 @@ const CHAR: f64 = 6.9;
 const OPS_MAX: usize = 40;
 
 /// The lanes of a witness; empty where none of its operations is in the history.
-pub(super) fn svg(timeline: &Timeline<'_>, witness: &Witness) -> String {
+pub(super) fn svg(timeline: &Timeline, witness: &Witness) -> String {
     let all = timeline.ops_at(&witness.operations);
     let ops = &all[all.len().saturating_sub(OPS_MAX)..];
     if ops.is_empty() {
         return String::new();
     }
-    let axis = Axis::of(ops);
+    let axis = Axis::of(ops, timeline.clock);
     let faults = faults_within(timeline, ops);
     let rows = rows(ops, &axis, witness);
     let top = 26.0 + BAND * faults.len() as f64;
@@ -41,12 +40,12 @@ pub(super) fn svg(timeline: &Timeline<'_>, witness: &Witness) -> String {
         bottom + 10.0,
         escape(&witness.sentence)
     );
-    draw_ticks(&mut out, &axis, bottom);
+    draw_ticks(&mut out, &axis, timeline.clock, bottom);
     for (at, fault) in faults.iter().enumerate() {
         draw_fault(&mut out, fault, timeline.end, &axis, 24.0 + BAND * at as f64, bottom);
     }
     for placed in &rows {
-        draw_op(&mut out, placed, top, witness.operations.last().copied());
+        draw_op(&mut out, placed, top, witness.operations.last().copied(), timeline.clock);
     }
     draw_names(&mut out, &rows, top);
     out.push_str("</svg>");
@@ -64,12 +63,13 @@ const FADE: &str = r#"<defs><linearGradient id="fade"><stop offset="0" class="fa
 struct Axis(Vec<(u64, f64)>);
 
 impl Axis {
-    fn of(ops: &[&Op<'_>]) -> Axis {
+    fn of(ops: &[&Op], clock: Clock) -> Axis {
         let mut times: Vec<u64> =
-            ops.iter().flat_map(|op| [Some(op.invoke.time), op.end()]).flatten().collect();
+            ops.iter().flat_map(|op| [Some(op.start), op.end]).flatten().collect();
         times.sort_unstable();
         times.dedup();
-        let gaps: Vec<f64> = times.windows(2).map(|pair| weight(pair[1] - pair[0])).collect();
+        let gaps: Vec<f64> =
+            times.windows(2).map(|pair| weight(pair[1] - pair[0], clock)).collect();
         // Room at both ends: before the first start, and for bars that fade.
         let scale = (RIGHT - LEFT) / (gaps.iter().sum::<f64>() + 1.5);
         let mut x = LEFT + 0.5 * scale;
@@ -100,13 +100,17 @@ impl Axis {
     }
 }
 
-fn weight(gap: u64) -> f64 {
-    1.0 + (1.0 + gap as f64 / 1e6).log10()
+fn weight(gap: u64, clock: Clock) -> f64 {
+    let short = match clock {
+        Clock::Nanoseconds => 1e6,
+        Clock::Events => 10.0,
+    };
+    1.0 + (1.0 + gap as f64 / short).log10()
 }
 
 /// An operation in its place.
 struct Placed<'a> {
-    op: &'a Op<'a>,
+    op: &'a Op,
     x0: f64,
     x1: f64,
     row: usize,
@@ -114,7 +118,7 @@ struct Placed<'a> {
 }
 
 /// A lane per client; a lane has more rows where labels would overlap.
-fn rows<'a>(ops: &[&'a Op<'a>], axis: &Axis, witness: &Witness) -> Vec<Placed<'a>> {
+fn rows<'a>(ops: &[&'a Op], axis: &Axis, witness: &Witness) -> Vec<Placed<'a>> {
     let mut clients: Vec<u64> = ops.iter().map(|op| op.client).collect();
     clients.sort_unstable();
     clients.dedup();
@@ -124,8 +128,8 @@ fn rows<'a>(ops: &[&'a Op<'a>], axis: &Axis, witness: &Witness) -> Vec<Placed<'a
         let mut ends: Vec<f64> = Vec::new();
         for op in ops.iter().filter(|op| op.client == client) {
             let label = label(op, witness);
-            let x0 = axis.x(op.invoke.time);
-            let x1 = op.end().map_or(RIGHT, |end| axis.x(end)).max(x0 + 5.0);
+            let x0 = axis.x(op.start);
+            let x1 = op.end.map_or(RIGHT, |end| axis.x(end)).max(x0 + 5.0);
             let (from, to) = label_span(x0, &label);
             let row = ends.iter().position(|end| *end < from).unwrap_or(ends.len());
             ends.resize(ends.len().max(row + 1), 0.0);
@@ -137,14 +141,14 @@ fn rows<'a>(ops: &[&'a Op<'a>], axis: &Axis, witness: &Witness) -> Vec<Placed<'a
     placed
 }
 
-fn label(op: &Op<'_>, witness: &Witness) -> String {
-    let mut label = words::label(op);
+fn label(op: &Op, witness: &Witness) -> String {
+    let mut label = op.label.clone();
     if witness.key.is_none()
-        && let Some(key) = &op.invoke.key
+        && let Some(key) = &op.key
     {
         label = format!("{key} {label}");
     }
-    match op.node() {
+    match &op.node {
         Some(node) => format!("{label} · {node}"),
         None => label,
     }
@@ -157,22 +161,22 @@ fn label_span(x0: f64, label: &str) -> (f64, f64) {
     (from, from + width)
 }
 
-fn draw_op(out: &mut String, placed: &Placed<'_>, top: f64, last: Option<u64>) {
+fn draw_op(out: &mut String, placed: &Placed<'_>, top: f64, last: Option<u64>, clock: Clock) {
     let Placed { op, x0, x1, row, label } = placed;
     let y = top + ROW * *row as f64;
     let (from, _) = label_span(*x0, label);
-    let culprit = if last == Some(op.invoke.index) { " culprit" } else { "" };
+    let culprit = if last == Some(op.index) { " culprit" } else { "" };
     let _ = write!(
         out,
         r#"<g class="op {}{culprit}"><title>{}</title><text x="{from:.1}" y="{:.1}">{}</text><rect x="{x0:.1}" y="{:.1}" width="{:.1}" height="13" rx="2.5"/>"#,
-        kind(op.kind()),
-        escape(&title(op)),
+        kind(op.kind),
+        escape(&title(op, clock)),
         y + 13.0,
         escape(label),
         y + 18.0,
         x1 - x0,
     );
-    if op.kind() == Kind::Info && *x1 < RIGHT {
+    if op.kind == Kind::Info && *x1 < RIGHT {
         let _ = write!(
             out,
             r#"<rect class="tail" x="{x1:.1}" y="{:.1}" width="{:.1}" height="13"/>"#,
@@ -183,17 +187,18 @@ fn draw_op(out: &mut String, placed: &Placed<'_>, top: f64, last: Option<u64>) {
     out.push_str("</g>");
 }
 
-fn title(op: &Op<'_>) -> String {
-    let end = op.end().map_or("no answer".into(), |end| {
-        format!("{} (took {})", words::moment(end), words::duration(end - op.invoke.time))
+fn title(op: &Op, clock: Clock) -> String {
+    let end = op.end.map_or("no answer".into(), |end| {
+        format!("{} (took {})", clock.moment(end), clock.length(end - op.start))
     });
-    let zxid = op.done.and_then(|done| done.zxid).map_or(String::new(), |z| format!("\nzxid {z}"));
+    let zxid = op.zxid.as_ref().map_or(String::new(), |zxid| format!("\nzxid {zxid}"));
     format!(
-        "client {}: {}\nfrom {} to {end}{zxid}\nevent {}",
+        "client {}: {}\nfrom {} to {end}{zxid}\n{} {}",
         op.client,
-        words::label(op),
-        words::moment(op.invoke.time),
-        op.invoke.index
+        op.label,
+        clock.moment(op.start),
+        clock.numbers(),
+        op.number
     )
 }
 
@@ -216,7 +221,7 @@ fn draw_names(out: &mut String, rows: &[Placed<'_>], top: f64) {
 }
 
 /// The true time at as many stops as have room.
-fn draw_ticks(out: &mut String, axis: &Axis, bottom: f64) {
+fn draw_ticks(out: &mut String, axis: &Axis, clock: Clock, bottom: f64) {
     let mut free = 0.0;
     for (time, x) in &axis.0 {
         let _ =
@@ -225,7 +230,7 @@ fn draw_ticks(out: &mut String, axis: &Axis, bottom: f64) {
             let _ = write!(
                 out,
                 r#"<text class="time" x="{x:.1}" y="12">{}</text>"#,
-                words::moment(*time)
+                clock.moment(*time)
             );
             free = x + 74.0;
         }
@@ -233,9 +238,9 @@ fn draw_ticks(out: &mut String, axis: &Axis, bottom: f64) {
 }
 
 /// The faults in force at some time between the first start and the last end.
-fn faults_within<'a>(timeline: &'a Timeline<'_>, ops: &[&Op<'_>]) -> Vec<&'a Fault> {
-    let from = ops.iter().map(|op| op.invoke.time).min().unwrap_or(0);
-    let to = ops.iter().filter_map(|op| op.end()).max().unwrap_or(timeline.end);
+fn faults_within<'a>(timeline: &'a Timeline, ops: &[&Op]) -> Vec<&'a Fault> {
+    let from = ops.iter().map(|op| op.start).min().unwrap_or(0);
+    let to = ops.iter().filter_map(|op| op.end).max().unwrap_or(timeline.end);
     let overlaps = |fault: &&Fault| fault.start() <= to && fault.stop(timeline.end) >= from;
     timeline.faults.iter().filter(overlaps).collect()
 }

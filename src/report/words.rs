@@ -3,16 +3,43 @@
 use std::path::Path;
 
 use checker::{Check, Exit, Outcome, Verdict, Witness};
+use history::foreign::{Datum, Deed};
 use history::znode::Ask;
-use history::{Event, Kind, Manifest, f};
+use history::{Event, Kind, Manifest, Status, f};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::timeline::Op;
+use super::timeline::Clock;
 
 /// A moment of the run, nanoseconds since its start: `12.310 s`.
 pub(super) fn moment(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
+}
+
+impl Clock {
+    /// A moment in words: `12.310 s`, `event 1,217`.
+    pub(super) fn moment(self, at: u64) -> String {
+        match self {
+            Clock::Nanoseconds => moment(at),
+            Clock::Events => format!("event {}", count(at)),
+        }
+    }
+
+    /// A length of time in words: `4.20 ms`, `12 events`.
+    pub(super) fn length(self, length: u64) -> String {
+        match self {
+            Clock::Nanoseconds => duration(length),
+            Clock::Events => format!("{} events", count(length)),
+        }
+    }
+
+    /// What an operation's number is that of.
+    pub(super) fn numbers(self) -> &'static str {
+        match self {
+            Clock::Nanoseconds => "event",
+            Clock::Events => "line",
+        }
+    }
 }
 
 /// A length of time in nanoseconds, with three digits that matter: `1.92 s`, `4.20 ms`, `310 µs`.
@@ -93,8 +120,25 @@ pub(super) fn mutant(manifest: &Manifest) -> Option<String> {
 
 /// An operation in a few words, without its znode: `write 3000017 → v7`, `read → 3000017 v7`,
 /// `cas v6 3000018 → BadVersion`, `write 3000019 → ? Timeout`.
-pub(super) fn label(op: &Op<'_>) -> String {
-    format!("{} → {}", asked(op.invoke), answer(op))
+pub(super) fn label(invoke: &Event, done: Option<&Event>) -> String {
+    format!("{} → {}", asked(invoke), answer(done))
+}
+
+/// The same of a history from elsewhere: `cas [1 2] → ok`.
+pub(super) fn label_of_deed(deed: &Deed) -> String {
+    let asked = match &deed.asked {
+        Datum::Nil => deed.f.clone(),
+        asked => format!("{} {asked}", deed.f),
+    };
+    let error = deed.error.as_ref().map(Datum::to_string);
+    let answer = match (deed.status, &deed.answered) {
+        (Status::Ok, Some(answer)) if *answer != deed.asked => answer.to_string(),
+        (Status::Ok, _) if deed.asked == Datum::Nil => "nil".to_owned(),
+        (Status::Ok, _) => "ok".to_owned(),
+        (Status::Fail, _) => error.unwrap_or_else(|| "refused".to_owned()),
+        (Status::Unknown, _) => format!("? {}", error.unwrap_or_default()).trim_end().to_owned(),
+    };
+    format!("{asked} → {answer}")
 }
 
 fn asked(invoke: &Event) -> String {
@@ -108,8 +152,8 @@ fn asked(invoke: &Event) -> String {
     }
 }
 
-fn answer(op: &Op<'_>) -> String {
-    let Some(done) = op.done else { return "? no answer".into() };
+fn answer(done: Option<&Event>) -> String {
+    let Some(done) = done else { return "? no answer".into() };
     match done.kind {
         Kind::Ok | Kind::Invoke => result(done),
         Kind::Fail => done.error.clone().unwrap_or_else(|| "fail".into()),
@@ -156,6 +200,19 @@ pub(super) fn run_command(manifest: &Manifest) -> String {
         words.push(format!("--seed {}", manifest.settings.seed));
     }
     words.join(" ")
+}
+
+/// A command as it was typed.
+pub(super) fn command_line(argv: &[String]) -> String {
+    let typed = argv.iter().skip(1).map(|word| shell(word));
+    ["zoobreak".to_owned()].into_iter().chain(typed).collect::<Vec<_>>().join(" ")
+}
+
+/// The command that writes a history for another checker.
+pub(super) fn convert_command(file: &Path) -> String {
+    let beside = file.with_extension("converted.edn");
+    let [file, beside] = [file, &beside].map(|path| shell(&path.display().to_string()));
+    format!("zoobreak history convert {file} {beside}")
 }
 
 /// Quoted where a shell would read it otherwise.

@@ -38,6 +38,8 @@ pub(crate) struct Finding {
     pub(crate) examined: usize,
     pub(crate) engine: &'static str,
     pub(crate) undecided: Option<String>,
+    /// The last operation that was placed before that, by the index of its invocation.
+    pub(crate) reached: Option<u64>,
     pub(crate) broken: Option<Witness>,
 }
 
@@ -134,6 +136,7 @@ fn sum_up(spec: Spec, findings: &[Finding], start: Instant) -> Check {
             (None, None) => Outcome::Valid,
         },
         reason,
+        reached: findings.iter().find_map(|finding| finding.reached).filter(|_| witness.is_none()),
         examined,
         millis: start.elapsed().as_secs_f64() * 1e3,
         witness,

@@ -58,13 +58,26 @@ impl<S: Excerpted<Part = S>, R: Reader<S>> Object<'_, S, R> {
             Decision::Linearizable => Finding::default(),
             Decision::GaveUp { placed, of, exhausted } => {
                 let object = object(self.sources.first().copied());
-                let reason = format!("gave up at operation {placed} of {of}{object}, {exhausted}");
-                Finding { undecided: Some(reason), ..Finding::default() }
+                let last = self.answered(placed);
+                let after =
+                    last.map_or_else(String::new, |deed| format!(", after {}", clause(deed)));
+                let reason =
+                    format!("gave up at operation {placed} of {of}{object}{after}: {exhausted}");
+                let reached = last.map(|deed| deed.invoke);
+                Finding { undecided: Some(reason), reached, ..Finding::default() }
             }
             Decision::Broken { call, states } => self.broken(&[call], budget, || {
                 self.before(around(self.sources, self.sources[call]), &states)
             }),
         }
+    }
+
+    /// The deed that was answered as this many had been, itself among them.
+    fn answered(&self, count: usize) -> Option<&Deed> {
+        let mut ends: Vec<_> =
+            (0..self.calls.len()).filter(|&n| self.calls[n].end.is_some()).collect();
+        ends.sort_unstable_by_key(|&n| self.calls[n].end);
+        Some(self.sources[*ends.get(count.checked_sub(1)?)?])
     }
 
     /// Told by the smallest excerpt found, or `otherwise` if that is not small.

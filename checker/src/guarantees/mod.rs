@@ -157,6 +157,7 @@ fn run(
         binding,
         outcome,
         reason,
+        reached: None,
         examined,
         millis: start.elapsed().as_secs_f64() * 1e3,
         witness,

@@ -95,6 +95,7 @@ fn described(
         source: guarantee.source.to_owned(),
         binding: true,
         outcome,
+        reached: None,
         reason: (outcome == Outcome::Unknown).then(|| "nothing to examine".to_owned()),
         examined,
         millis: start.elapsed().as_secs_f64() * 1e3,

@@ -5,7 +5,7 @@ use tree::{Applied, Fired, Reply};
 use wire::{WatcherEvent, encode_notification};
 use zab::{Entry, ServerId, Zxid};
 
-use super::Engine;
+use super::{Engine, planted};
 use crate::links::Frame;
 use crate::proposal::{State, Txn};
 use crate::{Mutant, ServerError};
@@ -55,10 +55,7 @@ impl Engine {
                 return;
             }
         };
-        let mut applied = self.tree.apply(entry.zxid.0, &proposal.txn);
-        if self.mutant == Some(Mutant::EventsOfRefusals) && applied.reply.is_err() {
-            applied.fired.extend(as_if_done(&proposal.txn));
-        }
+        let applied = planted::apply(&mut self.tree, entry.zxid.0, &proposal.txn, self.mutant);
         let late = self.mutant == Some(Mutant::LateWatchEvents);
         if !late {
             self.tell_watchers(entry.zxid, &applied.fired);
@@ -157,15 +154,5 @@ impl Engine {
         info!(%zxid, "state replaced");
         self.tree = tree;
         (self.since_snapshot, self.log_bytes) = (0, 0);
-    }
-}
-
-/// What a set would have fired (mutant X32).
-fn as_if_done(txn: &tree::Txn) -> Option<Fired> {
-    match txn {
-        tree::Txn::Write { op: tree::WriteOp::SetData { path, .. }, .. } => {
-            Some(Fired::new(path, wire::EventType::NodeDataChanged))
-        }
-        _ => None,
     }
 }

@@ -8,6 +8,7 @@ mod farewell;
 mod gated;
 mod housekeeping;
 mod neighbours;
+mod planted;
 mod quotas;
 mod read_only;
 mod reads;

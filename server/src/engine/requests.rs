@@ -12,7 +12,7 @@ use zab::{ServerId, Zxid};
 
 use super::sessions::{Asked, Guest};
 use super::writes::write_op;
-use super::{Engine, refuse};
+use super::{Engine, planted, refuse};
 use crate::Mutant;
 use crate::auth;
 use crate::clients::{ClientEvent, ConnId, Outbox, Queue, Step};
@@ -142,10 +142,10 @@ impl Engine {
                 let change = Change { joining, leaving, new_members, version: cur_config_id };
                 self.ask_for_members(conn, xid, change);
             }
-            Request::CloseSession => self.write(conn, xid, tree::Txn::CloseSession { id: session }),
+            Request::CloseSession => self.write(conn, xid, planted::closing(session, self.mutant)),
             request => match write_op(&request, self.config.extended_types) {
                 Some(op) => {
-                    let op = planted(op, self.mutant);
+                    let op = planted::ordered(op, self.mutant);
                     let (time_ms, who) = (wall_clock_ms(), client.who());
                     let enforce_quota = self.config.enforce_quota;
                     let txn = tree::Txn::Write { session, xid, time_ms, who, enforce_quota, op };
@@ -355,14 +355,4 @@ pub(super) fn reply_frame(
 pub(super) fn wall_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The write as a server with this defect has it put in order.
-fn planted(op: tree::WriteOp, mutant: Option<Mutant>) -> tree::WriteOp {
-    match op {
-        tree::WriteOp::SetData { path, data, .. } if mutant == Some(Mutant::VersionsUnchecked) => {
-            tree::WriteOp::SetData { path, data, version: -1 }
-        }
-        op => op,
-    }
 }
