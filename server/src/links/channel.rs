@@ -1,17 +1,18 @@
 //! Channels: the connection between a learner and its leader.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zab::ServerId;
 
-use super::{Caller, Frame, GREETING, LinkEvent, encode, greeted, read_frame};
+use super::{Caller, Frame, GREETING, LinkEvent, encode, greeted, pieces, read_body};
 use crate::ServerAddress;
 use crate::tls::{Door, REFUSALS, Stream};
 
@@ -110,7 +111,7 @@ pub(crate) async fn dial(
     let _stopping = events.send(LinkEvent::Unreachable { peer });
 }
 
-async fn open(caller: &Caller, address: &ServerAddress, door: &Door) -> std::io::Result<Stream> {
+async fn open(caller: &Caller, address: &ServerAddress, door: &Door) -> io::Result<Stream> {
     let calling = door.call(&address.host, address.quorum_port);
     let mut stream = timeout(GREETING, calling).await??;
     stream.any().write_all(&caller.greeting()).await?;
@@ -151,7 +152,7 @@ async fn read(
 ) {
     let mut stream = BufReader::with_capacity(64 * 1024, half);
     loop {
-        let event = match read_frame(&mut stream).await {
+        let event = match receive(&mut stream).await {
             Ok(frame) => LinkEvent::Frame { peer, id, frame },
             Err(error) => {
                 REFUSALS.log(&format_args!("server {peer}"), &error);
@@ -166,6 +167,17 @@ async fn read(
     }
 }
 
+/// The next frame; a snapshot, when its last piece is there.
+async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
+    match stream.read_u32_le().await? {
+        pieces::MARK => {
+            let (zxid, state) = pieces::receive(stream).await?;
+            Ok(Frame::Zab(zab::Message::Snapshot { zxid, state }))
+        }
+        length => read_body(length, stream).await,
+    }
+}
+
 async fn write(
     peer: ServerId,
     id: u64,
@@ -175,37 +187,32 @@ async fn write(
 ) {
     let mut bytes = Vec::new();
     while let Some(frame) = queue.recv().await {
-        bytes.clear();
-        add(frame, &mut bytes).await;
-        while bytes.len() < GATHER
-            && let Ok(frame) = queue.try_recv()
-        {
-            add(frame, &mut bytes).await;
-        }
-        if let Err(error) = write_out(&mut half, &bytes).await {
+        if let Err(error) = send_with_more(frame, &mut queue, &mut bytes, &mut half).await {
             debug!(peer, %error, "channel");
             let _stopping = events.send(LinkEvent::Down { peer, id });
             return;
         }
+        bytes.clear();
         bytes.shrink_to(GATHER);
     }
 }
 
-/// Adds a frame. A snapshot takes its time: another thread encodes it, and what follows waits.
-async fn add(frame: Frame, bytes: &mut Vec<u8>) {
-    if !matches!(frame, Frame::Zab(zab::Message::Snapshot { .. })) {
-        return encode(&frame, bytes);
+/// Sends a frame, with what stands behind it up to the next snapshot, and that.
+async fn send_with_more(
+    frame: Frame,
+    queue: &mut UnboundedReceiver<Frame>,
+    bytes: &mut Vec<u8>,
+    half: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let mut next = Some(frame);
+    while let Some(frame) = next {
+        if let Frame::Zab(zab::Message::Snapshot { zxid, state }) = frame {
+            half.write_all(bytes).await?;
+            return pieces::send(zxid, state, pieces::PIECE, half).await;
+        }
+        encode(&frame, bytes);
+        next = if bytes.len() < GATHER { queue.try_recv().ok() } else { None };
     }
-    let mut before = std::mem::take(bytes);
-    *bytes = spawn_blocking(move || {
-        encode(&frame, &mut before);
-        before
-    })
-    .await
-    .expect("a panic ends the process");
-}
-
-async fn write_out(half: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
     half.write_all(bytes).await?;
     half.flush().await
 }

@@ -3,10 +3,12 @@
 use fuzz::Target;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
 use tree::WriteOp;
+use zab::Zxid;
 
-use super::{Frame, encode, read_frame};
-use crate::proposal::{Message, Txn};
+use super::{Frame, encode, pieces, read_frame};
+use crate::proposal::{Message, State, Txn};
 use crate::samples::{CAUTIOUS, entries, messages, origin, proposal};
 
 #[test]
@@ -23,6 +25,22 @@ fn frames_of_channels() {
         ])
         .collect();
     target("a frame", frames.iter().map(bytes_of).collect()).survives(reads::<Frame>);
+}
+
+/// Behind the mark, in pieces that values go over.
+#[test]
+fn snapshots_in_pieces() {
+    let state = State::default();
+    let sample = |piece| {
+        let mut bytes = Vec::new();
+        let sent = pieces::send(Zxid(9), state.clone(), piece, &mut bytes);
+        runtime().block_on(sent).expect("a vector takes all");
+        bytes.split_off(4)
+    };
+    let receive = |mut bytes: &[u8]| runtime().block_on(pieces::receive::<State>(&mut bytes));
+    target("a snapshot in pieces", vec![sample(7), sample(1000)]).survives(|bytes| {
+        drop(receive(bytes));
+    });
 }
 
 #[test]
@@ -57,7 +75,7 @@ fn target(name: &str, samples: Vec<Vec<u8>>) -> Target<'_> {
     Target { name, samples, bytes_per_byte: 64, floor: 3 * CAUTIOUS }
 }
 
-fn reads<T: DeserializeOwned + Serialize + Send + 'static>(bytes: &[u8]) {
+fn reads<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
     if let Ok(value) = read::<T>(bytes) {
         let again = bytes_of(&value);
         let decoded = read::<T>(&again).expect("it was just encoded");
@@ -65,13 +83,16 @@ fn reads<T: DeserializeOwned + Serialize + Send + 'static>(bytes: &[u8]) {
     }
 }
 
-fn read<T: DeserializeOwned + Send + 'static>(mut bytes: &[u8]) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(read_frame(&mut bytes))
+fn read<T: DeserializeOwned>(mut bytes: &[u8]) -> std::io::Result<T> {
+    runtime().block_on(read_frame(&mut bytes))
 }
 
 fn bytes_of(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(value, &mut bytes);
     bytes
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime")
 }

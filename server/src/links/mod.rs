@@ -2,12 +2,13 @@
 //!
 //! Two kinds, on two ports, as in ZooKeeper: *election links* carry votes, one way, at best
 //! effort; a *channel* joins a learner to its leader, both ways, in order. Each message is a frame:
-//! its length (u32, little-endian), then postcard.
+//! its length (u32, little-endian), then postcard. Snapshots are in [pieces].
 
 mod channel;
 mod election;
 #[cfg(test)]
 mod fuzz;
+mod pieces;
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zab::ServerId;
 
@@ -74,13 +74,11 @@ pub(crate) enum LinkEvent {
 }
 
 /// Opens every connection, so that a stray one is refused.
-const MAGIC: &[u8; 4] = b"ZBK8";
-/// The largest frame: a snapshot.
+const MAGIC: &[u8; 4] = b"ZBK9";
+/// The largest frame: a transaction, which `jute.maxbuffer` bounds.
 const FRAME_MAX: u32 = 1 << 30;
 /// Room is made at once for a frame up to so many bytes.
 const SMALL: usize = 4 << 10;
-/// A frame of so many bytes takes its time: another thread decodes it.
-const LARGE: usize = 4 << 20;
 /// How long a connection may take to stand, and its opener to say who it is.
 const GREETING: Duration = Duration::from_millis(1000);
 
@@ -127,19 +125,22 @@ fn encode(value: &impl Serialize, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     postcard::to_io(value, &mut *out).expect("messages hold only plain data");
-    let length = u32::try_from(out.len() - start - 4).expect("snapshots are under 4 GiB");
+    let length = u32::try_from(out.len() - start - 4).expect("requests are under 1 GiB");
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-async fn read_frame<T: DeserializeOwned + Send + 'static>(
+async fn read_frame<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
+    let length = stream.read_u32_le().await?;
+    read_body(length, stream).await
+}
+
+/// Reads a frame after its length.
+async fn read_body<T: DeserializeOwned>(
+    length: u32,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<T> {
-    let length = stream.read_u32_le().await?;
     if length > FRAME_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("a frame of {length} bytes"),
-        ));
+        return Err(invalid(format!("a frame of {length} bytes")));
     }
     // Grows as bytes arrive, so that a lying length costs little.
     let mut body = Vec::with_capacity(SMALL.min(length as usize));
@@ -147,12 +148,5 @@ async fn read_frame<T: DeserializeOwned + Send + 'static>(
     if body.len() < length as usize {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    if body.len() < LARGE {
-        return decode(&body);
-    }
-    spawn_blocking(move || decode(&body)).await.expect("a panic ends the process")
-}
-
-fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
-    postcard::from_bytes(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    postcard::from_bytes(&body).map_err(invalid)
 }

@@ -31,7 +31,7 @@ struct Shared(Arc<[u8]>);
 
 impl<'de> Deserialize<'de> for Shared {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Shared, D::Error> {
-        deserializer.deserialize_bytes(Copy)
+        deserializer.deserialize_byte_buf(Copy)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod path;
 mod records;
 mod request;
 mod response;
+mod text;
 
 pub use connect::{ConnectRequest, ConnectResponse};
 pub use error_code::ErrorCode;

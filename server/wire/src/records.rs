@@ -153,8 +153,10 @@ pub struct Acl {
     /// What is allowed: bits of [`perms`].
     pub perms: i32,
     /// How identities are proved: `world`, `digest`, `ip`, …
+    #[serde(deserialize_with = "crate::text::deserialize")]
     pub scheme: SmolStr,
     /// To whom it is allowed, in the scheme's terms.
+    #[serde(deserialize_with = "crate::text::deserialize")]
     pub id: SmolStr,
 }
 
