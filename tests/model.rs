@@ -16,7 +16,7 @@ fn the_models_are_listed() {
 fn a_model_that_holds_says_what_was_searched() {
     let (code, text) = model(&["check", "recovery", "--crashes", "0"], Path::new("."));
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.starts_with("recovery: held: all 13 invariants"), "{text}");
+    assert!(text.starts_with("recovery: held: all 14 invariants"), "{text}");
     assert!(text.contains("within     servers 3, elections 2\n"), "{text}");
     assert!(text.contains("searched   1200 states"), "{text}");
 }

@@ -1,10 +1,12 @@
 //! The models that can be searched, by name.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use zab::Mutant;
+use zab::{Mutant, ServerId};
 
 use crate::care::Care;
 use crate::counterexample::{Chapter, Counterexample, Replay, replay};
@@ -32,6 +34,35 @@ pub struct Bounds {
     pub syncs: usize,
     /// Elections in which somebody decides; of Paxos, ballots of each proposer; of storage, promises.
     pub elections: usize,
+    /// How many of the servers are observers: the first ones.
+    #[serde(default)]
+    pub observers: usize,
+}
+
+impl Bounds {
+    /// Those that only follow.
+    pub(crate) fn observing(&self) -> RangeInclusive<ServerId> {
+        1..=self.observers as ServerId
+    }
+}
+
+/// What may happen, without what may not: `servers 3, txns 1`.
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Bounds { servers, txns, crashes, cuts, timeouts, syncs, elections, observers } = self;
+        write!(f, "servers {servers}")?;
+        let counts = [
+            ("observers", observers),
+            ("txns", txns),
+            ("crashes", crashes),
+            ("cuts", cuts),
+            ("timeouts", timeouts),
+            ("syncs", syncs),
+            ("elections", elections),
+        ];
+        let mut some = counts.iter().filter(|(_, count)| **count > 0);
+        some.try_for_each(|(name, count)| write!(f, ", {name} {count}"))
+    }
 }
 
 /// A model in the catalogue.
@@ -55,8 +86,20 @@ enum Kind {
     Storage,
 }
 
+impl Kind {
+    /// Preparations that take one server away need a majority of the voters without it.
+    fn voters_min(self) -> usize {
+        match self {
+            Kind::Zab(Prepared::Boot | Prepared::Broadcast)
+            | Kind::Protocol(protocol::Prepared::Boot | protocol::Prepared::Broadcast) => 2,
+            Kind::Zab(_) | Kind::Protocol(_) => 3,
+            Kind::Sessions | Kind::Paxos | Kind::Storage => 0,
+        }
+    }
+}
+
 /// Every model.
-pub const MODELS: [Named; 20] = [
+pub const MODELS: [Named; 22] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
@@ -73,6 +116,12 @@ pub const MODELS: [Named; 20] = [
         name: "crash",
         about: "the core, from an established leader: a crash or power cut, and the next leader",
         bounds: Bounds { txns: 2, crashes: 1, elections: 1, ..three() },
+        kind: Kind::Zab(Prepared::Broadcast),
+    },
+    Named {
+        name: "observer",
+        about: "the core, with an observer and two that vote: a transaction, a crash, and the next leader",
+        bounds: Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..three() },
         kind: Kind::Zab(Prepared::Broadcast),
     },
     Named {
@@ -136,6 +185,12 @@ pub const MODELS: [Named; 20] = [
         kind: Kind::Protocol(protocol::Prepared::Join),
     },
     Named {
+        name: "zab-observer",
+        about: "ZAB as published, with an observer and two that vote: a transaction, a crash, and the next leader",
+        bounds: Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..three() },
+        kind: Kind::Protocol(protocol::Prepared::Broadcast),
+    },
+    Named {
         name: "zab-recovery",
         about: "ZAB as published, from different logs after a restart of all, with a crash",
         bounds: Bounds { crashes: 1, elections: 2, ..three() },
@@ -180,7 +235,16 @@ pub const MODELS: [Named; 20] = [
 ];
 
 const fn three() -> Bounds {
-    Bounds { servers: 3, txns: 0, crashes: 0, cuts: 0, timeouts: 0, syncs: 0, elections: 0 }
+    Bounds {
+        servers: 3,
+        txns: 0,
+        crashes: 0,
+        cuts: 0,
+        timeouts: 0,
+        syncs: 0,
+        elections: 0,
+        observers: 0,
+    }
 }
 
 /// The model of this name.
@@ -197,9 +261,11 @@ impl Named {
             Kind::Zab(prepared) => {
                 let all = [
                     "X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8", "X9", "X11", "X15", "X17",
-                    "X38",
+                    "X38", "X43",
                 ];
-                all.into_iter().filter(|name| *name != "X9" || prepared.elects_afresh()).collect()
+                all.into_iter()
+                    .filter(|name| !matches!(*name, "X9" | "X43") || prepared.elects_afresh())
+                    .collect()
             }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Storage => storage::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
@@ -314,6 +380,9 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
 /// In words, when it is not one of the server's core, or has steps that processes cannot be made to take.
 pub fn rehearse(stored: &Counterexample, base: &Base) -> Result<Vec<Part>, String> {
     let model = find(&stored.model).ok_or_else(|| format!("no model {}", stored.model))?;
+    if stored.bounds.observers > 0 {
+        return Err("servers are played as participants only: it has observers".to_owned());
+    }
     let Chapter { actions, story, .. } = &stored.chapter;
     match model.build(stored.bounds, stored.mutant.as_deref())? {
         Built::Zab(model) => zab_rehearse(&model, actions, story, base),
@@ -360,6 +429,13 @@ fn sensible(kind: Kind, bounds: Bounds) -> Result<(), String> {
     }
     if bounds.txns > 20 {
         return Err(format!("{} transactions: no search ends beyond 20", bounds.txns));
+    }
+    let most = bounds.servers.saturating_sub(kind.voters_min());
+    if bounds.observers > most {
+        let (servers, observers) = (bounds.servers, bounds.observers);
+        return Err(format!(
+            "{observers} observers: of {servers} servers, this model can have {most}"
+        ));
     }
     Ok(())
 }

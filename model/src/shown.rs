@@ -18,7 +18,7 @@ pub struct Shown {
 }
 
 /// Every defect that a model has, and where it is found.
-pub const SHOWN: [Shown; 50] = [
+pub const SHOWN: [Shown; 54] = [
     core("X1", "crash"),
     Shown { invariant: LOST, ..core("X2", "crash") },
     core("X3", "crash"),
@@ -32,6 +32,7 @@ pub const SHOWN: [Shown; 50] = [
     core("X15", "recovery"),
     core("X17", "stale-leader"),
     Shown { within: one_power_cut, invariant: LOST, ..core("X38", "boot") },
+    Shown { within: one_observes, ..core("X43", "boot") },
     of("early-ack", Some("X1"), "zab-broadcast"),
     of("early-self", Some("X3"), "zab-broadcast"),
     of("no-sync", Some("X2"), "zab-broadcast"),
@@ -42,8 +43,11 @@ pub const SHOWN: [Shown; 50] = [
     },
     of("ZOOKEEPER-4646", Some("X4"), "zab-recovery"),
     of("ZOOKEEPER-4643", Some("X5"), "zab-recovery"),
-    of("early-promise", Some("X6"), "zab-recovery"),
-    of("half-quorum", Some("X9"), "zab-recovery"),
+    Shown { invariant: Some("Leadership2"), ..of("early-promise", Some("X6"), "zab-recovery") },
+    Shown {
+        invariant: Some("CommittedLogDurability"),
+        ..of("half-quorum", Some("X9"), "zab-recovery")
+    },
     of("no-comparison", Some("X10"), "zab-recovery"),
     of("no-truncation", Some("X11"), "zab-stale"),
     Shown {
@@ -59,6 +63,13 @@ pub const SHOWN: [Shown; 50] = [
     of("ZOOKEEPER-1277", Some("X33"), "zab-brink"),
     of("narrow-broadcast", Some("X39"), "zab-join"),
     of("early-service", Some("X40"), "zab-broadcast"),
+    of("counted-observers", Some("X43"), "zab-observer"),
+    Shown {
+        within: one_of_four_observes,
+        invariant: Some("CommittedLogDurability"),
+        ..of("ZOOKEEPER-2959", None, "zab-recovery")
+    },
+    Shown { invariant: Some("ObserversFollow"), ..of("early-inform", None, "zab-observer") },
     of("ZOOKEEPER-2845", None, "zab-stale"),
     of("ZOOKEEPER-3911", None, "zab-recovery"),
     of("ZOOKEEPER-4685", None, "zab-join"),
@@ -92,6 +103,14 @@ const LOST: Option<&str> = Some("LeaderLogCompleteness");
 
 fn one_power_cut(own: Bounds) -> Bounds {
     Bounds { crashes: 1, cuts: 0, elections: 2, ..own }
+}
+
+fn one_observes(own: Bounds) -> Bounds {
+    Bounds { observers: 1, ..own }
+}
+
+fn one_of_four_observes(own: Bounds) -> Bounds {
+    Bounds { servers: 4, observers: 1, crashes: 0, elections: 1, ..own }
 }
 
 const fn core(mutant: &'static str, model: &'static str) -> Shown {

@@ -7,10 +7,11 @@ use model::catalogue::{self, Bounds};
 use model::{Budget, Chapter, Counterexample, End, Outcome, Replay};
 
 /// Models with bounds small enough for an unoptimised build.
-const SMALL: [(&str, Bounds); 9] = [
+const SMALL: [(&str, Bounds); 10] = [
     ("boot", Bounds { txns: 1, elections: 2, ..three() }),
     ("broadcast", Bounds { txns: 1, syncs: 1, ..three() }),
     ("crash", Bounds { txns: 1, crashes: 1, elections: 1, ..three() }),
+    ("observer", Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..three() }),
     ("recovery", Bounds { elections: 2, ..three() }),
     ("forks", Bounds { elections: 2, ..three() }),
     ("join", Bounds { txns: 1, crashes: 1, elections: 1, ..three() }),
@@ -40,7 +41,16 @@ const CAUGHT: [(&str, &str, &str, usize); 16] = [
 ];
 
 const fn three() -> Bounds {
-    Bounds { servers: 3, txns: 0, crashes: 0, cuts: 0, timeouts: 0, syncs: 0, elections: 0 }
+    Bounds {
+        servers: 3,
+        txns: 0,
+        crashes: 0,
+        cuts: 0,
+        timeouts: 0,
+        syncs: 0,
+        elections: 0,
+        observers: 0,
+    }
 }
 
 #[test]
@@ -136,6 +146,15 @@ fn check(name: &str, bounds: Option<Bounds>, mutant: Option<&str>, budget: Budge
     let model = catalogue::find(name).expect("it is in the catalogue");
     let bounds = bounds.unwrap_or(model.bounds);
     model.check(bounds, mutant, budget, &mut |_| {}).expect("the bounds make sense")
+}
+
+#[test]
+fn an_observer_that_counts_is_found() {
+    let model = catalogue::find("boot").expect("it is in the catalogue");
+    let bounds = Bounds { observers: 1, ..model.bounds };
+    let outcome = check("boot", Some(bounds), Some("X43"), Budget::default());
+    let End::Broken(chapter) = outcome.end else { panic!("{outcome:?}") };
+    assert_eq!(chapter.invariant, "CommittedLogDurability", "{chapter:#?}");
 }
 
 fn broken(name: &str, mutant: &str) -> Chapter {

@@ -173,9 +173,10 @@ fn offer_server(state: &State, bounds: &Bounds, id: ServerId, actions: &mut Vec<
     }
 }
 
-/// Any server may be named to any quorum: nothing that is promised may rest on who is elected.
+/// Any server that votes may be named to any quorum: nothing that is promised may rest on who is elected.
 fn offer_elections(state: &State, actions: &mut Vec<Action>) {
-    let looking = state.servers.iter().filter(|(_, server)| server.looks());
+    let looking =
+        state.servers.iter().filter(|(id, server)| server.looks() && !state.observes(**id));
     let looking: Vec<ServerId> = looking.map(|(id, _)| *id).collect();
     for &leader in &looking {
         let others: Vec<ServerId> = looking.iter().copied().filter(|id| *id != leader).collect();

@@ -46,7 +46,7 @@ impl State {
             Some(Flaw::EarlySelf) => server.written.last(),
             _ => server.disk.durable.last(),
         };
-        let voters = leader.learners.iter().filter(|(id, _)| !self.observers.contains(id));
+        let voters = leader.learners.iter().filter(|(id, _)| self.counts(**id));
         let acked = voters.filter(|(_, learner)| learner.adopted()).map(|(_, l)| l.acked);
         let mut ends: Vec<Zxid> = acked.chain([own]).collect();
         ends.sort_unstable_by(|a, b| b.cmp(a));
@@ -102,6 +102,19 @@ impl State {
             return Err(format!("n{id} commits {zxid:?}, which is not on the disks of a quorum"));
         }
         self.say_to(id, to, Words::Commit { zxid })
+    }
+
+    /// INFORM goes out: to an observer, an entry that is committed.
+    pub(crate) fn inform(&mut self, id: ServerId, to: ServerId, zxid: Zxid) -> Allowed {
+        let next = self.next_for(id, to).filter(|entry| entry.zxid == zxid).cloned();
+        let known = count_to(self.server(id).history(), zxid);
+        let committed = known.is_some_and(|count| count <= self.committable(id));
+        let entry = next.filter(|_| committed || self.rules.has(Flaw::EarlyInform));
+        let Some(entry) = entry.filter(|_| self.observes(to)) else {
+            return Err(format!("n{id} must not tell n{to} that {zxid:?} is committed"));
+        };
+        self.learner_mut(id, to)?.sent = zxid;
+        self.say_to(id, to, Words::Inform(entry))
     }
 
     pub(crate) fn ping(&mut self, id: ServerId, to: ServerId, seq: u64) -> Allowed {

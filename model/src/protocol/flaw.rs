@@ -53,6 +53,12 @@ pub enum Flaw {
     WrappingCounter,
     /// ZooKeeper's own `sync`: the leader answers from what it knows, and asks nobody.
     LocalSync,
+    /// Observers count as those who vote do.
+    CountedObservers,
+    /// ZOOKEEPER-2959: observers count in the quorum that opens an epoch.
+    ObserverEpoch,
+    /// An observer is told that an entry is committed before it is.
+    EarlyInform,
     /// Nothing is synced.
     NoSync,
     /// Files are synced, and directories are not: their names may be lost.
@@ -61,7 +67,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Flaw; 23] = [
+    pub const ALL: [Flaw; 26] = [
         Flaw::KeptDatabase,
         Flaw::UnwrittenAck,
         Flaw::EpochFirst,
@@ -83,6 +89,9 @@ impl Flaw {
         Flaw::StrayAcks,
         Flaw::WrappingCounter,
         Flaw::LocalSync,
+        Flaw::CountedObservers,
+        Flaw::ObserverEpoch,
+        Flaw::EarlyInform,
         Flaw::NoSync,
         Flaw::NoNames,
     ];
@@ -112,6 +121,9 @@ impl Flaw {
             Flaw::StrayAcks => "stray-acks",
             Flaw::WrappingCounter => "ZOOKEEPER-1277",
             Flaw::LocalSync => "ZOOKEEPER-1675",
+            Flaw::CountedObservers => "counted-observers",
+            Flaw::ObserverEpoch => "ZOOKEEPER-2959",
+            Flaw::EarlyInform => "early-inform",
             Flaw::NoSync => "no-sync",
             Flaw::NoNames => "no-directory-sync",
         }

@@ -259,14 +259,12 @@ impl State {
                 follower.installing = Some(history);
             }
             Words::Propose(entry) if stage >= Stage::Synchronising => {
-                if entry.zxid.epoch() > follower.epoch || !follows(follower.tail, entry.zxid) {
-                    return Err(nonsense);
-                }
-                follower.tail = entry.zxid;
-                match &mut follower.installing {
-                    Some(history) => history.push(entry),
-                    None => follower.due.push(Write::Append(entry)),
-                }
+                return follower.append(entry, nonsense);
+            }
+            Words::Inform(entry) if stage == Stage::Serving => {
+                let zxid = entry.zxid;
+                follower.append(entry, nonsense.clone())?;
+                return self.learn(id, zxid, nonsense);
             }
             Words::NewLeader { epoch } if stage == Stage::Synchronising => {
                 if epoch != follower.epoch {
@@ -321,6 +319,21 @@ impl State {
             return Err(nonsense);
         }
         self.follower_mut(id)?.committed = zxid;
+        Ok(())
+    }
+}
+
+impl Follower {
+    /// The entry behind all that it knows of is to be written.
+    fn append(&mut self, entry: Entry, nonsense: String) -> Allowed {
+        if entry.zxid.epoch() > self.epoch || !follows(self.tail, entry.zxid) {
+            return Err(nonsense);
+        }
+        self.tail = entry.zxid;
+        match &mut self.installing {
+            Some(history) => history.push(entry),
+            None => self.due.push(Write::Append(entry)),
+        }
         Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl State {
         snapshot: Zxid,
     ) -> Allowed {
         let own = self.server(id).written.age();
-        let compares = !self.rules.has(Flaw::NoComparison) && !self.observers.contains(&from);
+        let compares = !self.rules.has(Flaw::NoComparison) && !self.observes(from);
         self.learner_mut(id, from)?.stage = LearnerStage::Promised { last: age.1, snapshot };
         let leader = self.leader_mut(id)?;
         leader.overtaken |= compares && leader.phase == Phase::Discovery && age > own;
@@ -236,12 +236,20 @@ impl State {
         self.say_to(id, to, Words::Propose(entry))
     }
 
+    /// What a learner must have been sent before NEWLEADER: all; of an established leader, an observer
+    /// need not know what is not yet committed.
+    pub(crate) fn history_due(&self, id: ServerId, to: ServerId) -> Zxid {
+        let server = self.server(id);
+        let informed = server.serving() && self.observes(to);
+        if informed { last(&server.history()[..server.delivered]) } else { server.written.last() }
+    }
+
     /// NEWLEADER goes out: that was the history.
     pub(crate) fn new_leader(&mut self, id: ServerId, to: ServerId) -> Allowed {
-        let end = self.server(id).written.last();
+        let due = self.history_due(id, to);
         let epoch = self.leader(id)?.epoch;
         let learner = self.learner_mut(id, to)?;
-        if learner.stage != LearnerStage::Catching || learner.sent != end {
+        if learner.stage != LearnerStage::Catching || learner.sent < due {
             return Err(format!("n{id} sends n{to} NEWLEADER before all of its history"));
         }
         learner.stage = LearnerStage::Synchronising;

@@ -59,6 +59,8 @@ pub(crate) enum Words {
     UpToDate { committed: Zxid },
     /// ACK.
     Ack { zxid: Zxid },
+    /// INFORM, to an observer: an entry, which is committed.
+    Inform(Entry),
     /// COMMIT.
     Commit { zxid: Zxid },
     /// PING, numbered, so that an answer proves that it was sent after the question.

@@ -64,7 +64,7 @@ impl Model for Protocol {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![self.prepared.state(self.bounds.servers, self.flaw)]
+        vec![self.prepared.state(&self.bounds, self.flaw)]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -98,7 +98,7 @@ macro_rules! properties {
     };
 }
 
-properties!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+properties!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
 
 fn breaks(state: &State, name: &str) -> bool {
     state.ghost.broken.iter().any(|(broken, _)| *broken == name)

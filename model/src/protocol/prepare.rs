@@ -30,10 +30,10 @@ pub enum Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn state(self, servers: usize, flaw: Option<Flaw>) -> State {
-        let n = servers as ServerId;
+    pub(crate) fn state(self, bounds: &Bounds, flaw: Option<Flaw>) -> State {
+        let n = bounds.servers as ServerId;
         // A preparation goes by the book.
-        let mut state = State::down(1..=n, None);
+        let mut state = State::down(1..=n, None).observed_by(bounds.observing().collect());
         (1..=n).for_each(|id| state.start(id));
         match self {
             Prepared::Boot => {}
@@ -120,13 +120,19 @@ impl State {
     }
 
     fn quiesce_one(&mut self) -> bool {
+        let all: Vec<ServerId> = self.servers.keys().copied().collect();
+        self.quiesce_one_of(&all)
+    }
+
+    /// Only these go on.
+    fn quiesce_one_of(&mut self, ids: &[ServerId]) -> bool {
         let links: Vec<_> = self.links.keys().copied().collect();
-        let mut ends = links.into_iter().flat_map(|link| link.ends().map(|end| (link, end)));
-        let ids: Vec<ServerId> = self.servers.keys().copied().collect();
+        let ends = links.into_iter().flat_map(|link| link.ends().map(|end| (link, end)));
+        let mut ends = ends.filter(|(_, end)| ids.contains(end));
         ends.any(|(link, end)| self.receive(link, end))
-            || ids.into_iter().any(|id| {
-                let stored = self.store(id);
-                self.settle(id);
+            || ids.iter().any(|id| {
+                let stored = self.store(*id);
+                self.settle(*id);
                 stored
             })
     }
@@ -139,5 +145,26 @@ impl State {
                 self.give_up(link, end);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// n1 is an observer: what is for it stays on its way.
+    #[test]
+    fn an_observer_may_be_any_distance_behind_and_holds_nothing_up() {
+        let bounds = Bounds { servers: 4, observers: 1, ..Bounds::default() };
+        let mut state = Prepared::Broadcast.state(&bounds, None);
+        for _ in 0..5 {
+            state.submit(4);
+            while state.quiesce_one_of(&[2, 3, 4]) {}
+        }
+        let delivered = |id| state.server(id).delivered;
+        assert_eq!([1, 2, 3, 4].map(delivered), [1, 6, 6, 6]);
+        state.quiesce();
+        assert_eq!(state.server(1).delivered, 6);
+        assert_eq!(state.ghost.broken, []);
     }
 }

@@ -3,6 +3,7 @@
 use zab::ServerId;
 
 use super::Flaw;
+use super::disk::last;
 use super::ghost::Event;
 use super::leader::Way;
 use super::link::{LinkId, Words};
@@ -78,7 +79,8 @@ impl State {
             self.adopt(id)
         } else if self.may_ack_leader(id) {
             self.ack_leader(id)
-        } else if let Some(zxid) = self.may_ack(id).filter(|zxid| *zxid > acked) {
+        } else if let Some(zxid) = self.may_ack(id).filter(|zxid| *zxid > acked && self.counts(id))
+        {
             self.ack(id, zxid)
         } else if let Some(entry) = self.next_committed(id) {
             self.deliver(id, &entry)
@@ -133,7 +135,9 @@ impl State {
             self.deliver_next(id);
         }
         let leader = self.leader(id).ok()?;
-        let welcomed = |to: &&ServerId| leader.learners[*to].stage == LearnerStage::Welcomed;
+        let welcomed = |to: &&ServerId| {
+            leader.learners[*to].stage == LearnerStage::Welcomed && !self.observes(**to)
+        };
         let welcomed: Vec<ServerId> = learners.iter().filter(welcomed).copied().collect();
         Some(welcomed.into_iter().try_for_each(|to| self.commit_to(id, to, zxid)))
     }
@@ -144,8 +148,8 @@ impl State {
         let early = self.rules.has(Flaw::EarlyService);
         match learner.stage {
             LearnerStage::Joined if self.may_tell(id, to) => Some(self.tell_epoch(id, to)),
-            LearnerStage::Promised { last, snapshot } if phase > Phase::Discovery => {
-                let way = self.way(id, last, snapshot);
+            LearnerStage::Promised { last: end, snapshot } if phase > Phase::Discovery => {
+                let way = self.way(id, end, snapshot);
                 Some(self.synchronise(id, to, way))
             }
             LearnerStage::Adopted if phase == Phase::Broadcast || early => {
@@ -154,14 +158,24 @@ impl State {
                     Some(Flaw::EarlyService) => self.server(id).written.last(),
                     _ => {
                         let server = self.server(id);
-                        super::disk::last(&server.history()[..server.delivered])
+                        learner.sent.min(last(&server.history()[..server.delivered]))
                     }
                 };
                 Some(self.welcome(id, to, end))
             }
-            stage if stage >= LearnerStage::Synchronising => self.broadcast_step(id, to),
+            LearnerStage::Welcomed if self.observes(to) => self.inform_step(id, to),
+            stage if stage >= LearnerStage::Synchronising && !self.observes(to) => {
+                self.broadcast_step(id, to)
+            }
             _ => None,
         }
+    }
+
+    /// An observer hears of an entry when it is committed.
+    fn inform_step(&mut self, id: ServerId, to: ServerId) -> Option<Allowed> {
+        let zxid = self.next_for(id, to)?.zxid;
+        let early = self.rules.has(Flaw::EarlyInform);
+        (early || zxid <= self.history_due(id, to)).then(|| self.inform(id, to, zxid))
     }
 
     fn broadcast_step(&mut self, id: ServerId, to: ServerId) -> Option<Allowed> {
@@ -183,7 +197,8 @@ impl State {
     /// The whole history to one learner.
     fn synchronise(&mut self, id: ServerId, to: ServerId, way: Way) -> Allowed {
         self.begin_catching(id, to, way)?;
-        while let Some(zxid) = self.next_for(id, to).map(|entry| entry.zxid) {
+        let due = self.history_due(id, to);
+        while let Some(zxid) = self.next_for(id, to).map(|entry| entry.zxid).filter(|z| *z <= due) {
             self.propose_to(id, to, zxid)?;
         }
         self.new_leader(id, to)

@@ -238,9 +238,25 @@ impl State {
         own: bool,
         count: impl Fn(&Learner) -> bool,
     ) -> bool {
-        let voters = leader.learners.iter().filter(|(id, _)| !self.observers.contains(id));
+        let early = leader.phase <= Phase::Discovery && self.rules.has(Flaw::ObserverEpoch);
+        let voters = leader.learners.iter().filter(|(id, _)| early || self.counts(**id));
         let counted = voters.filter(|(_, learner)| count(learner)).count();
         counted + usize::from(own) >= self.rules.quorum()
+    }
+
+    pub(crate) fn observes(&self, id: ServerId) -> bool {
+        self.observers.contains(&id)
+    }
+
+    /// Does the word of this server count?
+    pub(crate) fn counts(&self, id: ServerId) -> bool {
+        !self.observes(id) || self.rules.has(Flaw::CountedObservers)
+    }
+
+    /// Those who vote.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = &Server> {
+        let voters = self.servers.iter().filter(|(id, _)| !self.observes(**id));
+        voters.map(|(_, server)| server.as_ref())
     }
 
     /// A server that there is.

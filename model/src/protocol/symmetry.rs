@@ -1,7 +1,7 @@
 //! States that differ in the servers' numbers alone are searched once.
 //!
 //! This is sound because no rule compares numbers: the oracle may name any server, and every server
-//! is offered the same actions. (It would not be where elections are decided by number.)
+//! is offered the same actions as others that vote, or observe, as it does. (It would not be where elections are decided by number.)
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,12 +39,14 @@ impl State {
         self.used.hash(hasher);
     }
 
-    /// Servers in the order of what they look like.
+    /// Observers, then the others, in the order of what they look like.
     fn numbers(&self) -> Numbers {
-        let looks = |(id, server): (&ServerId, &Arc<Server>)| (server.looks_like(), *id);
-        let mut order: Vec<(u64, ServerId)> = self.servers.iter().map(looks).collect();
+        let looks = |(id, server): (&ServerId, &Arc<Server>)| {
+            (!self.observes(*id), server.looks_like(), *id)
+        };
+        let mut order: Vec<(bool, u64, ServerId)> = self.servers.iter().map(looks).collect();
         order.sort_unstable();
-        order.into_iter().zip(1..).map(|((_, id), number)| (id, number)).collect()
+        order.into_iter().zip(1..).map(|((_, _, id), number)| (id, number)).collect()
     }
 
     fn hash_ghost(&self, numbers: &Numbers, hasher: &mut impl Hasher) {
@@ -162,7 +164,7 @@ mod tests {
         key: impl Fn(&State) -> K,
     ) -> Seen {
         let (mut seen, mut keys) = (Seen::default(), HashSet::new());
-        let mut waiting = VecDeque::from([prepared.state(bounds.servers, flaw)]);
+        let mut waiting = VecDeque::from([prepared.state(bounds, flaw)]);
         while let Some(state) = waiting.pop_front() {
             if !keys.insert(key(&state)) {
                 continue;
@@ -184,6 +186,7 @@ mod tests {
             (Prepared::Boot, Bounds { txns: 1, ..bounds }, None, false),
             (Prepared::Join, Bounds { txns: 1, ..bounds }, None, false),
             (Prepared::Recovery, bounds, None, false),
+            (Prepared::Boot, Bounds { txns: 1, observers: 1, ..bounds }, None, false),
             (Prepared::Recovery, bounds, Some(Flaw::HalfQuorum), true),
             (Prepared::Join, Bounds { txns: 2, ..bounds }, Some(Flaw::NarrowBroadcast), true),
         ] {

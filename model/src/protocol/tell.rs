@@ -71,6 +71,7 @@ pub(crate) fn message(words: &Words) -> String {
         Words::Truncate { after } => format!("drop all after {after:?} (TRUNC)"),
         Words::Snapshot { history } => format!("start from {} (SNAP)", list(history)),
         Words::Propose(entry) => format!("append {} (PROPOSAL)", name(entry)),
+        Words::Inform(entry) => format!("append {}, it is committed (INFORM)", name(entry)),
         Words::NewLeader { epoch } => format!("that is the history of epoch {epoch} (NEWLEADER)"),
         Words::AckLeader { epoch } => format!("I have the history of epoch {epoch} (ACK)"),
         Words::UpToDate { committed } => {

@@ -54,12 +54,15 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    fn members(&self) -> Members {
+        let (observers, servers) = (self.bounds.observing(), self.bounds.servers as ServerId);
+        Members::of(observers.end() + 1..=servers, observers)
+    }
+
     pub(crate) fn config(&self, id: ServerId) -> Config {
         Config {
             id,
-            configuration: Configuration::initial(Members::of_voters(
-                1..=self.bounds.servers as ServerId,
-            )),
+            configuration: Configuration::initial(self.members()),
             timing: TIMING,
             log_kept: self.log_kept,
             mutant: self.mutant,

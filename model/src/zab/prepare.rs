@@ -37,7 +37,7 @@ impl Prepared {
         self == Prepared::Votes
     }
 
-    /// Is an election that all servers take part in no part of it? With X9, one of three is enough.
+    /// Is an election that all servers take part in no part of it? With X9 and X43, fewer are enough.
     pub(crate) fn elects_afresh(self) -> bool {
         matches!(self, Prepared::Boot | Prepared::Recovery | Prepared::Forks | Prepared::Votes)
     }

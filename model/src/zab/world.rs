@@ -19,6 +19,8 @@ use crate::link::Ends;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     pub(crate) servers: Vec<Arc<Server>>,
+    /// So many of the first servers do not vote.
+    pub(crate) observers: usize,
     pub(crate) links: BTreeMap<LinkId, Link>,
     /// The last vote sent from one to another and not yet read: a newer one replaces it, as in
     /// ZooKeeper's `QuorumCnxManager`, whose queues hold one.
@@ -69,6 +71,7 @@ impl World {
             links: BTreeMap::new(),
             notices: BTreeMap::new(),
             ghost: Arc::default(),
+            observers: setup.bounds.observers,
             used: Bounds { servers: n, ..Bounds::default() },
             script: Script::new(setup.rehearsed),
         }
@@ -76,6 +79,14 @@ impl World {
 
     pub(crate) fn server(&self, id: ServerId) -> &Server {
         &self.servers[id as usize - 1]
+    }
+
+    pub(crate) fn voters(&self) -> impl Iterator<Item = &Server> {
+        self.servers[self.observers..].iter().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn observing(&self) -> impl Iterator<Item = &Server> {
+        self.servers[..self.observers].iter().map(AsRef::as_ref)
     }
 
     pub(crate) fn server_mut(&mut self, id: ServerId) -> &mut Server {

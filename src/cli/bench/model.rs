@@ -169,7 +169,7 @@ impl Search {
         format!(
             "| `{}` | {} | {}{more} | {depth} | {seconds:.1} | {} | {} |{}",
             self.model,
-            within(self.bounds),
+            self.bounds,
             grouped(*states),
             grouped(rate),
             grouped(bytes / (*states).max(1)),
@@ -199,6 +199,7 @@ impl Search {
             changed("cuts", own.cuts, now.cuts),
             changed("syncs", own.syncs, now.syncs),
             changed("elections", own.elections, now.elections),
+            changed("observers", own.observers, now.observers),
         ];
         let words = std::iter::once(self.model.to_owned()).chain(flags.into_iter().flatten());
         words.collect::<Vec<_>>().join(" ")
@@ -207,21 +208,6 @@ impl Search {
 
 fn changed(name: &str, own: usize, now: usize) -> Option<String> {
     (own != now).then(|| format!("--{name} {now}"))
-}
-
-fn within(bounds: Bounds) -> String {
-    let Bounds { servers, txns, crashes, cuts, timeouts, syncs, elections } = bounds;
-    let counts = [
-        ("txns", txns),
-        ("crashes", crashes),
-        ("cuts", cuts),
-        ("timeouts", timeouts),
-        ("syncs", syncs),
-        ("elections", elections),
-    ];
-    let some = counts.iter().filter(|(_, count)| *count > 0);
-    let some: String = some.map(|(name, count)| format!(", {name} {count}")).collect();
-    format!("servers {servers}{some}")
 }
 
 /// `1,234,567`.
@@ -256,7 +242,7 @@ mod tests {
         for search in searches() {
             let cell = match search.mutant {
                 Some(_) => format!("| `{}` | ", search.command()),
-                None => format!("| `{}` | {} | ", search.model, within(search.bounds)),
+                None => format!("| `{}` | {} | ", search.model, search.bounds),
             };
             assert!(page.contains(&cell), "{cell} is missing: zoobreak bench model");
         }

@@ -141,6 +141,9 @@ struct Changed {
     /// Elections (of Paxos: ballots of each client)
     #[arg(long, value_name = "N")]
     elections: Option<usize>,
+    /// How many of the servers are observers
+    #[arg(long, value_name = "N")]
+    observers: Option<usize>,
 }
 
 impl Changed {
@@ -153,6 +156,7 @@ impl Changed {
             timeouts: self.timeouts.unwrap_or(own.timeouts),
             syncs: self.syncs.unwrap_or(own.syncs),
             elections: self.elections.unwrap_or(own.elections),
+            observers: self.observers.unwrap_or(own.observers),
         }
     }
 }
@@ -178,7 +182,7 @@ fn list() -> Result<Exit, Failure> {
     to_stdout(|out| {
         MODELS.iter().try_for_each(|model| {
             writeln!(out, "{:14} {}", model.name, model.about)?;
-            writeln!(out, "{:14} {}", "", bounds(model.bounds))?;
+            writeln!(out, "{:14} {}", "", model.bounds)?;
             writeln!(out, "{:14} mutants: {}", "", model.mutants().join(", "))
         })
     })?;
@@ -280,7 +284,7 @@ fn summary(
             story(out, chapter)?;
         }
     }
-    writeln!(out, "within     {}", bounds(within))?;
+    writeln!(out, "within     {within}")?;
     writeln!(out, "searched   {}", measures(&outcome.progress))?;
     writeln!(out, "covered    {}", covered(&outcome.covered))?;
     writeln!(out, "invariants {}", outcome.invariants.join(", "))
@@ -297,22 +301,6 @@ fn covered(counts: &[(&str, u64)]) -> String {
     let done = counts.iter().filter(|(_, count)| *count > 0);
     let done: Vec<String> = done.map(|(name, count)| format!("{name} {count}")).collect();
     done.join(", ")
-}
-
-/// What may happen, without what may not.
-fn bounds(bounds: Bounds) -> String {
-    let Bounds { servers, txns, crashes, cuts, timeouts, syncs, elections } = bounds;
-    let counts = [
-        ("txns", txns),
-        ("crashes", crashes),
-        ("cuts", cuts),
-        ("timeouts", timeouts),
-        ("syncs", syncs),
-        ("elections", elections),
-    ];
-    let some = counts.iter().filter(|(_, count)| *count > 0);
-    let some: Vec<String> = some.map(|(name, count)| format!(", {name} {count}")).collect();
-    format!("servers {servers}{}", some.concat())
 }
 
 fn stored(file: &Path) -> Result<Counterexample, Failure> {

@@ -18,8 +18,7 @@ pub(super) fn breaks(state: &State, event: &Event) -> Option<String> {
     if place < committed.len() {
         return None;
     }
-    let voters = state.servers.iter().filter(|(id, _)| !state.observers.contains(id));
-    let disks = voters.map(|(_, server)| server.disk.safe().history.get(place));
+    let disks = state.voters().map(|server| server.disk.safe().history.get(place));
     let found = disks.filter(|held| *held == Some(entry)).count();
     let all = state.rules.servers;
     (found < all / 2 + 1).then(|| {

@@ -16,6 +16,7 @@ mod leadership1;
 mod leadership2;
 mod local_primary_order;
 mod message_legality;
+mod observers_follow;
 mod prefix_consistency;
 mod primary_integrity;
 mod process_consistency;
@@ -23,6 +24,7 @@ mod sync_freshness;
 #[cfg(test)]
 mod tests;
 mod total_order;
+mod voters_decide;
 
 use zab::{ServerId, Zxid};
 
@@ -34,7 +36,7 @@ use super::state::State;
 type Breaks = fn(&State, &Event) -> Option<String>;
 
 /// Every promise, by name.
-pub(crate) const INVARIANTS: [(&str, Breaks); 15] = [
+pub(crate) const INVARIANTS: [(&str, Breaks); 17] = [
     ("Leadership1", leadership1::breaks),
     ("Leadership2", leadership2::breaks),
     ("PrefixConsistency", prefix_consistency::breaks),
@@ -50,6 +52,8 @@ pub(crate) const INVARIANTS: [(&str, Breaks); 15] = [
     ("CommittedLogDurability", committed_log_durability::breaks),
     ("MessageLegality", message_legality::breaks),
     ("SyncFreshness", sync_freshness::breaks),
+    ("VotersDecide", voters_decide::breaks),
+    ("ObserversFollow", observers_follow::breaks),
 ];
 
 /// Every invariant that an event breaks, and how.

@@ -3,6 +3,7 @@
 use zab::Zxid;
 
 use super::{INVARIANTS, broken};
+use crate::catalogue::Bounds;
 use crate::protocol::ghost::{Event, Proposal, Reign};
 use crate::protocol::state::{Leader, Phase, Role, State};
 use crate::protocol::{Entry, Prepared, Txn};
@@ -18,7 +19,7 @@ fn sound_events_break_nothing() {
         Event::Dropped { server: 1, kept: 1 },
         Event::Answered { server: 1, token: 7 },
     ] {
-        assert_eq!(broken(&sound(), &event), [], "{event:?}");
+        assert_eq!(broken(&with_epoch(2), &event), [], "{event:?}");
     }
 }
 
@@ -160,11 +161,51 @@ const BROKEN: &[Broken] = &[
         },
         "n2 answers a sync without 1:1=a, which was committed before it",
     ),
+    (
+        "VotersDecide",
+        |_| Event::Prospective { leader: 3, epoch: 2 },
+        "n3 leads epoch 2 with the promises of 0 of 3 who vote",
+    ),
+    (
+        "VotersDecide",
+        |state| {
+            state.observers = [1, 2].into();
+            (state.rules.servers, state.server_mut(3).written.current) = (1, 0);
+            Event::Established { leader: 3, epoch: 1 }
+        },
+        "n3 leads epoch 1 with the histories of 0 of 1 who vote",
+    ),
+    (
+        "ObserversFollow",
+        |state| {
+            state.observers = [1].into();
+            Event::Established { leader: 1, epoch: 2 }
+        },
+        "n1, an observer, leads epoch 2",
+    ),
+    (
+        "ObserversFollow",
+        |state| {
+            state.observers = [1].into();
+            delivers(state, &[entry(1, 1, 1), entry(1, 2, 2)])
+        },
+        "n1, an observer, delivers 1:2=b before all who vote",
+    ),
 ];
 
 /// n3 leads epoch 1, and all three have delivered 1:1=a.
 fn sound() -> State {
-    Prepared::Broadcast.state(3, None)
+    Prepared::Broadcast.state(&Bounds { servers: 3, ..Bounds::default() }, None)
+}
+
+/// As before, but all have promised and taken over this epoch since.
+fn with_epoch(epoch: u32) -> State {
+    let mut state = sound();
+    for id in 1..=3 {
+        let files = &mut state.server_mut(id).written;
+        (files.accepted, files.current) = (epoch, epoch);
+    }
+    state
 }
 
 fn entry(epoch: u32, counter: u32, txn: Txn) -> Entry {

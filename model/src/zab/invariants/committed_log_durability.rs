@@ -12,13 +12,10 @@ impl Invariant for CommittedLogDurability {
     const NAME: &'static str = "CommittedLogDurability";
 
     fn broken(world: &World) -> Option<String> {
-        let disks = |entry: &_| {
-            let durable = |server: &&_| holds(server, entry);
-            world.servers.iter().map(AsRef::as_ref).filter(durable).count()
-        };
+        let disks = |entry: &_| world.voters().filter(|server| holds(server, entry)).count();
         let enough = majority(world);
         let entry = world.ghost.committed.iter().find(|entry| disks(entry) < enough)?;
-        let (name, found, all) = (name(entry), disks(entry), world.servers.len());
+        let (name, found, all) = (name(entry), disks(entry), world.voters().count());
         Some(format!("{name} is committed, and on the disks of {found} of {all} servers only"))
     }
 }

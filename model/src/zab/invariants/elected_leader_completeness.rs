@@ -17,7 +17,7 @@ impl Invariant for ElectedLeaderCompleteness {
             let leader = elected(server)?;
             (supporters(world, leader) < majority(world)).then_some((server.id, leader))
         })?;
-        let (n, all) = (supporters(world, leader), world.servers.len());
+        let (n, all) = (supporters(world, leader), world.voters().count());
         Some(format!(
             "n{voter} takes n{leader} for elected, whose history is as new as that of {n} of {all} \
              servers only"
@@ -33,10 +33,10 @@ fn elected(server: &Server) -> Option<ServerId> {
     }
 }
 
-/// Servers whose history is no newer than that of `leader`.
+/// Those who vote whose history is no newer than that of `leader`.
 fn supporters(world: &World, leader: ServerId) -> usize {
     let newest = history(world.server(leader));
-    world.servers.iter().filter(|server| history(server) <= newest).count()
+    world.voters().filter(|server| history(server) <= newest).count()
 }
 
 fn history(server: &Server) -> (u32, zab::Zxid) {

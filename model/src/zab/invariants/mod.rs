@@ -14,6 +14,7 @@ mod integrity;
 mod leader_log_completeness;
 mod leadership;
 mod local_primary_order;
+mod observers_follow;
 mod prefix_consistency;
 mod primary_integrity;
 mod process_consistency;
@@ -61,6 +62,7 @@ invariants!(
     process_consistency::ProcessConsistency,
     leader_log_completeness::LeaderLogCompleteness,
     sync_freshness::SyncFreshness,
+    observers_follow::ObserversFollow,
 );
 
 use elected_leader_completeness::ElectedLeaderCompleteness;
@@ -97,8 +99,9 @@ fn place(app: &[Entry<Txn>], zxid: Zxid) -> Option<usize> {
     app.iter().position(|entry| entry.zxid == zxid)
 }
 
+/// Of those who vote.
 fn majority(world: &World) -> usize {
-    world.servers.len() / 2 + 1
+    world.voters().count() / 2 + 1
 }
 
 /// `1:1 1:2`, or `nothing`.

@@ -31,7 +31,9 @@ impl Invariant for ProcessConsistency {
 }
 
 fn leader_of<'a>(world: &'a World, follower: &Server) -> Option<&'a Server> {
-    let Some(Role::Following { leader, epoch, serving: true }) = follower.role() else {
+    let (Role::Following { leader, epoch, serving: true }
+    | Role::Observing { leader, epoch, serving: true }) = follower.role()?
+    else {
         return None;
     };
     let leader = world.server(leader);

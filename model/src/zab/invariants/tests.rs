@@ -125,6 +125,19 @@ const BROKEN: &[Broken] = &[
         "n2 answered a sync without 1:1, which was committed before it",
     ),
     (
+        "ObserversFollow",
+        |world| {
+            world.observers = 1;
+            world.server_mut(1).app = vec![entry(1, 1, 1), entry(1, 2, 2)];
+        },
+        "n1, an observer, has delivered 1:1=a 1:2=b, which no leader has",
+    ),
+    (
+        "ObserversFollow",
+        |world| world.observers = 1,
+        "n1, an observer, is Following { leader: 3, epoch: 1, serving: true }",
+    ),
+    (
         "ElectedLeaderCompleteness",
         |world| {
             world.server_mut(1).disk.durable.log.push(entry(1, 2, 2));
