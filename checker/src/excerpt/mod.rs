@@ -50,11 +50,13 @@ pub(crate) struct Whole<'a, S: Excerpted> {
     pub(crate) calls: &'a [Call<S>],
     /// How many calls change each value.
     changes: BTreeMap<i64, usize>,
+    /// Who they are.
+    writers: BTreeMap<i64, Writers>,
 }
 
 impl<'a, S: Excerpted> Whole<'a, S> {
     pub(crate) fn new(calls: &'a [Call<S>]) -> Self {
-        Whole { calls, changes: counted(calls.iter()) }
+        Whole { calls, changes: counted(calls.iter()), writers: writers(calls) }
     }
 
     /// The values that only calls at `kept` change.
@@ -66,7 +68,7 @@ impl<'a, S: Excerpted> Whole<'a, S> {
     fn project<P: Decidable>(
         &self,
         kept: impl IntoIterator<Item = usize>,
-        mut shown: impl FnMut(&Call<S>) -> Option<(P::Op, Option<P::Ret>)>,
+        shown: impl Fn(&Call<S>) -> Option<(P::Op, Option<P::Ret>)>,
     ) -> Excerpt<P> {
         let mut excerpt = Excerpt::from(P::default());
         for position in kept {
@@ -90,11 +92,45 @@ impl Owned<'_> {
     fn has(&self, value: i64) -> bool {
         self.all.get(&value) == self.kept.get(&value)
     }
+}
 
-    /// Are all calls shown that change anything?
-    fn all(&self) -> bool {
-        *self.all == self.kept
+/// The calls that change one value.
+#[derive(Default)]
+struct Writers {
+    /// Start, the latest end so far, end, and position; in order of start.
+    answered: Vec<(u64, u64, u64, usize)>,
+    /// Start and position of those without an end.
+    open: Vec<(u64, usize)>,
+}
+
+impl Writers {
+    /// Those that may have happened after `since` and before `until`.
+    fn between(&self, since: u64, until: u64) -> impl Iterator<Item = usize> {
+        let begun = self.answered.partition_point(|(start, ..)| *start < until);
+        let last = self.answered[..begun].iter().rev();
+        let answered = last.take_while(move |(_, latest, ..)| *latest > since);
+        let open = self.open.iter().filter(move |(start, _)| *start < until);
+        let answered = answered.filter(move |(_, _, end, _)| *end > since).map(|&(.., n)| n);
+        answered.chain(open.map(|(_, n)| *n))
     }
+}
+
+fn writers<S: Excerpted>(calls: &[Call<S>]) -> BTreeMap<i64, Writers> {
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|&n| calls[n].start);
+    let mut writers: BTreeMap<i64, Writers> = BTreeMap::new();
+    for n in order {
+        let Some(value) = S::changes(&calls[n]) else { continue };
+        let Writers { answered, open } = writers.entry(value).or_default();
+        match calls[n].end {
+            Some(end) => {
+                let latest = answered.last().map_or(end, |(_, latest, ..)| end.max(*latest));
+                answered.push((calls[n].start, latest, end, n));
+            }
+            None => open.push((calls[n].start, n)),
+        }
+    }
+    writers
 }
 
 fn counted<'a, S: Excerpted + 'a>(

@@ -79,6 +79,12 @@ fn of_plain_registers() {
         }
     };
     every_excerpt_has_an_order::<CasRegister>(op, |_| false);
+    let few = |rng: &mut ChaCha8Rng, _| match rng.random_range(0..5) {
+        0 | 1 => plain::Op::Read,
+        2 | 3 => plain::Op::Write(rng.random_range(0..2)),
+        _ => plain::Op::Cas { expected: rng.random_range(0..2), value: rng.random_range(0..2) },
+    };
+    every_excerpt_has_an_order::<CasRegister>(few, |_| false);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `zoobreak bench checker`: what checking costs.
 
+#[cfg(test)]
+mod explained;
 mod generate;
 mod measure;
 mod stored;
