@@ -84,9 +84,9 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         cell: "timeout of a resumed session",
-        explains: |step, theirs, ours| {
-            matches!(step.action, Action::Reconnect { .. })
-                && matches!((theirs, ours), (What::Opened { .. }, What::Opened { .. }))
+        // A request resumes the session too, where the connection was closed before.
+        explains: |_, theirs, ours| {
+            without_timeout(theirs).is_some() && without_timeout(theirs) == without_timeout(ours)
         },
         lasting: false,
     },
@@ -160,6 +160,13 @@ fn with_plain_creates(what: &What, theirs: &What) -> What {
         }
     }
     what
+}
+
+fn without_timeout(what: &What) -> Option<(usize, Option<bool>)> {
+    match what {
+        What::Opened { password_bytes, read_only, .. } => Some((*password_bytes, *read_only)),
+        _ => None,
+    }
 }
 
 fn without_zxid(what: &What) -> What {

@@ -281,7 +281,7 @@ impl<T: Clone + Transaction> Core<T> {
         out.push(Output::Reset { zxid, state: Some(state) });
     }
 
-    /// Everything up to `upto` is committed.
+    /// Everything up to `upto` is committed, which is no less than before.
     pub(crate) fn deliver<S>(&mut self, upto: Zxid, out: &mut Vec<Output<T, S>>) {
         assert!(
             upto <= self.log.last(),
@@ -294,7 +294,7 @@ impl<T: Clone + Transaction> Core<T> {
         if self.config.mutant == Some(Mutant::X15) {
             out[before..].reverse();
         }
-        self.delivered = self.delivered.max(upto);
+        self.delivered = upto;
         if let Some(version) = self.configurations.committed(upto).map(|one| one.version) {
             self.new_contacts = true;
             self.settle(version, out);

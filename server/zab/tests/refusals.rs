@@ -1,8 +1,9 @@
-//! What a leader may not say to its learner at that moment: it is left, and nothing is written.
+//! What a leader may not say to its learner at that moment: it is left, and nothing is written. What others
+//! say, a learner does not mind.
 
 use zab::{
     Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId,
-    Stance, Timing, Vote, Zxid,
+    Stance, Timer, Timing, Vote, Zxid,
 };
 
 type Words = Message<u64, u64>;
@@ -199,6 +200,25 @@ fn nothing_is_cut_below_the_snapshot() {
     }
 }
 
+/// Of its own snapshots the newest counts; one of a state that was thrown away since does not.
+#[test]
+fn a_snapshot_counts_from_the_last_one_to_what_is_delivered() {
+    for (stage, snapshots, after, may) in [
+        (Stage::Serving, &[3, 2][..], 2, false),
+        (Stage::Serving, &[3, 2], 3, true),
+        (Stage::Adopted, &[3], 2, true),
+    ] {
+        let mut learner = Learner::at(stage);
+        for counter in snapshots {
+            learner.input(Input::Compact { upto: Zxid::new(1, *counter) });
+        }
+        learner.input(Input::Disconnected { peer: LEADER });
+        learner.follow(EPOCH + 1, Stage::Synchronising);
+        let cut = learner.after(truncate(1, after));
+        assert_eq!(cut.is_some(), may, "{stage:?}, {snapshots:?}, after 1:{after}");
+    }
+}
+
 /// What was delivered is taken back by delivering anew from the snapshot: it must be in memory.
 #[test]
 fn what_was_delivered_and_forgotten_is_not_cut() {
@@ -219,4 +239,57 @@ fn what_was_delivered_and_forgotten_is_not_cut() {
         let taken_back = Output::Reset { zxid: Zxid::ZERO, state: None };
         assert_eq!(cut.said.contains(&taken_back), after < 4, "after 1:{after}");
     }
+}
+
+/// Whatever others do, it goes on with its leader, and turns them away.
+#[test]
+fn others_do_not_come_between_a_learner_and_its_leader() {
+    const OTHER: ServerId = 3;
+    let away = Output::Disconnect { peer: OTHER };
+    let message = Message::Propose(entry(EPOCH, 1));
+    for (input, said) in [
+        (Input::Disconnected { peer: OTHER }, &[][..]),
+        (Input::Connected { peer: OTHER }, &[away.clone()]),
+        (Input::Received { from: OTHER, message }, &[away]),
+        (Input::Connected { peer: LEADER }, &[]),
+    ] {
+        let mut learner = Learner::at(Stage::Serving);
+        let last = learner.peer.last_logged();
+        learner.input(input.clone());
+        assert!(learner.stays() && learner.peer.last_logged() == last, "{input:?}");
+        assert_eq!(learner.said, said, "{input:?}");
+    }
+}
+
+/// Until it is brought up, it is given up when that takes too long, and asks nothing of its leader.
+#[test]
+fn a_learner_asks_and_has_time_once_it_serves() {
+    let init = Input::Timer(Timer::Init);
+    for (stage, serves) in [(Stage::Adopted, false), (Stage::Serving, true)] {
+        for (input, message) in [
+            (Input::Submit { txn: 7 }, Message::Forward { txn: 7 }),
+            (Input::Sync { token: 7 }, Message::SyncRequest { token: 7 }),
+        ] {
+            let mut learner = Learner::at(stage);
+            learner.input(input);
+            let asked = learner.said == [Output::Send { to: LEADER, message }];
+            assert_eq!(asked, serves, "{stage:?}: {:?}", learner.said);
+        }
+        let mut learner = Learner::at(stage);
+        learner.input(init.clone());
+        assert_eq!(learner.stays(), serves, "{stage:?}");
+    }
+}
+
+/// Each of its words counts anew; a learner that hears none for `syncLimit` ticks looks for another.
+#[test]
+fn a_leader_is_given_up_after_so_much_silence_and_no_less() {
+    let mut learner = Learner::at(Stage::Serving);
+    for _ in 0..2 {
+        (0..4).for_each(|_| learner.input(Input::Timer(Timer::Beat)));
+        assert!(learner.stays());
+        learner.hear(Message::Ping { seq: 0 });
+    }
+    (0..5).for_each(|_| learner.input(Input::Timer(Timer::Beat)));
+    assert!(!learner.stays());
 }
