@@ -1,0 +1,169 @@
+//! What a learner may not say to its leader at that moment: its connection ends, and the leader goes on.
+
+use zab::{
+    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId,
+    Stance, Timer, Timing, Vote, Zxid,
+};
+
+type Words = Message<u64, u64>;
+
+/// Does all as it should, and makes a quorum with the leader.
+const GOOD: ServerId = 1;
+/// The one that is looked at.
+const OTHER: ServerId = 2;
+const LEADER: ServerId = 3;
+const EPOCH: u32 = 2;
+
+/// How far the leader is with the other learner.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Stage {
+    Told,
+    Synchronising,
+    Adopted,
+}
+
+/// A leader that serves, and whose disk is quick.
+struct Leader {
+    peer: Peer<u64, u64>,
+    said: Vec<Output<u64, u64>>,
+}
+
+impl Leader {
+    fn at(stage: Stage) -> Leader {
+        let timing =
+            Timing { tick_ms: 10, init_limit: 5, sync_limit: 2, settle_ms: 20, resend_ms: 50 };
+        let configuration = Configuration::initial(Members::of_voters(1..=3));
+        let config = Config { id: LEADER, configuration, timing, log_kept: 10, mutant: None };
+        let log = (1..=4).map(|n| Entry { zxid: Zxid::new(1, n), txn: n.into() }).collect();
+        let durable = Durable { accepted_epoch: 1, current_epoch: 1, log, ..Durable::nothing() };
+        let mut said = Vec::new();
+        let mut leader = Leader { peer: Peer::restart(config, durable, &mut said), said };
+        for from in [GOOD, OTHER] {
+            leader.hear(from, vote());
+        }
+        leader.bring(GOOD, Stage::Adopted);
+        assert!(leader.serves(), "a quorum is enough");
+        leader.bring(OTHER, stage);
+        leader
+    }
+
+    fn bring(&mut self, learner: ServerId, stage: Stage) {
+        self.hear(learner, Message::FollowerInfo { accepted_epoch: 1 });
+        let steps = [(Stage::Synchronising, ack_epoch()), (Stage::Adopted, ack_leader(EPOCH))];
+        for (_, message) in steps.into_iter().filter(|(reached, _)| *reached <= stage) {
+            self.hear(learner, message);
+            assert!(!self.dismisses(learner), "{stage:?} is not reached");
+        }
+    }
+
+    fn hear(&mut self, from: ServerId, message: Words) {
+        self.input(Input::Received { from, message });
+    }
+
+    fn input(&mut self, input: Input<u64, u64>) {
+        self.said.clear();
+        self.peer.handle(input, &mut self.said);
+        while let ops @ 1.. =
+            self.said.iter().filter(|output| matches!(output, Output::Store(_))).count()
+        {
+            self.said.retain(|output| !matches!(output, Output::Store(_)));
+            self.peer.handle(Input::Stored { ops }, &mut self.said);
+        }
+    }
+
+    fn serves(&self) -> bool {
+        matches!(self.peer.role(), Role::Leading { serving: true, .. })
+    }
+
+    fn dismisses(&self, learner: ServerId) -> bool {
+        self.said.contains(&Output::Disconnect { peer: learner })
+    }
+}
+
+fn vote() -> Words {
+    let vote = Vote { epoch: 1, zxid: Zxid::new(1, 4), leader: LEADER };
+    let (version, logged) = (Zxid::ZERO, Zxid::ZERO);
+    Message::Notification { round: 1, vote, stance: Stance::Looking, version, logged }
+}
+
+fn ack_epoch() -> Words {
+    Message::AckEpoch { current_epoch: 1, last: Zxid::new(1, 4), snapshot: Zxid::ZERO }
+}
+
+fn ack_leader(epoch: u32) -> Words {
+    Message::AckLeader { epoch }
+}
+
+#[test]
+fn what_has_no_place_at_a_stage_ends_the_connection() {
+    let ack = |counter| Message::Ack { zxid: Zxid::new(1, counter) };
+    let pong = |seq| Message::Pong { seq };
+    let (forward, sync) = (Message::Forward { txn: 7 }, Message::SyncRequest { token: 7 });
+    use Stage::{Adopted, Synchronising, Told};
+    for (stage, message, may) in [
+        (Told, ack_epoch(), true),
+        (Synchronising, ack_epoch(), false),
+        (Adopted, ack_epoch(), false),
+        (Told, ack_leader(EPOCH), false),
+        (Synchronising, ack_leader(EPOCH), true),
+        (Synchronising, ack_leader(EPOCH - 1), false),
+        (Adopted, ack_leader(EPOCH), false),
+        (Told, ack(4), false),
+        (Synchronising, ack(4), false),
+        (Adopted, ack(4), true),
+        (Adopted, ack(5), false),
+        (Told, pong(0), false),
+        (Synchronising, pong(0), true),
+        (Adopted, pong(0), true),
+        (Adopted, pong(1), false),
+        (Told, forward.clone(), false),
+        (Synchronising, forward.clone(), false),
+        (Adopted, forward, true),
+        (Told, sync.clone(), false),
+        (Synchronising, sync.clone(), false),
+        (Adopted, sync, true),
+        (Adopted, Message::Ping { seq: 0 }, false),
+    ] {
+        let mut leader = Leader::at(stage);
+        let last = leader.peer.last_logged();
+        leader.hear(OTHER, message.clone());
+        assert_eq!(leader.dismisses(OTHER), !may, "{stage:?}: {message:?}");
+        assert!(leader.serves(), "{stage:?}: {message:?}");
+        assert!(may || leader.peer.last_logged() == last, "{stage:?}: {message:?}");
+    }
+}
+
+#[test]
+fn a_stranger_is_sent_away() {
+    let mut leader = Leader::at(Stage::Told);
+    leader.hear(4, Message::Pong { seq: 0 });
+    assert!(leader.dismisses(4) && leader.serves());
+    leader.input(Input::Connected { peer: 4 });
+    assert!(leader.dismisses(4) && leader.serves());
+    leader.input(Input::Timer(Timer::Init));
+    assert!(leader.serves(), "it has been long enough in office");
+}
+
+/// `initLimit` for a learner that is brought up, `syncLimit` for one that is; each word counts anew.
+#[test]
+fn a_learner_is_given_up_after_so_much_silence_and_no_less() {
+    for (stage, beats) in [(Stage::Synchronising, 10), (Stage::Adopted, 4)] {
+        let mut leader = Leader::at(stage);
+        let mut beat = |n, given_up| {
+            for _ in 0..n {
+                leader.input(Input::Timer(Timer::Beat));
+                assert_eq!(leader.dismisses(OTHER), given_up, "{stage:?}");
+                leader.hear(GOOD, Message::Pong { seq: 0 });
+            }
+        };
+        beat(beats, false);
+        beat(1, true);
+        let mut leader = Leader::at(stage);
+        for _ in 0..2 * beats {
+            leader.input(Input::Timer(Timer::Beat));
+            assert!(!leader.dismisses(OTHER), "{stage:?}");
+            leader.hear(GOOD, Message::Pong { seq: 0 });
+            leader.hear(OTHER, Message::Pong { seq: 0 });
+        }
+    }
+}
