@@ -89,14 +89,17 @@ impl Engine {
     /// Watch events leave before any reply at the new zxid.
     fn tell_watchers(&mut self, zxid: Zxid, fired: &[Fired]) {
         for fired in fired {
-            let event = WatcherEvent::new(fired.event, fired.path.as_str());
-            for conn in self.watches.fire(fired) {
-                if let Some(client) = self.clients.get(&conn)
-                    && fired.may_be_told(&client.who())
-                {
-                    let mut bytes = Vec::new();
-                    encode_notification(zxid.0.cast_signed(), &event, &mut bytes);
-                    client.tell(bytes);
+            let conns = self.watches.fire(fired);
+            // Most changes are nobody's wait.
+            if conns.is_empty() {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            let event = WatcherEvent::new(fired.event, &*fired.path);
+            encode_notification(zxid.0.cast_signed(), &event, &mut bytes);
+            for client in conns.iter().filter_map(|conn| self.clients.get(conn)) {
+                if fired.may_be_told(&client.who()) {
+                    client.tell(bytes.clone());
                     self.sent += 1;
                 }
             }

@@ -55,7 +55,7 @@ pub(super) fn apply(tree: &mut Tree, zxid: u64, txn: &Txn, mutant: Option<Mutant
 fn with_events_of_refusals(tree: &mut Tree, zxid: u64, txn: &Txn) -> Applied {
     let mut applied = tree.apply(zxid, txn);
     if let (Err(_), Txn::Write { op: WriteOp::SetData { path, .. }, .. }) = (&applied.reply, txn) {
-        applied.fired.push(Fired::new(path, EventType::NodeDataChanged));
+        applied.fired.push(Fired::new(path.as_str(), EventType::NodeDataChanged));
     }
     applied
 }
@@ -173,7 +173,7 @@ mod tests {
         let (first, second) = (made(3), made(4));
         let Ok(Reply::Create { path }) = first.clone() else { panic!("{first:?}") };
         assert_ne!(first, second);
-        tree.apply(5, &write(WriteOp::Delete { path, version: -1 }));
+        tree.apply(5, &write(WriteOp::Delete { path: path.to_string(), version: -1 }));
         let txn = write(create("/s-", CreateMode::PersistentSequential));
         assert_eq!(apply(&mut tree, 6, &txn, mutant).reply, Err(ErrorCode::NodeExists));
     }

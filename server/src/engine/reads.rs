@@ -199,7 +199,7 @@ impl Engine {
         let Some(client) = self.clients.get(&conn) else { return };
         for fired in missed {
             let mut bytes = Vec::new();
-            let event = WatcherEvent::new(fired.event, fired.path);
+            let event = WatcherEvent::new(fired.event, &*fired.path);
             encode_notification(-1, &event, &mut bytes);
             client.tell(bytes);
         }

@@ -141,8 +141,8 @@ fn applied(result: Result<Effect, ErrorCode>) -> Applied {
 
 fn result(reply: Reply) -> OpResult {
     match reply {
-        Reply::Create { path } => OpResult::Create { path },
-        Reply::Create2 { path, stat } => OpResult::Create2 { path, stat },
+        Reply::Create { path } => OpResult::Create { path: path.to_string() },
+        Reply::Create2 { path, stat } => OpResult::Create2 { path: path.to_string(), stat },
         Reply::SetData { stat } => OpResult::SetData { stat },
         Reply::Delete => OpResult::Delete,
         Reply::Check => OpResult::Check,

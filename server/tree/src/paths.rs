@@ -59,9 +59,15 @@ impl PartialOrd for Path {
     }
 }
 
-/// The order of a key to this path.
+/// The order of a key to this path. Where the names begin at the same byte, the texts are in the
+/// same order as parents and names are, and are compared at once.
 pub(crate) fn at(path: &str) -> impl Fn(&Path) -> Ordering {
-    at_place(split(path, name_of(path)))
+    let name = name_of(path);
+    let place = split(path, name);
+    move |key| match key.name == name {
+        true => key.text.as_bytes().cmp(path.as_bytes()),
+        false => key.place().cmp(&place),
+    }
 }
 
 /// The order of a key to this parent and name.

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use wire::{Data, ErrorCode};
 
-use crate::node::Node;
 use crate::tree::{QUOTA, ROOT, Tree, parent_of};
 use crate::undo::Undo;
 
@@ -70,9 +69,8 @@ impl Tree {
         }
     }
 
-    /// Counts a znode that was created.
-    pub(crate) fn count_created(&mut self, path: &str) -> Option<Undo> {
-        let bytes = self.node(path).map_or(0, Node::data_len) as i64;
+    /// Counts a znode that was created with so many bytes.
+    pub(crate) fn count_created(&mut self, path: &str, bytes: i64) -> Option<Undo> {
         if let Some(limited) = beside(path, STATS) {
             // Goes with this znode if it is taken back.
             self.count_anew(path, limited);
@@ -85,7 +83,7 @@ impl Tree {
         let stats = format!("{QUOTA}{}{STATS}", self.nearest_quota(path)?);
         let mut used = Figures::read(&self.node(&stats).ok()?.data);
         used.add(bytes, count);
-        Some(self.update(&stats, |node| node.data = used.write()).1)
+        Some(self.update(stats.into(), |node| node.data = used.write()).1)
     }
 
     fn count_anew(&mut self, stats: &str, limited: &str) {

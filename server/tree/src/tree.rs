@@ -1,5 +1,7 @@
 //! The state, how it is read, and the few primitive changes that keep its sums right.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use wire::{Acl, Data, ErrorCode, Identity, Stat, path, perms};
 
@@ -58,9 +60,9 @@ impl Tree {
             data_size: 0,
             lineage: 0,
         };
-        tree.put_in(ROOT, blank());
+        tree.put_in(&ROOT.into(), blank());
         for (path, node) in [(SYSTEM, blank()), (CONFIG, config()), (QUOTA, blank())] {
-            tree.put_in(path, node);
+            tree.put_in(&path.into(), node);
             tree.update_parent(parent_of(path), |parent| parent.children += 1);
         }
         tree
@@ -196,14 +198,14 @@ impl Tree {
     }
 
     /// Adds a child to its parent, and to its session if it is ephemeral.
-    pub(crate) fn attach(&mut self, path: &str, node: Node, zxid: u64) -> Undo {
-        let parent_pzxid = self.update_parent(parent_of(path), |parent| {
+    pub(crate) fn attach(&mut self, path: Arc<str>, node: Node, zxid: u64) -> Undo {
+        let parent_pzxid = self.update_parent(parent_of(&path), |parent| {
             parent.children += 1;
             parent.creates = parent.creates.wrapping_add(1);
             std::mem::replace(&mut parent.pzxid, zxid)
         });
-        self.put_in(path, node);
-        Undo::Attach { path: path.into(), parent_pzxid }
+        self.put_in(&path, node);
+        Undo::Attach { path, parent_pzxid }
     }
 
     /// Takes a child without children out.
@@ -217,14 +219,18 @@ impl Tree {
     }
 
     /// Changes a znode's data or list, and metadata with it.
-    pub(crate) fn update(&mut self, path: &str, update: impl FnOnce(&mut Node)) -> (Stat, Undo) {
+    pub(crate) fn update(
+        &mut self,
+        path: Arc<str>,
+        update: impl FnOnce(&mut Node),
+    ) -> (Stat, Undo) {
         let change = |node: &mut Node| {
             let before = Box::new(node.clone());
             update(node);
             (node.stat(), before)
         };
-        let (stat, before) = self.change(path, change);
-        (stat, Undo::Update { path: path.into(), before })
+        let (stat, before) = self.change(&path, change);
+        (stat, Undo::Update { path, before })
     }
 
     pub(crate) fn change<R>(&mut self, path: &str, change: impl FnOnce(&mut Node) -> R) -> R {
@@ -237,7 +243,7 @@ impl Tree {
     }
 
     /// Adds a znode, but not to its parent.
-    pub(crate) fn put_in(&mut self, path: &str, node: Node) {
+    pub(crate) fn put_in(&mut self, path: &Arc<str>, node: Node) {
         match node.owner() {
             Owner::Session(id) => {
                 if let Some(session) = self.sessions.get_mut(by_id(id)) {
@@ -254,7 +260,7 @@ impl Tree {
         }
         self.digest = self.digest.wrapping_add(node_summand(path, &node));
         self.data_size += size(path, &node);
-        let former = self.nodes.insert(path.into(), node, at(path));
+        let former = self.nodes.insert(path.clone().into(), node, at(path));
         debug_assert!(former.is_none(), "{path} exists");
     }
 

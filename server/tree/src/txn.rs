@@ -145,12 +145,12 @@ pub enum Reply {
     /// A znode is created.
     Create {
         /// Its path, with its number.
-        path: String,
+        path: Arc<str>,
     },
     /// A znode is created, and the client wants its stat.
     Create2 {
         /// Its path, with its number.
-        path: String,
+        path: Arc<str>,
         /// Its stat.
         stat: Stat,
     },
@@ -188,8 +188,10 @@ impl Reply {
     pub fn into_response(self) -> Option<Response> {
         match self {
             Reply::SessionCreated | Reply::SessionClosed | Reply::Delete | Reply::Check => None,
-            Reply::Create { path } => Some(Response::Create { path }),
-            Reply::Create2 { path, stat } => Some(Response::Create2 { path, stat }),
+            Reply::Create { path } => Some(Response::Create { path: path.to_string() }),
+            Reply::Create2 { path, stat } => {
+                Some(Response::Create2 { path: path.to_string(), stat })
+            }
             Reply::SetData { stat } => Some(Response::SetData { stat }),
             Reply::Reconfig { data, stat } => Some(Response::GetData { data, stat }),
             Reply::SetAcl { stat } => Some(Response::SetAcl { stat }),
@@ -202,7 +204,7 @@ impl Reply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fired {
     /// The znode.
-    pub path: String,
+    pub path: Arc<str>,
     /// What happened to it.
     pub event: EventType,
     /// The znode's access control list.
@@ -212,11 +214,11 @@ pub struct Fired {
 impl Fired {
     /// A change of a znode that everybody may read.
     #[must_use]
-    pub fn new(path: &str, event: EventType) -> Fired {
-        Fired { path: path.to_owned(), event, acl: None }
+    pub fn new(path: impl Into<Arc<str>>, event: EventType) -> Fired {
+        Fired { path: path.into(), event, acl: None }
     }
 
-    pub(crate) fn of(path: &str, event: EventType, node: &Node) -> Fired {
+    pub(crate) fn of(path: impl Into<Arc<str>>, event: EventType, node: &Node) -> Fired {
         Fired { acl: node.custom_acl().cloned(), ..Fired::new(path, event) }
     }
 

@@ -1,5 +1,7 @@
 //! Changes taken back: those of a multi whose later operation failed.
 
+use std::sync::Arc;
+
 use crate::node::Node;
 use crate::tree::{Tree, parent_of};
 
@@ -8,11 +10,11 @@ use crate::tree::{Tree, parent_of};
 #[derive(Debug)]
 pub(crate) enum Undo {
     /// Take a child out again.
-    Attach { path: Box<str>, parent_pzxid: u64 },
+    Attach { path: Arc<str>, parent_pzxid: u64 },
     /// Put a child in again.
-    Detach { path: Box<str>, node: Box<Node>, parent_pzxid: u64 },
+    Detach { path: Arc<str>, node: Box<Node>, parent_pzxid: u64 },
     /// Return a znode to what it was; its children are the same.
-    Update { path: Box<str>, before: Box<Node> },
+    Update { path: Arc<str>, before: Box<Node> },
 }
 
 impl Tree {

@@ -66,8 +66,7 @@ impl Watches {
         let mut conns = self.take_one_shot(fired);
         conns.extend(self.persistent.at(&fired.path));
         if fired.event != EventType::NodeChildrenChanged && !self.recursive.is_empty() {
-            let upwards =
-                std::iter::successors(Some(fired.path.as_str()), |path| path::parent(path));
+            let upwards = std::iter::successors(Some(&*fired.path), |path| path::parent(path));
             conns.extend(upwards.flat_map(|path| self.recursive.at(path)));
         }
         conns
@@ -177,7 +176,7 @@ impl Table {
         let mut fired = Vec::new();
         for path in paths {
             match event(path) {
-                Some(event) => fired.push(Fired::new(path, event)),
+                Some(event) => fired.push(Fired::new(path.as_str(), event)),
                 None => self.add(conn, path),
             }
         }

@@ -1,5 +1,7 @@
 //! The single operations: what each checks, in which order, and what it changes.
 
+use std::sync::Arc;
+
 use wire::{Acl, CreateMode, Data, ErrorCode, EventType, Identity, path, perms};
 
 use crate::access::{self, Stored};
@@ -41,7 +43,7 @@ struct Create<'a> {
 /// What a create that may be carried out comes to.
 struct Creatable {
     /// With its number.
-    path: String,
+    path: Arc<str>,
     acl: Stored,
     parent_changed: Fired,
 }
@@ -74,9 +76,9 @@ impl Tree {
         let owner = Owner::of(create.mode, context.session, create.ttl_ms);
         let node = Node::new(create.data.clone(), acl, context.zxid, context.time_ms, owner);
         let stat = node.stat();
-        let fired = vec![Fired::of(&path, EventType::NodeCreated, &node), parent_changed];
-        let undo = Some(self.attach(&path, node, context.zxid));
-        let undo = [undo, self.count_created(&path)];
+        let fired = vec![Fired::of(path.clone(), EventType::NodeCreated, &node), parent_changed];
+        let undo = Some(self.attach(path.clone(), node, context.zxid));
+        let undo = [undo, self.count_created(&path, data_len(create.data))];
         let reply = match create.with_stat {
             true => Reply::Create2 { path, stat },
             false => Reply::Create { path },
@@ -155,21 +157,22 @@ impl Tree {
             self.check_quota(path, bytes, 0)?;
         }
         check_version(node.version, version)?;
-        let fired = vec![Fired::of(path, EventType::NodeDataChanged, node)];
-        let (stat, undo) = self.update(path, |node| {
+        let path: Arc<str> = path.into();
+        let fired = vec![Fired::of(path.clone(), EventType::NodeDataChanged, node)];
+        let (stat, undo) = self.update(path.clone(), |node| {
             node.data.clone_from(data);
             node.version = next_version(node.version);
             node.mzxid = context.zxid;
             node.mtime = context.time_ms;
         });
-        let undo = [Some(undo), self.count(path, bytes, 0)];
+        let undo = [Some(undo), self.count(&path, bytes, 0)];
         Ok(Effect { reply: Reply::SetData { stat }, fired, undo })
     }
 
     /// The version of its data is always -1, as in ZooKeeper.
     fn reconfigure(&mut self, context: &Context<'_>, members: &str) -> Result<Effect, ErrorCode> {
         let data: Data = Some(format!("{members}\nversion={:x}", context.zxid).into_bytes().into());
-        let (stat, undo) = self.update(CONFIG, |node| {
+        let (stat, undo) = self.update(CONFIG.into(), |node| {
             node.data.clone_from(&data);
             node.version = ANY_VERSION;
             node.mzxid = context.zxid;
@@ -190,7 +193,7 @@ impl Tree {
         let acl = access::to_store(acl, context.who)?;
         let node = self.writable(context, path, perms::ADMIN)?;
         check_version(node.aversion(), version)?;
-        let (stat, undo) = self.update(path, |node| {
+        let (stat, undo) = self.update(path.into(), |node| {
             node.set_acl(acl);
             node.change_rare(|rare| rare.aversion = next_version(rare.aversion));
         });
@@ -255,8 +258,11 @@ fn next_version(version: i32) -> i32 {
 }
 
 /// Java's `%010d`: ten characters, a sign included.
-fn numbered(path: &str, mode: CreateMode, parent: &Node) -> String {
-    if mode.is_sequential() { format!("{path}{:010}", parent.creates()) } else { path.to_owned() }
+fn numbered(path: &str, mode: CreateMode, parent: &Node) -> Arc<str> {
+    match mode.is_sequential() {
+        true => format!("{path}{:010}", parent.creates()).into(),
+        false => path.into(),
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +282,7 @@ mod tests {
         let number = |creates| {
             let mut parent = Node::new(None, None, 1, 0, Owner::Nobody);
             parent.change_rare(|rare| rare.creates = creates);
-            numbered("/n", CreateMode::PersistentSequential, &parent)
+            numbered("/n", CreateMode::PersistentSequential, &parent).to_string()
         };
         assert_eq!(number(7), "/n0000000007");
         assert_eq!(number(i32::MAX), "/n2147483647");
@@ -289,7 +295,7 @@ mod tests {
         let mut tree = Tree::new();
         let open = Txn::CreateSession { id: 1, timeout_ms: 4000, password: [0; 16] };
         tree.apply(1, &open).reply.expect("a session");
-        tree.update(ROOT, |root| root.change_rare(|rare| rare.creates = i32::MAX));
+        tree.update(ROOT.into(), |root| root.change_rare(|rare| rare.creates = i32::MAX));
         let mut create = |zxid| {
             let op = WriteOp::Create {
                 path: "/n".into(),

@@ -296,7 +296,7 @@ proptest! {
             let applied = tree.apply(zxid, txn);
             let expected = model.apply(zxid as i64, txn);
             let path = applied.reply.clone().map(|reply| match reply {
-                Reply::Create { path } | Reply::Create2 { path, .. } => Some(path),
+                Reply::Create { path } | Reply::Create2 { path, .. } => Some(path.to_string()),
                 Reply::Multi { results } => Some(codes(&results)),
                 _ => None,
             });

@@ -53,7 +53,7 @@ fn all_operations_happen_at_one_zxid_and_each_sees_those_before() {
     let stat = bench.tree.exists("/a").expect("created");
     assert_eq!((stat.czxid, stat.mzxid, stat.pzxid, stat.cversion), (3, 3, 3, 2));
     use EventType::{NodeChildrenChanged, NodeCreated, NodeDataChanged, NodeDeleted};
-    let events: Vec<_> = fired.iter().map(|f| (f.path.as_str(), f.event)).collect();
+    let events: Vec<_> = fired.iter().map(|f| (&*f.path, f.event)).collect();
     let expected = [
         ("/a", NodeCreated),
         ("/", NodeChildrenChanged),

@@ -8,7 +8,7 @@ use wire::{Acl, CreateMode, ErrorCode, EventType, Identity, Response, Stat, perm
 impl Bench {
     fn creates(&mut self, path: &str, mode: CreateMode) -> String {
         match self.write(ALICE, create(path, mode)).reply {
-            Ok(Reply::Create2 { path, .. }) => path,
+            Ok(Reply::Create2 { path, .. }) => path.to_string(),
             other => panic!("create {path}: {other:?}"),
         }
     }

@@ -31,7 +31,7 @@ impl Server {
             .into_iter()
             .flat_map(|fired| {
                 let conns = self.watches.fire(&fired);
-                conns.into_iter().map(move |conn| (conn, fired.event, fired.path.clone()))
+                conns.into_iter().map(move |conn| (conn, fired.event, fired.path.to_string()))
             })
             .collect()
     }
