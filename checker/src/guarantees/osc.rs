@@ -61,17 +61,19 @@ impl Order {
         for versions in of_key.values_mut() {
             versions.sort_unstable();
             let mut readers: Vec<usize> = Vec::new();
-            let mut last: Option<usize> = None;
-            for &(_, reads, n) in versions.iter() {
+            let mut last: Option<(i32, usize)> = None;
+            for &(version, reads, n) in versions.iter() {
+                // What wrote this version may be unknown: then some write before it is.
+                last.into_iter().for_each(|(_, write)| self.edge(write, n));
                 if reads {
-                    // What wrote this version may be unknown: then some write before it is.
-                    last.into_iter().for_each(|write| self.edge(write, n));
                     readers.push(n);
                     continue;
                 }
                 readers.drain(..).for_each(|reader| self.edge(reader, n));
-                last.into_iter().for_each(|write| self.edge(write, n));
-                last = Some(n);
+                // Each version is written once: of two writes of one, each would come before the other.
+                let twin = last.filter(|(before, _)| *before == version);
+                twin.into_iter().for_each(|(_, write)| self.edge(n, write));
+                last = Some((version, n));
             }
         }
     }

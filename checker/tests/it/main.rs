@@ -10,6 +10,7 @@ mod limits;
 mod logs;
 mod mutations;
 mod osc;
+mod osc_order;
 mod runs;
 mod sessions;
 mod soundness;

