@@ -1,53 +1,20 @@
-//! C19 and C20: watch events come before what they tell of, and tell of nothing else.
+//! C19, C20 and C21: what clients watch, step by step.
+
+mod again;
+mod events;
+mod order;
 
 use std::collections::BTreeMap;
 
 use history::znode::{Ask, Change, WatchEvent};
 use history::{Action, At, History, Operation};
 
-use super::super::{Finding, Guarantee, Judge};
-use super::applies;
+use super::super::Finding;
 use super::world::{Deed, World, creates, deletes};
-use crate::verdict::Witness;
-use crate::words::{clause, noun, seconds, without_operations, witness};
 
-pub(in super::super) const ORDER: Guarantee = Guarantee {
-    id: "C19",
-    name: "watch before data",
-    promise: "A client is told of a change that it watches for before any reply that shows the \
-              state after it.",
-    source: "ZooKeeper Programmer's Guide, \"What ZooKeeper Guarantees about Watches\": \"a client \
-             will see a watch event … before seeing the new data\"",
-    more_than_zookeeper: false,
-    applies,
-    check: Judge::History(|history, _| judge(history).order),
-};
-
-pub(in super::super) const EVENTS: Guarantee = Guarantee {
-    id: "C20",
-    name: "watch events are true",
-    promise: "Each event answers a watch that was set and not yet answered, and tells of a change \
-              of that kind after the watch was set.",
-    source: "ZooKeeper Programmer's Guide, \"ZooKeeper Watches\": one-time trigger; \"Semantics of \
-             Watches\"",
-    more_than_zookeeper: false,
-    applies,
-    check: Judge::History(|history, _| judge(history).events),
-};
-
-pub(in super::super) const AGAIN: Guarantee = Guarantee {
-    id: "C21",
-    name: "watches last",
-    promise: "A watch that is set again on a new connection tells of what changed meanwhile, before the \
-              client sees a state after it.",
-    source: "ZooKeeper Programmer's Guide, \"ZooKeeper Watches\": \"when a client reconnects, any \
-             previously registered watches will be reregistered and triggered if needed\"",
-    more_than_zookeeper: false,
-    applies,
-    check: Judge::History(|history, _| {
-        judge(history).again.or_no_occasion("no client with an open watch changed its connection")
-    }),
-};
+pub(in super::super) use again::AGAIN;
+pub(in super::super) use events::EVENTS;
+pub(in super::super) use order::ORDER;
 
 /// What is watched: a znode itself, or its children.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,14 +76,15 @@ fn judge(history: &History) -> Findings {
                 Step::Connects => watches.values_mut().for_each(|armed| armed.set = false),
                 Step::SetsAgain(ask) => set_again += arm_again(&mut watches, ask),
                 Step::Reply(op) => {
-                    excuse(&mut watches, &changes, &world, op);
-                    late = late.or_else(|| overtaken(&watches, op, false));
-                    forgotten = forgotten.or_else(|| overtaken(&watches, op, true));
+                    again::excuse(&mut watches, &changes, &world, op);
+                    late = late.or_else(|| order::overtaken(&watches, op, false));
+                    forgotten = forgotten.or_else(|| order::overtaken(&watches, op, true));
                     set += usize::from(arm(&mut watches, &changes, op));
                 }
                 Step::Event(event) => {
                     told += 1;
-                    untrue = untrue.or_else(|| unfounded(&mut watches, &changes, &world, event));
+                    untrue =
+                        untrue.or_else(|| events::unfounded(&mut watches, &changes, &world, event));
                 }
             }
         }
@@ -165,25 +133,6 @@ fn arm_again(watches: &mut Watches<'_>, ask: &Ask) -> usize {
     watches.len()
 }
 
-/// A znode that came and went while nobody watched is not told of: at the reply to `setWatches`, such
-/// a watch waits for what comes later.
-fn excuse(watches: &mut Watches<'_>, changes: &Changes, world: &World<'_>, op: &Operation) {
-    let (Some(Ask::SetWatches { .. }), Some(zxid)) = (op.action.ask(), op.zxid) else { return };
-    for (watched, armed) in watches.iter_mut() {
-        let waits = armed.again == Some(Again::Creation);
-        if waits && armed.due.is_some_and(|due| may_be_gone(world, &watched.path, due, zxid.0)) {
-            armed.due = first_after(changes, watched, zxid.0);
-        }
-    }
-}
-
-/// May a znode that was created at `from` have been deleted by `to`?
-fn may_be_gone(world: &World<'_>, path: &str, from: u64, to: u64) -> bool {
-    let mut done = world.done.get(path).into_iter().flatten();
-    done.any(|done| done.deed == Deed::Deleted && (from..=to).contains(&done.zxid))
-        || may_have_been_done(world, path, Change::Deleted)
-}
-
 /// The zxids of acknowledged changes that each watch waits for, in order.
 type Changes = BTreeMap<Watched, Vec<u64>>;
 
@@ -230,68 +179,6 @@ fn arm<'a>(watches: &mut Watches<'a>, changes: &Changes, op: &'a Operation) -> b
     true
 }
 
-/// Does the reply show a state after a change that a watch has not told of? `again`: one that was
-/// set again, or one that was not.
-fn overtaken(watches: &Watches<'_>, op: &Operation, again: bool) -> Option<Witness> {
-    let zxid = op.zxid.filter(|_| op.answered().is_some())?.0;
-    let mut open = watches.iter().filter(|(_, armed)| armed.set && armed.again.is_some() == again);
-    let (watched, armed) = open.find(|(_, armed)| armed.due.is_some_and(|due| due <= zxid))?;
-    let how = if again { ", and that was set again after a reconnect" } else { "" };
-    let sentence = format!(
-        "{} in a reply with zxid {zxid:#x}, before the event of the watch on {} that {} had left{how}: \
-         it changed at zxid {:#x}",
-        clause(op),
-        watched.path,
-        noun(armed.by),
-        armed.due.unwrap_or_default(),
-    );
-    Some(witness(sentence, &[armed.by, op]))
-}
-
-fn unfounded(
-    watches: &mut Watches<'_>,
-    changes: &Changes,
-    world: &World<'_>,
-    event: &At<WatchEvent>,
-) -> Option<Witness> {
-    let WatchEvent { client, path, change } = &event.what;
-    let watched = Watched { path: path.clone(), children: *change == Change::Children };
-    let told = format!(
-        "client {client} was told at {} that {path} was {}",
-        seconds(event.time),
-        word(*change)
-    );
-    let Some(armed) = watches.remove(&watched).filter(|armed| armed.set) else {
-        let window = (event.time.saturating_sub(1), event.time);
-        return Some(without_operations(format!("{told}, without a watch on it"), window));
-    };
-    let known = match change {
-        Change::Children => first_after(changes, &watched, armed.zxid).is_some(),
-        change => was_done(world, path, *change, &armed),
-    };
-    let created = armed.again.is_some() && *change == Change::Changed;
-    let possible = known
-        || may_have_been_done(world, path, *change)
-        || created && world.maybe_ever(path, creates);
-    let sentence =
-        || format!("{told}, though nobody did that after {} had left the watch", noun(armed.by));
-    (!possible).then(|| witness(sentence(), &[armed.by]))
-}
-
-/// By an acknowledged change after the watch was set. To one that was set again, a znode that was
-/// deleted and created is one that was set.
-fn was_done(world: &World<'_>, path: &str, change: Change, armed: &Armed<'_>) -> bool {
-    let fits = |deed: Deed| match (change, deed) {
-        (Change::Created, Deed::Created(_))
-        | (Change::Deleted, Deed::Deleted)
-        | (Change::Changed, Deed::Set) => true,
-        (Change::Changed, Deed::Created(_)) => armed.again.is_some(),
-        _ => false,
-    };
-    let done = world.done.get(path).into_iter().flatten();
-    done.into_iter().any(|done| done.zxid > armed.zxid && fits(done.deed))
-}
-
 /// By a request of unknown outcome, or by the end of a session.
 fn may_have_been_done(world: &World<'_>, path: &str, change: Change) -> bool {
     match change {
@@ -304,13 +191,4 @@ fn may_have_been_done(world: &World<'_>, path: &str, change: Change) -> bool {
 
 fn sets(ask: &Ask) -> bool {
     matches!(ask, Ask::Set { .. })
-}
-
-fn word(change: Change) -> &'static str {
-    match change {
-        Change::Created => "created",
-        Change::Deleted => "deleted",
-        Change::Changed => "set",
-        Change::Children => "given or deprived of children",
-    }
 }
