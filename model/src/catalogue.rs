@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zab::{Mutant, ServerId};
 
+use crate::breaker::{self, CircuitBreaker};
 use crate::care::Care;
 use crate::counterexample::{Chapter, Counterexample, Replay, replay};
 use crate::paxos::{self, Paxos};
@@ -22,7 +23,7 @@ use crate::zab::{Base, Part, Prepared, Zab, rehearse as zab_rehearse};
 pub struct Bounds {
     /// Servers; of Paxos, acceptors.
     pub servers: usize,
-    /// Transactions that clients submit; of Paxos, proposers.
+    /// Transactions that clients submit; of Paxos, proposers; of the breaker, requests under way.
     pub txns: usize,
     /// Crashes: kills and power cuts.
     pub crashes: usize,
@@ -84,6 +85,7 @@ enum Kind {
     Sessions,
     Paxos,
     Storage,
+    Breaker,
 }
 
 impl Kind {
@@ -93,13 +95,13 @@ impl Kind {
             Kind::Zab(Prepared::Boot | Prepared::Broadcast)
             | Kind::Protocol(protocol::Prepared::Boot | protocol::Prepared::Broadcast) => 2,
             Kind::Zab(_) | Kind::Protocol(_) => 3,
-            Kind::Sessions | Kind::Paxos | Kind::Storage => 0,
+            Kind::Sessions | Kind::Paxos | Kind::Storage | Kind::Breaker => 0,
         }
     }
 }
 
 /// Every model.
-pub const MODELS: [Named; 22] = [
+pub const MODELS: [Named; 23] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
@@ -221,6 +223,12 @@ pub const MODELS: [Named; 22] = [
         kind: Kind::Storage,
     },
     Named {
+        name: "breaker",
+        about: "the server's own circuit breaker: late answers, none, and clients that are gone",
+        bounds: Bounds { servers: 1, txns: 3, ..three() },
+        kind: Kind::Breaker,
+    },
+    Named {
         name: "paxos",
         about: "single-decree Paxos: agreement, validity, a linearizable register",
         bounds: Bounds { txns: 2, elections: 1, ..three() },
@@ -269,6 +277,7 @@ impl Named {
             }
             Kind::Protocol(_) => protocol::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Storage => storage::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
+            Kind::Breaker => breaker::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Sessions => sessions::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
             Kind::Paxos => paxos::Flaw::ALL.iter().map(|flaw| flaw.name()).collect(),
         }
@@ -305,6 +314,7 @@ impl Named {
             Built::Zab(model) => narrowed(model, invariant, budget, report),
             Built::Protocol(model) => narrowed(model, invariant, budget, report),
             Built::Storage(model) => narrowed(model, invariant, budget, report),
+            Built::Breaker(model) => narrowed(model, invariant, budget, report),
             Built::Sessions(model) => narrowed(model, invariant, budget, report),
             Built::Paxos(model) => narrowed(model, invariant, budget, report),
         }
@@ -324,6 +334,7 @@ impl Named {
             Built::Zab(model) => explore(model, address),
             Built::Protocol(model) => explore(model, address),
             Built::Storage(model) => explore(model, address),
+            Built::Breaker(model) => explore(model, address),
             Built::Sessions(model) => explore(model, address),
             Built::Paxos(model) => explore(model, address),
         }
@@ -348,6 +359,10 @@ impl Named {
             Kind::Storage => {
                 Built::Storage(Storage::new(bounds, mutant.and_then(storage::Flaw::named)))
             }
+            Kind::Breaker => {
+                let flaw = mutant.and_then(breaker::Flaw::named);
+                Built::Breaker(CircuitBreaker::new(bounds, flaw))
+            }
             Kind::Sessions => {
                 Built::Sessions(Sessions::new(bounds, mutant.and_then(sessions::Flaw::named)))
             }
@@ -369,6 +384,7 @@ pub fn replay_stored(stored: &Counterexample) -> Result<Replay, String> {
         Built::Zab(model) => replay(&model, &stored.chapter),
         Built::Protocol(model) => replay(&model, &stored.chapter),
         Built::Storage(model) => replay(&model, &stored.chapter),
+        Built::Breaker(model) => replay(&model, &stored.chapter),
         Built::Sessions(model) => replay(&model, &stored.chapter),
         Built::Paxos(model) => replay(&model, &stored.chapter),
     }
@@ -396,6 +412,7 @@ enum Built {
     Sessions(Sessions),
     Paxos(Paxos),
     Storage(Storage),
+    Breaker(CircuitBreaker),
 }
 
 fn narrowed<M: Story>(
@@ -423,7 +440,7 @@ fn care(name: &str) -> Care {
 
 /// Preparations need a majority without the last server; states hold a few transactions only.
 fn sensible(kind: Kind, bounds: Bounds) -> Result<(), String> {
-    let least = if matches!(kind, Kind::Paxos | Kind::Storage) { 1 } else { 3 };
+    let least = if matches!(kind, Kind::Paxos | Kind::Storage | Kind::Breaker) { 1 } else { 3 };
     if !(least..=7).contains(&bounds.servers) {
         return Err(format!("{} servers: this model has {least} to 7", bounds.servers));
     }

@@ -5,6 +5,7 @@
 //! disk, a clock or a client may do next. [`protocol`] is ZAB as published, without the core. [`catalogue`] lists what can be
 //! searched, [`search`] searches, and a [`Counterexample`] is a story that can be replayed.
 
+pub mod breaker;
 mod care;
 pub mod catalogue;
 

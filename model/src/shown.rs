@@ -18,7 +18,7 @@ pub struct Shown {
 }
 
 /// Every defect that a model has, and where it is found.
-pub const SHOWN: [Shown; 54] = [
+pub const SHOWN: [Shown; 59] = [
     core("X1", "crash"),
     Shown { invariant: LOST, ..core("X2", "crash") },
     core("X3", "crash"),
@@ -90,6 +90,11 @@ pub const SHOWN: [Shown; 54] = [
         invariant: REPORTED,
         ..of("trusted-names", None, "storage")
     },
+    of("stays-open", None, "breaker"),
+    of("lost-probes", None, "breaker"),
+    of("any-probes", None, "breaker"),
+    of("counts-refused", None, "breaker"),
+    of("answers-only", None, "breaker"),
     of("no-adoption", None, "paxos"),
     of("half-quorum", None, "paxos"),
     Shown { within: |own| Bounds { servers: 4, ..own }, ..of("thin-quorum", None, "paxos") },

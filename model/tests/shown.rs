@@ -13,6 +13,7 @@ fn every_defect_of_every_model_is_listed() {
         name if name.starts_with("paxos") => "paxos",
         name if name.starts_with("sessions") => "sessions",
         "storage" => "storage",
+        "breaker" => "breaker",
         _ => "core",
     };
     let of = |model: &catalogue::Named| {

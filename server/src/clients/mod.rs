@@ -1,13 +1,12 @@
 //! Clients' connections: the protocol of sockets, and the order of replies.
 
-mod breaker;
 mod connection;
 mod queue;
 mod registry;
 mod stats;
 
-pub use breaker::BreakerSettings;
-pub(crate) use breaker::State as BreakerState;
+pub use ::breaker::BreakerSettings;
+pub(crate) use ::breaker::State as BreakerState;
 pub(crate) use connection::{ClientEvent, ConnId, Front, Outbox, accept_clients};
 pub(crate) use queue::{Queue, Step};
 pub(crate) use registry::{Latencies, Registry};

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 use tracing::info;
 use wire::{RequestHeader, opcode};
 
-use super::breaker::{Breaker, BreakerSettings, Millis, State, Tally, Ticket};
 use super::connection::ConnId;
 use super::stats::Stats;
 use crate::summary::Summary;
+use breaker::{Breaker, BreakerSettings, Millis, State, Tally, Ticket};
 
 /// Every client connection.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Registry {
             outstanding: AtomicUsize::new(0),
             answered: Notify::new(),
             throttled: AtomicUsize::new(0),
-            breaker: breaker.map(|settings| Mutex::new(Breaker::new(settings))),
+            breaker: breaker.map(|settings| Mutex::new(Breaker::new(settings, None))),
             started: Instant::now(),
             counts: Counts::default(),
         })

@@ -12,8 +12,8 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::Notify;
 use wire::RequestHeader;
 
-use super::breaker::Ticket;
 use crate::summary::Summary;
+use breaker::Ticket;
 
 /// Bytes of replies and events that may wait to be written, or are expected of the requests not
 /// answered yet, before no more requests are read.

@@ -1,5 +1,5 @@
 //! The circuit breaker: while too many answers come too late, requests are refused at once rather
-//! than added to the heap. Pure: the clock is an argument.
+//! than added to the heap. No IO and no clock: what time it is, is an argument.
 //!
 //! ```text
 //!            enough late answers                  sleep window over
@@ -10,13 +10,19 @@
 //!     └──────────────────────────── all probes are in time ──────────────┘
 //! ```
 
+mod mutant;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
+pub use mutant::Mutant;
+
 /// Milliseconds on some monotonic clock.
-pub(crate) type Millis = u64;
+pub type Millis = u64;
 
 /// Requests let through to find out whether the server has recovered.
-const PROBES: usize = 10;
+pub const PROBES: usize = 10;
 
 /// The keys `circuitBreaker.*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +42,8 @@ pub struct BreakerSettings {
 }
 
 /// What the breaker does with requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
     /// Lets all through, and watches.
     Closed,
     /// Lets a few through.
@@ -47,12 +53,13 @@ pub(crate) enum State {
 }
 
 /// A request that was let through.
-pub(crate) type Ticket = u64;
+pub type Ticket = u64;
 
 /// The breaker of one server.
 #[derive(Clone, Debug)]
-pub(crate) struct Breaker {
+pub struct Breaker {
     settings: BreakerSettings,
+    mutant: Option<Mutant>,
     state: State,
     /// When it last opened.
     opened_at: Millis,
@@ -63,22 +70,30 @@ pub(crate) struct Breaker {
     next: Ticket,
     probes: usize,
     in_time: usize,
-    pub(crate) tally: Tally,
+    /// How often it has changed, and what it has refused.
+    pub tally: Tally,
 }
 
 /// How often it has changed, and what it has refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) opened: u64,
-    pub(crate) half_opened: u64,
-    pub(crate) closed: u64,
-    pub(crate) refused: u64,
+pub struct Tally {
+    /// Times it opened.
+    pub opened: u64,
+    /// Times it began to probe.
+    pub half_opened: u64,
+    /// Times it closed again.
+    pub closed: u64,
+    /// Requests.
+    pub refused: u64,
 }
 
 impl Breaker {
-    pub(crate) fn new(settings: BreakerSettings) -> Breaker {
+    /// Closed, and nothing measured.
+    #[must_use]
+    pub fn new(settings: BreakerSettings, mutant: Option<Mutant>) -> Breaker {
         Breaker {
             settings,
+            mutant,
             state: State::Closed,
             opened_at: 0,
             window: VecDeque::new(),
@@ -91,24 +106,29 @@ impl Breaker {
     }
 
     /// What it does now.
-    pub(crate) fn state(&mut self, now: Millis) -> State {
+    pub fn state(&mut self, now: Millis) -> State {
         self.look_for_late(now);
         self.advance(now);
         self.state
     }
 
     /// What it did when last asked.
-    pub(crate) fn seen(&self) -> State {
+    #[must_use]
+    pub fn seen(&self) -> State {
         self.state
     }
 
     /// May this request through? `None`: it is refused.
-    pub(crate) fn ask(&mut self, now: Millis) -> Option<Ticket> {
+    pub fn ask(&mut self, now: Millis) -> Option<Ticket> {
         match self.state(now) {
             State::Closed => {}
             State::HalfOpen if self.probes < PROBES => self.probes += 1,
+            State::HalfOpen if self.has(Mutant::AnyProbes) => {}
             State::HalfOpen | State::Open => {
                 self.tally.refused += 1;
+                if self.has(Mutant::CountsRefused) {
+                    self.count(true, now);
+                }
                 return None;
             }
         }
@@ -118,16 +138,18 @@ impl Breaker {
     }
 
     /// A request was answered. One that was late has been counted already.
-    pub(crate) fn answered(&mut self, ticket: Ticket, now: Millis) {
+    pub fn answered(&mut self, ticket: Ticket, now: Millis) {
         self.look_for_late(now);
-        if self.pending.remove(&ticket).is_some() {
-            self.count(false, now);
+        if let Some(since) = self.pending.remove(&ticket) {
+            // Always in time here, but for a defect.
+            self.count(now.saturating_sub(since) > self.settings.late_ms, now);
         }
     }
 
     /// Nobody waits for a request's answer any more.
-    pub(crate) fn gone(&mut self, ticket: Ticket) {
-        if self.pending.remove(&ticket).is_some() && self.state == State::HalfOpen {
+    pub fn gone(&mut self, ticket: Ticket) {
+        let probe = self.pending.remove(&ticket).is_some() && self.state == State::HalfOpen;
+        if probe && !self.has(Mutant::LostProbes) {
             self.probes -= 1;
         }
     }
@@ -135,6 +157,9 @@ impl Breaker {
     /// Requests are counted as late when they are, not when their answer comes: a disk that hangs
     /// gives no answers. Tickets are in order of time.
     fn look_for_late(&mut self, now: Millis) {
+        if self.has(Mutant::AnswersOnly) {
+            return;
+        }
         while let Some(oldest) = self.pending.first_entry()
             && now.saturating_sub(*oldest.get()) > self.settings.late_ms
         {
@@ -173,6 +198,9 @@ impl Breaker {
 
     fn advance(&mut self, now: Millis) {
         let since = now.saturating_sub(self.opened_at);
+        if self.has(Mutant::StaysOpen) {
+            return;
+        }
         if self.state != State::Closed && since >= self.settings.open_ms {
             self.close();
         } else if self.state == State::Open && since >= self.settings.sleep_ms {
@@ -196,95 +224,42 @@ impl Breaker {
         self.window.clear();
         self.pending.clear();
     }
+
+    /// All that decides what it does from `now` on, however late that is: times are ages.
+    #[must_use]
+    pub fn view(&self, now: Millis) -> View {
+        let open = self.state != State::Closed;
+        View {
+            state: self.state,
+            open_for: if open { now.saturating_sub(self.opened_at) } else { 0 },
+            window: self.window.iter().copied().collect(),
+            probes: self.probes,
+            in_time: self.in_time,
+        }
+    }
+
+    /// How long it waits for the answer to this request; nothing, if it does not (any more).
+    #[must_use]
+    pub fn waits(&self, ticket: Ticket, now: Millis) -> Option<Millis> {
+        self.pending.get(&ticket).map(|since| now.saturating_sub(*since))
+    }
+
+    fn has(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
 }
 
-#[cfg(test)]
-mod search;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn breaker() -> Breaker {
-        Breaker::new(BreakerSettings {
-            volume: 4,
-            failure_permille: 500,
-            late_ms: 100,
-            sleep_ms: 1000,
-            open_ms: 5000,
-        })
-    }
-
-    /// Asks, and is answered after `took`.
-    fn request(breaker: &mut Breaker, at: Millis, took: Millis) -> bool {
-        let Some(ticket) = breaker.ask(at) else { return false };
-        breaker.answered(ticket, at + took);
-        true
-    }
-
-    fn open() -> Breaker {
-        let mut breaker = breaker();
-        (0..4).for_each(|n| assert!(request(&mut breaker, n, 101)));
-        assert_eq!(breaker.state(104), State::Open);
-        breaker
-    }
-
-    #[test]
-    fn it_opens_at_the_ratio_and_not_before() {
-        let mut breaker = breaker();
-        for took in [100, 0, 101, 0, 0, 0, 101] {
-            assert!(request(&mut breaker, 0, took));
-        }
-        assert_eq!(breaker.state(101), State::Closed, "one late of the last four");
-        let mut breaker = self::breaker();
-        (0..3).for_each(|_| assert!(request(&mut breaker, 0, 200)));
-        assert_eq!(breaker.state(200), State::Closed, "too few to decide");
-        assert!(request(&mut breaker, 200, 1));
-        assert_eq!(breaker.state(201), State::Open);
-        assert_eq!(breaker.ask(202), None);
-        assert_eq!((breaker.tally.opened, breaker.tally.refused), (1, 1));
-    }
-
-    #[test]
-    fn requests_that_are_never_answered_open_it_too() {
-        let mut breaker = breaker();
-        let tickets: Vec<_> = (0..4).map(|_| breaker.ask(0).unwrap()).collect();
-        assert_eq!(breaker.state(100), State::Closed);
-        assert_eq!(breaker.state(101), State::Open);
-        tickets.into_iter().for_each(|ticket| breaker.answered(ticket, 102));
-        assert_eq!(breaker.state(102), State::Open, "answers that come too late change nothing");
-    }
-
-    #[test]
-    fn probes_after_the_sleep_window_close_it() {
-        let mut breaker = open();
-        assert_eq!(breaker.ask(1103), None, "it still sleeps");
-        let probes: Vec<_> = (0..PROBES).map(|_| breaker.ask(1104).unwrap()).collect();
-        assert_eq!(breaker.ask(1104), None, "enough probes are on their way");
-        probes.iter().for_each(|ticket| breaker.answered(*ticket, 1105));
-        assert_eq!(breaker.state(1105), State::Closed);
-        let tally = Tally { opened: 1, half_opened: 1, closed: 1, refused: 2 };
-        assert_eq!(breaker.tally, tally);
-        assert!(request(&mut breaker, 1106, 101), "it is measured anew");
-        assert_eq!(breaker.state(1300), State::Closed);
-    }
-
-    #[test]
-    fn a_late_probe_opens_it_again_and_a_lost_one_is_replaced() {
-        let mut breaker = open();
-        let probes: Vec<_> = (0..PROBES).map(|_| breaker.ask(1104).unwrap()).collect();
-        breaker.gone(probes[0]);
-        assert!(breaker.ask(1104).is_some());
-        assert_eq!(breaker.state(1205), State::Open);
-        assert_eq!((breaker.ask(2204), breaker.tally.opened), (None, 2));
-        assert!(breaker.ask(2205).is_some());
-    }
-
-    #[test]
-    fn it_does_not_stay_open_for_ever() {
-        let mut breaker = open();
-        assert_eq!(breaker.state(1104), State::HalfOpen);
-        assert_eq!(breaker.state(5103), State::HalfOpen, "no probe came");
-        assert_eq!(breaker.state(5104), State::Closed);
-    }
+/// A breaker but for the requests that it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct View {
+    /// What it does.
+    pub state: State,
+    /// Milliseconds since it opened.
+    pub open_for: Millis,
+    /// Of the last requests, oldest first: was it late?
+    pub window: Vec<bool>,
+    /// Requests let through since it began to probe.
+    pub probes: usize,
+    /// Those of them answered in time.
+    pub in_time: usize,
 }
