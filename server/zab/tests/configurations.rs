@@ -1,0 +1,85 @@
+//! Which configuration a server goes by, from its disk on.
+
+use std::sync::Arc;
+
+use zab::{
+    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Stance, Timing,
+    Transaction, Vote, Zxid,
+};
+
+/// A reconfiguration, or anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Txn(Option<Arc<Members>>);
+
+impl Transaction for Txn {
+    fn members(&self) -> Option<&Arc<Members>> {
+        self.0.as_ref()
+    }
+}
+
+type Outputs = Vec<Output<Txn, u64>>;
+
+/// The reconfiguration in the log.
+const VERSION: Zxid = Zxid(0x1_0000_0002);
+
+/// Server 1 of two, with 1:1 to 1:3 in its log, of which 1:2 makes them three.
+fn restarted(settled: Zxid, out: &mut Outputs) -> Peer<Txn, u64> {
+    let timing = Timing { tick_ms: 10, init_limit: 5, sync_limit: 2, settle_ms: 20, resend_ms: 50 };
+    let configuration = Configuration::initial(Members::of_voters(1..=2));
+    let config = Config { id: 1, configuration, timing, log_kept: 10, mutant: None };
+    let log = [None, Some(Arc::new(Members::of_voters(1..=3))), None];
+    let entry = |(n, members)| Entry { zxid: Zxid::new(1, n), txn: Txn(members) };
+    let log = (1..).zip(log).map(entry).collect();
+    let (accepted_epoch, current_epoch) = (1, 1);
+    let durable = Durable { accepted_epoch, current_epoch, settled, log, ..Durable::nothing() };
+    Peer::restart(config, durable, out)
+}
+
+#[test]
+fn what_is_settled_is_in_force_from_the_start() {
+    for (settled, in_force, next) in
+        [(Zxid::ZERO, Zxid::ZERO, Some(VERSION)), (VERSION, VERSION, None)]
+    {
+        let peer = restarted(settled, &mut Vec::new());
+        assert_eq!(peer.configuration().version, in_force);
+        assert_eq!(peer.next_configuration().map(|next| next.version), next);
+    }
+}
+
+/// Of a log that loses a reconfiguration, nothing of it is left.
+#[test]
+fn a_reconfiguration_goes_with_its_entry() {
+    for (after, next) in [(Zxid::new(1, 1), None), (VERSION, Some(VERSION))] {
+        let mut out = Vec::new();
+        let mut peer = restarted(Zxid::ZERO, &mut out);
+        let vote = Vote { epoch: 1, zxid: Zxid::new(1, 9), leader: 2 };
+        let (stance, version, logged) = (Stance::Looking, Zxid::ZERO, VERSION);
+        let looking = Message::Notification { round: 1, vote, stance, version, logged };
+        let hear = |from, message| Input::Received { from, message };
+        for input in [
+            hear(2, looking.clone()),
+            hear(3, looking),
+            Input::Connected { peer: 2 },
+            hear(2, Message::LeaderInfo { epoch: 2 }),
+            Input::Stored { ops: 1 },
+            hear(2, Message::Truncate { after }),
+        ] {
+            peer.handle(input, &mut out);
+        }
+        assert_eq!(peer.last_logged(), after, "it has a leader");
+        assert_eq!(peer.next_configuration().map(|next| next.version), next);
+    }
+}
+
+#[test]
+fn news_of_members_is_news_once() {
+    let mut peer = restarted(Zxid::ZERO, &mut Vec::new());
+    let members = Arc::new(Members::of_voters(1..=4));
+    let told = Message::Members(Configuration { version: Zxid::new(1, 7), members });
+    for is_news in [true, false] {
+        let mut out = Vec::new();
+        peer.handle(Input::Received { from: 2, message: told.clone() }, &mut out);
+        let contacts = out.iter().any(|output| matches!(output, Output::Contacts(_)));
+        assert_eq!(contacts, is_news, "{out:?}");
+    }
+}
