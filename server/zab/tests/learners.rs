@@ -167,3 +167,34 @@ fn a_learner_is_given_up_after_so_much_silence_and_no_less() {
         }
     }
 }
+
+/// Its promise may have been made to this leader: once a quorum has made it, it cannot harm.
+#[test]
+fn a_learner_that_has_promised_this_epoch_may_come_again() {
+    for (accepted_epoch, stays) in [(EPOCH - 1, true), (EPOCH, true), (EPOCH + 1, false)] {
+        let mut leader = Leader::at(Stage::Adopted);
+        leader.input(Input::Disconnected { peer: OTHER });
+        leader.hear(OTHER, Message::FollowerInfo { accepted_epoch });
+        let told = Message::LeaderInfo { epoch: EPOCH };
+        assert_eq!(leader.said.contains(&Output::Send { to: OTHER, message: told }), stays);
+        assert_eq!(leader.serves(), stays, "accepted epoch {accepted_epoch}");
+    }
+}
+
+/// Its clients have gone with the connection they asked on.
+#[test]
+fn who_left_or_came_again_is_owed_no_answer() {
+    let joins = Message::FollowerInfo { accepted_epoch: EPOCH };
+    for (meanwhile, answered) in [
+        (Input::Timer(Timer::Beat), true),
+        (Input::Received { from: OTHER, message: joins }, false),
+        (Input::Disconnected { peer: OTHER }, false),
+    ] {
+        let mut leader = Leader::at(Stage::Adopted);
+        leader.hear(OTHER, Message::SyncRequest { token: 7 });
+        leader.input(meanwhile.clone());
+        leader.hear(GOOD, Message::Pong { seq: 1 });
+        let reply = Output::Send { to: OTHER, message: Message::SyncReply { token: 7 } };
+        assert_eq!(leader.said.contains(&reply), answered, "{meanwhile:?}");
+    }
+}
