@@ -30,6 +30,15 @@ struct Leader {
 
 impl Leader {
     fn at(stage: Stage) -> Leader {
+        let mut leader = Leader::elected();
+        leader.bring(GOOD, Stage::Adopted);
+        assert!(leader.serves(), "a quorum is enough");
+        leader.bring(OTHER, stage);
+        leader
+    }
+
+    /// Nobody has come yet.
+    fn elected() -> Leader {
         let timing =
             Timing { tick_ms: 10, init_limit: 5, sync_limit: 2, settle_ms: 20, resend_ms: 50 };
         let configuration = Configuration::initial(Members::of_voters(1..=3));
@@ -41,9 +50,6 @@ impl Leader {
         for from in [GOOD, OTHER] {
             leader.hear(from, vote());
         }
-        leader.bring(GOOD, Stage::Adopted);
-        assert!(leader.serves(), "a quorum is enough");
-        leader.bring(OTHER, stage);
         leader
     }
 
@@ -99,9 +105,13 @@ fn what_has_no_place_at_a_stage_ends_the_connection() {
     let ack = |counter| Message::Ack { zxid: Zxid::new(1, counter) };
     let pong = |seq| Message::Pong { seq };
     let (forward, sync) = (Message::Forward { txn: 7 }, Message::SyncRequest { token: 7 });
+    let newer =
+        Message::AckEpoch { current_epoch: EPOCH, last: Zxid::new(EPOCH, 9), snapshot: Zxid::ZERO };
     use Stage::{Adopted, Synchronising, Told};
     for (stage, message, may) in [
         (Told, ack_epoch(), true),
+        // Its history is newer than the leader's, which a quorum has taken over: it is cut.
+        (Told, newer, true),
         (Synchronising, ack_epoch(), false),
         (Adopted, ack_epoch(), false),
         (Told, ack_leader(EPOCH), false),
@@ -196,5 +206,20 @@ fn who_left_or_came_again_is_owed_no_answer() {
         leader.hear(GOOD, Message::Pong { seq: 1 });
         let reply = Output::Send { to: OTHER, message: Message::SyncReply { token: 7 } };
         assert_eq!(leader.said.contains(&reply), answered, "{meanwhile:?}");
+    }
+}
+
+/// What it has may have been committed, unless its promise is not needed.
+#[test]
+fn a_newer_history_ends_a_leader_that_needs_the_promise_of_who_has_it() {
+    const OBSERVER: ServerId = 4;
+    for (learner, stays) in [(OTHER, false), (OBSERVER, true)] {
+        let mut leader = Leader::elected();
+        for from in [GOOD, learner] {
+            leader.hear(from, Message::FollowerInfo { accepted_epoch: 1 });
+        }
+        let (last, snapshot) = (Zxid::new(1, 9), Zxid::ZERO);
+        leader.hear(learner, Message::AckEpoch { current_epoch: 1, last, snapshot });
+        assert_eq!(leader.peer.role() != Role::Looking, stays, "{learner}");
     }
 }
