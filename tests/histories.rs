@@ -211,3 +211,83 @@ fn a_planted_stale_read_is_found_and_explained_by_few_calls() {
         assert_eq!((1..=10).contains(&explained_by), stale, "{cost}");
     }
 }
+
+/// Ways to judge one of zoobreak's own histories.
+const WAYS: [&[&str]; 3] = [&[], &["--stream"], &["--spec", "cas-register"]];
+
+#[test]
+fn what_is_wrong_with_a_history_is_said_whichever_way_it_is_judged() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let file = scratch.path().join("h.jsonl");
+    let lines: Vec<&str> = OWN_STALE.lines().collect();
+    let broken = |line: usize, from: &str, to: &str| {
+        assert!(lines[line].contains(from), "{}", lines[line]);
+        let line_of = |n: usize| match n == line {
+            true => lines[n].replace(from, to) + "\n",
+            false => lines[n].to_owned() + "\n",
+        };
+        (0..lines.len()).map(line_of).collect::<String>()
+    };
+    let cases = [
+        (broken(1, r#""type":"ok""#, r#""type":"invoke""#), "h.jsonl:2: field `type`"),
+        (broken(1, r#""process":0"#, r#""process":5"#), "h.jsonl:2: field `type`"),
+        (broken(2, r#""index":2"#, r#""index":1"#), "h.jsonl:3: field `index`"),
+        (broken(3, r#""index":3"#, r#""index":"3""#), "h.jsonl:4: field `index`"),
+        (broken(2, r#""f":"write""#, r#""f":"swap""#), "field `f`"),
+        (broken(4, r#""process":1"#, r#""process":-1"#), "h.jsonl:5: field `process`"),
+        (broken(3, r#"{"index""#, "what"), "h.jsonl:4: "),
+    ];
+    for (text, part) in cases {
+        fs::write(&file, &text).expect("a scratch directory");
+        for how in WAYS {
+            let judged = zoobreak(&[&["check", &file.display().to_string()], how].concat());
+            assert_eq!(judged.status.code(), Some(3), "{how:?}: {text}: {}", told(&judged));
+            assert!(told(&judged).contains(part), "{how:?}: not {part}: {}", told(&judged));
+        }
+    }
+}
+
+#[test]
+fn a_cut_end_is_dropped_and_said_whichever_way_it_is_judged() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let file = scratch.path().join("h.jsonl");
+    fs::write(&file, &OWN_STALE[..OWN_STALE.len() - 30]).expect("a scratch directory");
+    for how in WAYS {
+        let judged = zoobreak(&[&["check", &file.display().to_string()], how].concat());
+        assert_ne!(judged.status.code(), Some(1), "{how:?}: what is cut is not known");
+        assert!(told(&judged).contains("line 6"), "{how:?}: {}", told(&judged));
+    }
+}
+
+/// Files of holes, so that they take no room. A line without end is refused after 16 MiB of it.
+#[test]
+fn ten_gigabytes_of_garbage_are_refused_in_little_memory() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("h.jsonl");
+    let first = OWN_STALE.lines().next().expect("a line");
+    for (text, line) in [(String::new(), 1), (format!("{first}\n"), 2)] {
+        fs::write(&path, text).expect("a scratch directory");
+        let file = fs::OpenOptions::new().append(true).open(&path).expect("it was written");
+        file.set_len(10 << 30).expect("a file with a hole");
+        let forms: [&[&str]; 4] = [
+            &["--spec", "register", "--from", "edn"],
+            &["--spec", "register", "--from", "json"],
+            &["--spec", "register", "--from", "log"],
+            &["--spec", "kv", "--from", "kv"],
+        ];
+        for how in WAYS.into_iter().chain(forms) {
+            let limited = "ulimit -v 1500000 && exec \"$0\" check \"$@\"";
+            let judged = Command::new("sh")
+                .args(["-c", limited, env!("CARGO_BIN_EXE_zoobreak")])
+                .arg(&path)
+                .args(how)
+                .output()
+                .expect("a shell");
+            assert_eq!(judged.status.code(), Some(3), "{how:?}: {}", told(&judged));
+            let place = format!("h.jsonl:{line}: ");
+            let elsewhere = how.contains(&"edn") || how.contains(&"kv") || how.contains(&"log");
+            let said = told(&judged);
+            assert!(said.contains(&place) || elsewhere && said.contains("h.jsonl:1: "), "{said}");
+        }
+    }
+}

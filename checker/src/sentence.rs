@@ -81,7 +81,10 @@ fn what_was_done(manifest: Option<&Manifest>, history: &History) -> String {
     );
     match manifest {
         Some(_) => format!("{operations}; {}", faults(history)),
-        None => format!("{operations}; no manifest, so it is not known whether the run was sound"),
+        None => {
+            let cut = history.cut.as_ref().map_or_else(String::new, |cut| format!("; {cut}"));
+            format!("{operations}; no manifest, so it is not known whether the run was sound{cut}")
+        }
     }
 }
 

@@ -120,14 +120,18 @@ fn witness(path: &Path, lines: &[Lines], why: &str) -> Result<Witness, ReadError
 
 fn sentence(all: &Check, swept: &Swept) -> String {
     let operations = count(all.examined, "operation");
+    let notes: String =
+        swept.left_out.iter().map(|left_out| format!("; left out: {left_out}")).collect();
     match (&all.witness, all.outcome) {
         (Some(witness), _) => {
-            format!("invalid: {}. This breaks linearizability.", witness.sentence)
+            format!("invalid: {}. This breaks linearizability{notes}.", witness.sentence)
         }
         (None, Outcome::Valid) => {
             let znodes = count(swept.objects.len() as u64, "znode");
-            format!("valid: {operations} on {znodes} are linearizable; nothing else was looked at.")
+            format!(
+                "valid: {operations} on {znodes} are linearizable{notes}; nothing else was looked at."
+            )
         }
-        (None, _) => "unknown: there is nothing to examine.".to_owned(),
+        (None, _) => format!("unknown: there is nothing to examine{notes}."),
     }
 }
