@@ -51,8 +51,8 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// Those that a run can show, by number. X43 to X45, on members, only a simulation has; with X15, an
-    /// ensemble gives nobody a session.
+    /// Those that a run can show, by number. X43 to X45, on members, a simulation has (the model has X43
+    /// too); with X15, an ensemble gives nobody a session.
     pub const ALL: [Mutant; 30] = [
         Mutant::Protocol(zab::Mutant::X1),
         Mutant::UnsyncedLog,
