@@ -7,15 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// What a history looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Shape {
     pub(super) clients: usize,
     pub(super) operations: usize,
     pub(super) keys: usize,
-    /// Is every value written once? Otherwise there are five.
-    pub(super) distinct: bool,
-    /// Are most operations compare-and-sets, most of them of values that are gone?
-    pub(super) cas_heavy: bool,
+    pub(super) values: Values,
     /// Per thousand writes, those whose outcome nobody learns.
     pub(super) unknown: u32,
     /// Does one read, in the second half, show a value that was replaced long before?
@@ -23,16 +20,30 @@ pub(super) struct Shape {
     pub(super) seed: u64,
 }
 
+/// What is written, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Values {
+    /// Every value is written once.
+    Distinct,
+    /// The same, and most operations are compare-and-sets, most of them of values that are gone.
+    Cas,
+    /// There are five.
+    Five,
+}
+
 impl Shape {
-    /// A stale read needs calls enough on its key for an old value to be replaced.
+    /// A stale read needs calls enough on its key for an old value to be replaced, and with few
+    /// values also that not all of them are always being written.
     pub(super) fn makes_sense(&self) -> bool {
-        !self.stale || self.operations / self.keys >= 100
+        let enough = self.operations / self.keys >= 100;
+        !self.stale || enough && (self.values != Values::Five || self.clients <= 10)
     }
 }
 
-type History = Vec<Vec<Call<CasRegister>>>;
+/// The calls on each key, in order of invocation.
+pub(super) type History = Vec<Vec<Call<CasRegister>>>;
 
-/// The calls on each key, in order of invocation; half of the time a client waits.
+/// A history of that shape; half of the time a client waits.
 pub(super) fn generate(shape: Shape) -> History {
     let mut world = World::new(shape);
     while world.invoked < shape.operations || world.clients.iter().any(Option::is_some) {
@@ -107,8 +118,9 @@ impl World {
 
     fn draw(&mut self, client: usize, key: usize) -> Op {
         let value = self.values + 1;
-        let value = if self.shape.distinct { value } else { self.rng.random_range(1..=5) };
-        let n_reads = if self.shape.cas_heavy { 1 } else { 2 };
+        let few = self.shape.values == Values::Five;
+        let value = if few { self.rng.random_range(1..=5) } else { value };
+        let n_reads = if self.shape.values == Values::Cas { 1 } else { 2 };
         match (self.rng.random_range(0..4), self.known[client][key]) {
             (n, _) if n < n_reads => Op::Read,
             (1 | 2, Some(expected)) => {
@@ -141,7 +153,7 @@ impl World {
         match (call.op, ret) {
             (Op::Read, Ret::Value(value)) => *known = value,
             (Op::Write(value) | Op::Cas { value, .. }, Ret::Written) => *known = Some(value),
-            _ if self.shape.cas_heavy => {}
+            _ if self.shape.values == Values::Cas => {}
             _ => *known = None,
         }
         self.clients[client] = None;
@@ -152,17 +164,43 @@ impl World {
         self.now
     }
 
-    /// Makes the read in the middle of the first key show what a read showed in the first quarter.
+    /// Makes a read of the first key show a value that a write replaced before it began, and that
+    /// nobody wrote since: the first read after the middle that allows it.
     fn plant(&mut self) {
         let calls = &mut self.calls[0];
-        let reads = |range: std::ops::Range<usize>| {
-            let is_read = |&n: &usize| matches!(calls[n].ret, Some(Ret::Value(Some(_))));
-            range.into_iter().find(is_read)
-        };
         let n = calls.len();
-        if let (Some(old), Some(late)) = (reads(0..n / 4), reads(n / 2..n)) {
-            calls[late].ret = calls[old].ret;
+        let is_read = |&n: &usize| matches!(calls[n].ret, Some(Ret::Value(Some(_))));
+        let old = (0..n / 4).find(is_read).map(|n| calls[n].ret);
+        let planted = (n / 2..n).filter(is_read).find_map(|late| match self.shape.values {
+            Values::Distinct | Values::Cas => Some((late, old?)),
+            Values::Five => Some((late, Some(Ret::Value(Some(replaced(calls, late)?))))),
+        });
+        if let Some((late, stale)) = planted {
+            calls[late].ret = stale;
         }
+    }
+}
+
+/// One of five values that certainly is not there during the read at `late`: another was written
+/// before it began, and all writes of this one had ended before that one began.
+fn replaced(calls: &[Call<CasRegister>], late: usize) -> Option<i64> {
+    let read = &calls[late];
+    let ended_by = |call: &Call<CasRegister>, at| call.end.is_some_and(|end| end < at);
+    let mut before = calls[..late].iter().rev();
+    let last = before.find(|call| written(call).is_some() && ended_by(call, read.start))?;
+    let until = read.end.unwrap_or(u64::MAX);
+    let in_the_way = |value| {
+        let own = calls.iter().filter(|call| written(call) == Some(value) && call.start < until);
+        own.clone().any(|call| !ended_by(call, last.start))
+    };
+    (1..=5).find(|&value| written(last) != Some(value) && !in_the_way(value))
+}
+
+/// What it writes, if it did not fail.
+fn written(call: &Call<CasRegister>) -> Option<i64> {
+    match call.op {
+        Op::Write(value) | Op::Cas { value, .. } if call.ret != Some(Ret::Differs) => Some(value),
+        _ => None,
     }
 }
 
@@ -187,8 +225,7 @@ mod tests {
         clients: 5,
         operations: 400,
         keys: 2,
-        distinct: true,
-        cas_heavy: false,
+        values: Values::Distinct,
         unknown: 10,
         stale: false,
         seed: 1,
@@ -204,10 +241,12 @@ mod tests {
     #[test]
     fn what_is_generated_holds_unless_a_stale_read_is_planted() {
         for seed in 0..10 {
-            for (distinct, cas_heavy) in [(true, false), (false, false), (true, true)] {
-                assert!(holds(Shape { seed, distinct, cas_heavy, ..SHAPE }), "seed {seed}");
+            for values in [Values::Distinct, Values::Cas, Values::Five] {
+                let shape = Shape { seed, values, ..SHAPE };
+                assert!(holds(shape), "{shape:?}");
+                let stale = Shape { stale: true, unknown: 0, ..shape };
+                assert!(!holds(stale), "{stale:?}");
             }
-            assert!(!holds(Shape { seed, stale: true, ..SHAPE }), "seed {seed}");
         }
     }
 

@@ -1,91 +1,133 @@
 //! What checking one history costs: processor time and memory of this process.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
-use checker::engine::{Call, CasRegister, Decision, Shortcut, decide, shortcut};
+use checker::engine::{CasRegister, Decision, Shortcut, decide, shortcut};
 use checker::{Budget, Limits};
+
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::{TimeVal, TimeValLike};
+use nix::sys::time::TimeValLike;
 use serde::{Deserialize, Serialize};
 
-use super::generate::{Shape, generate};
+use super::elsewhere;
+use super::generate::{History, Shape, generate};
+use super::stored::{self, Stored};
+use super::text;
 
 /// The kernel counts in ticks; short checks are repeated until they fill many.
 const LEAST_SECONDS: f64 = 0.1;
 
-/// The cost of one check.
+/// What is measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Cost {
-    /// `valid`, `invalid` or `unknown`.
+pub(super) enum Subject {
+    /// A generated history, in memory.
+    Shape(Shape),
+    /// A history from elsewhere, read before.
+    File(PathBuf),
+    /// One of zoobreak's own on disk, and the reading of it.
+    Stored(Stored),
+}
+
+/// What one side says of a history, and what that cost.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    /// `valid` or `invalid`; else why there is none.
     pub(super) verdict: String,
-    /// Keys that the search had to decide.
-    pub(super) searched: usize,
-    /// Processor seconds.
+    /// What decided.
+    pub(super) by: String,
+    /// Processor seconds of the check.
     pub(super) seconds: f64,
     /// The most memory at once, history included, bytes.
-    pub(super) bytes: u64,
-    /// Calls that the explanation needs, where there is one.
-    pub(super) explained_by: usize,
+    pub(super) peak: u64,
+    /// Memory before the check, bytes.
+    pub(super) before: u64,
 }
 
-/// Generates the history and checks it; the memory is that of this whole process, so each
-/// measurement wants one of its own.
-pub(super) fn measure(shape: Shape, search_only: bool) -> anyhow::Result<Cost> {
-    let history = generate(shape);
+impl Answer {
+    pub(super) fn gave_up(why: String) -> Answer {
+        Answer { verdict: why, by: String::new(), seconds: 0.0, peak: 0, before: 0 }
+    }
+
+    pub(super) fn decided(&self) -> bool {
+        ["valid", "invalid"].contains(&self.verdict.as_str())
+    }
+}
+
+impl Subject {
+    /// Measures it here, as JSON; the memory is that of this whole process, so each measurement
+    /// wants one of its own.
+    pub(super) fn measure(&self, search_only: bool, scratch: &Path) -> anyhow::Result<String> {
+        Ok(match self {
+            Subject::Stored(stored) => serde_json::to_string(&stored::measure(*stored, scratch)?),
+            _ => serde_json::to_string(&measure(&self.history()?, search_only)?),
+        }?)
+    }
+
+    /// Writes its history for Porcupine.
+    pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        Ok(text::write(&self.history()?, BufWriter::new(file))?)
+    }
+
+    fn history(&self) -> anyhow::Result<History> {
+        match self {
+            Subject::Shape(shape) => Ok(generate(*shape)),
+            Subject::File(path) => elsewhere::read(path),
+            Subject::Stored(_) => unreachable!("it is never held"),
+        }
+    }
+}
+
+fn measure(history: &History, search_only: bool) -> anyhow::Result<Answer> {
     reset_peak()?;
-    let mut cost = check(&history, search_only);
-    cost.bytes = peak()?;
-    let (mut rounds, before) = (0, processor_seconds()?);
-    while rounds == 0 || processor_seconds()? - before < LEAST_SECONDS {
-        check(&history, search_only);
+    let before = resident("VmRSS:")?;
+    let (verdict, by) = check(history, search_only);
+    let peak = resident("VmHWM:")?;
+    let (mut rounds, start) = (0, processor_seconds()?);
+    while rounds == 0 || processor_seconds()? - start < LEAST_SECONDS {
+        check(history, search_only);
         rounds += 1;
     }
-    cost.seconds = (processor_seconds()? - before) / f64::from(rounds);
-    Ok(cost)
+    let seconds = (processor_seconds()? - start) / f64::from(rounds);
+    Ok(Answer { verdict: verdict.to_owned(), by, seconds, peak, before })
 }
 
-fn check(history: &[Vec<Call<CasRegister>>], search_only: bool) -> Cost {
+/// The verdict, and what decided.
+fn check(history: &History, search_only: bool) -> (&'static str, String) {
     let mut budget = Budget::new(Limits::default());
-    let mut cost =
-        Cost { verdict: "valid".to_owned(), searched: 0, seconds: 0.0, bytes: 0, explained_by: 0 };
+    let mut searched = 0;
     for calls in history {
         let short = if search_only { None } else { shortcut(calls) };
         match short {
-            Some(Shortcut::Linearizable) => {}
+            Some(Shortcut::Linearizable) => continue,
             Some(Shortcut::Broken { calls, .. }) => {
-                return Cost { verdict: "invalid".to_owned(), explained_by: calls.len(), ..cost };
+                return ("invalid", format!("zones, {} calls", calls.len()));
             }
-            None => {
-                cost.searched += 1;
-                match decide(CasRegister::default(), calls, &mut budget) {
-                    Decision::Linearizable => {}
-                    Decision::Broken { .. } => {
-                        return Cost { verdict: "invalid".to_owned(), ..cost };
-                    }
-                    Decision::GaveUp { .. } => "unknown".clone_into(&mut cost.verdict),
-                }
-            }
+            None => searched += 1,
+        }
+        match decide(CasRegister::default(), calls, &mut budget) {
+            Decision::Linearizable => {}
+            Decision::Broken { .. } => return ("invalid", "search".to_owned()),
+            Decision::GaveUp { .. } => return ("unknown", "search".to_owned()),
         }
     }
-    cost
-}
-
-/// The check runs in one thread, the first; its time in nanoseconds is the first number.
-fn processor_seconds() -> anyhow::Result<f64> {
-    let text = read("/proc/self/schedstat")?;
-    let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok());
-    let nanos = nanos.context("/proc/self/schedstat: no number")?;
-    Ok(std::time::Duration::from_nanos(nanos).as_secs_f64())
-}
-
-/// Processor seconds of all threads there have been.
-pub(super) fn all_threads_seconds() -> anyhow::Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).context("getrusage")?;
-    let seconds = |time: TimeVal| {
-        std::time::Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
+    let by = match searched {
+        0 => "zones".to_owned(),
+        n if n == history.len() => "search".to_owned(),
+        n => format!("search of {n}"),
     };
-    Ok((seconds(usage.user_time()) + seconds(usage.system_time())).as_secs_f64())
+    ("valid", by)
+}
+
+/// Of all threads there have been.
+pub(super) fn processor_seconds() -> anyhow::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).context("getrusage")?;
+    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64())
 }
 
 /// From here on the peak is counted anew (proc(5), `clear_refs`).
@@ -93,13 +135,11 @@ pub(super) fn reset_peak() -> anyhow::Result<()> {
     fs::write("/proc/self/clear_refs", "5").context("/proc/self/clear_refs")
 }
 
-pub(super) fn peak() -> anyhow::Result<u64> {
-    let text = read("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+/// `VmRSS:` or `VmHWM:`, the most that it has been, in bytes.
+pub(super) fn resident(name: &str) -> anyhow::Result<u64> {
+    let path = "/proc/self/status";
+    let text = fs::read_to_string(path).context(path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    Ok(kib.context("/proc/self/status: no VmHWM")? << 10)
-}
-
-fn read(path: &str) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| path.to_owned())
+    Ok(kib.with_context(|| format!("{path}: no {name}"))? << 10)
 }

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::measure::{all_threads_seconds, peak, reset_peak};
+use super::measure::{processor_seconds, reset_peak, resident};
 
 /// What the history looks like: registers with versions, as `zoobreak test` records them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,10 +54,11 @@ pub(super) fn measure(stored: Stored, directory: &Path) -> anyhow::Result<Stored
     let (bytes, bare) = timed(|| bare(path))?;
     let (_, events) = timed(|| events(path))?;
     reset_peak()?;
-    let before = all_threads_seconds()?;
+    let before = processor_seconds()?;
     let (verdict, check) =
         timed(|| Ok(checker::check_own(path, Limits::default(), &mut |_, _| ())?))?;
-    let (cpu, peak, verdict) = (all_threads_seconds()? - before, peak()?, verdict.outcome);
+    let (cpu, peak, verdict) =
+        (processor_seconds()? - before, resident("VmHWM:")?, verdict.outcome);
     Ok(StoredCost { bytes, bare, events, check, cpu, peak, verdict })
 }
 
