@@ -83,3 +83,26 @@ fn news_of_members_is_news_once() {
         assert_eq!(contacts, is_news, "{out:?}");
     }
 }
+
+/// Alone, and asked for a second member: until that one has a say, there is no third.
+#[test]
+fn one_reconfiguration_is_under_way_at_a_time() {
+    let timing = Timing { tick_ms: 10, init_limit: 5, sync_limit: 2, settle_ms: 20, resend_ms: 50 };
+    let configuration = Configuration::initial(Members::of_voters([1]));
+    let config = Config { id: 1, configuration, timing, log_kept: 10, mutant: None };
+    let mut out = Outputs::new();
+    let mut peer = Peer::<Txn, u64>::restart(config, Durable::nothing(), &mut out);
+    let mut input = |input| {
+        peer.handle(input, &mut out);
+        while let ops @ 1.. = out.iter().filter(|one| matches!(one, Output::Store(_))).count() {
+            out.clear();
+            peer.handle(Input::Stored { ops }, &mut out);
+        }
+        peer.last_logged()
+    };
+    input(Input::Stored { ops: 0 });
+    let to = |voters| Txn(Some(Arc::new(Members::of_voters(1..=voters))));
+    assert_eq!(input(Input::Submit { txn: to(2) }), Zxid::new(1, 1));
+    assert_eq!(input(Input::Submit { txn: to(3) }), Zxid::new(1, 1));
+    assert_eq!(input(Input::Submit { txn: Txn(None) }), Zxid::new(1, 2));
+}

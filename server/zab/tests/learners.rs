@@ -223,3 +223,29 @@ fn a_newer_history_ends_a_leader_that_needs_the_promise_of_who_has_it() {
         assert_eq!(leader.peer.role() != Role::Looking, stays, "{learner}");
     }
 }
+
+#[test]
+fn a_sync_waits_for_a_quorum_that_has_the_leaders_history() {
+    let done = Output::SyncDone { token: 7 };
+    let mut leader = Leader::at(Stage::Synchronising);
+    leader.input(Input::Sync { token: 7 });
+    for (from, is_done) in [(OTHER, false), (GOOD, true)] {
+        leader.hear(from, Message::Pong { seq: 1 });
+        assert_eq!(leader.said.contains(&done), is_done, "{from} follows");
+    }
+
+    // Asked before it serves, it promises nothing.
+    let mut leader = Leader::elected();
+    leader.input(Input::Sync { token: 7 });
+    leader.bring(GOOD, Stage::Adopted);
+    leader.hear(GOOD, Message::Pong { seq: 1 });
+    assert!(!leader.said.contains(&done));
+}
+
+/// Its own promise would count twice.
+#[test]
+fn a_server_is_no_learner_of_its_own() {
+    let mut leader = Leader::elected();
+    leader.hear(LEADER, Message::FollowerInfo { accepted_epoch: 1 });
+    assert_eq!(leader.said, []);
+}
