@@ -106,3 +106,18 @@ fn one_reconfiguration_is_under_way_at_a_time() {
     assert_eq!(input(Input::Submit { txn: to(3) }), Zxid::new(1, 1));
     assert_eq!(input(Input::Submit { txn: Txn(None) }), Zxid::new(1, 2));
 }
+
+#[test]
+fn who_knows_only_older_members_is_told() {
+    for (version, told) in [(Zxid::ZERO, true), (VERSION, false)] {
+        let mut out = Vec::new();
+        let mut peer = restarted(VERSION, &mut out);
+        out.clear();
+        let vote = Vote { epoch: 1, zxid: Zxid::ZERO, leader: 2 };
+        let (stance, logged) = (Stance::Looking, version);
+        let message = Message::Notification { round: 1, vote, stance, version, logged };
+        peer.handle(Input::Received { from: 2, message }, &mut out);
+        let news = Output::Send { to: 2, message: Message::Members(peer.configuration().clone()) };
+        assert_eq!(out.contains(&news), told, "{version}");
+    }
+}

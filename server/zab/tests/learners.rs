@@ -48,7 +48,7 @@ impl Leader {
         let mut said = Vec::new();
         let mut leader = Leader { peer: Peer::restart(config, durable, &mut said), said };
         for from in [GOOD, OTHER] {
-            leader.hear(from, vote());
+            leader.hear(from, vote(1));
         }
         leader
     }
@@ -86,10 +86,10 @@ impl Leader {
     }
 }
 
-fn vote() -> Words {
+fn vote(round: u64) -> Words {
     let vote = Vote { epoch: 1, zxid: Zxid::new(1, 4), leader: LEADER };
     let (version, logged) = (Zxid::ZERO, Zxid::ZERO);
-    Message::Notification { round: 1, vote, stance: Stance::Looking, version, logged }
+    Message::Notification { round, vote, stance: Stance::Looking, version, logged }
 }
 
 fn ack_epoch() -> Words {
@@ -247,4 +247,23 @@ fn a_server_is_no_learner_of_its_own() {
     let mut leader = Leader::at(Stage::Adopted);
     leader.hear(LEADER, Message::FollowerInfo { accepted_epoch: 1 });
     assert_eq!(leader.said, []);
+}
+
+/// Who looks elsewhere, in another round, disturbs nobody that leads; it is told who does.
+#[test]
+fn the_looks_of_others_cost_no_leader() {
+    const STRANGER: ServerId = 4;
+    let looking = vote(9);
+    let members = Configuration::initial(Members::of_voters(1..=3));
+    for (from, message) in [(OTHER, looking.clone()), (OTHER, Message::Members(members))] {
+        let mut leader = Leader::at(Stage::Adopted);
+        leader.hear(from, message);
+        assert!(leader.serves() && !leader.dismisses(OTHER));
+    }
+    // Nobody has joined: another participant is looked for anew, and nobody else.
+    for (from, leads) in [(STRANGER, true), (OTHER, false)] {
+        let mut leader = Leader::elected();
+        leader.hear(from, looking.clone());
+        assert_eq!(leader.peer.role() != Role::Looking, leads, "{from}");
+    }
 }
