@@ -6,6 +6,7 @@ pub mod engine;
 mod excerpt;
 mod foreign;
 mod guarantees;
+mod mix;
 mod sentence;
 mod smallest;
 mod soundness;

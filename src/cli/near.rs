@@ -38,7 +38,7 @@ impl Near {
     /// The deeds of a history from elsewhere.
     pub(super) fn deeds(&self, file: &Path, options: Options) -> Result<Vec<Deed>, ReadError> {
         let keep = &mut |deed: Deed| self.has(deed.invoke).then_some(deed);
-        Ok(foreign::pick(file, options, keep)?.deeds)
+        Ok(foreign::pick(file, options, usize::MAX, keep)?.deeds)
     }
 
     /// The events of one of zoobreak's own.

@@ -14,7 +14,7 @@ use std::time::Instant;
 use history::FORMAT;
 use history::foreign::{Datum, Deed, Foreign};
 
-use crate::budget::{Budget, Limits};
+use crate::budget::{Budget, Exhausted, Limits};
 use crate::verdict::{Check, Outcome, Soundness, Verdict, Witness};
 use crate::words::{count, grouped};
 
@@ -49,9 +49,27 @@ pub(crate) struct Finding {
 /// When an operation, its argument or its result is none of the specification's.
 pub fn check_foreign(foreign: &Foreign, spec: Spec, limits: Limits) -> Result<Verdict, Senseless> {
     let start = Instant::now();
-    let findings = examine(&objects(foreign), spec, limits)?;
+    let mut findings = examine(&objects(foreign), spec, limits)?;
+    findings.extend(full(foreign, limits));
     let left_out: Vec<String> = foreign.left_out.iter().chain(&foreign.cut).cloned().collect();
     Ok(verdict(spec, &findings, &left_out, start))
+}
+
+/// Of a history that did not fit into memory: what was not read may break what holds so far, and
+/// mends nothing that does not.
+pub(crate) fn full(foreign: &Foreign, limits: Limits) -> Option<Finding> {
+    let read = foreign.full?;
+    let reason = format!(
+        "gave up at operation {}, {}; the rest was not read (--budget-memory)",
+        grouped(read as u64),
+        Exhausted::Memory(limits.bytes)
+    );
+    Some(Finding { undecided: Some(reason), ..Finding::default() })
+}
+
+/// The share of the memory that the deeds may hold; the engines need as much for themselves.
+pub(crate) fn deeds_share(limits: Limits) -> usize {
+    limits.bytes / 2
 }
 
 /// The deeds on each object.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
-use history::foreign::{self, Datum, Deed, Options, pick};
+use history::foreign::{Datum, Deed, Options, pick};
 use history::{ReadError, Status};
 
 use super::call::Trouble;
@@ -12,7 +12,9 @@ use super::reading::{Reading, Vocabulary};
 use super::sweep::{Object, Swept, sweep};
 use super::values::Values;
 use crate::budget::Limits;
-use crate::foreign::{Finding, Senseless, Spec, check_foreign, examine, objects, verdict};
+use crate::foreign::{
+    Finding, Senseless, Spec, check_foreign, deeds_share, examine, full, objects, verdict,
+};
 use crate::verdict::Verdict;
 
 /// Why a history cannot be judged.
@@ -61,16 +63,18 @@ pub fn check_file(
         .collect();
     let mut findings = streamed(&swept);
     if !troubled.is_empty() {
-        let foreign = pick(path, options, &mut |deed| {
+        let foreign = pick(path, options, deeds_share(limits), &mut |deed| {
             troubled.contains(name(&deed).as_bytes()).then_some(deed)
         })?;
         findings.extend(examine(&objects(&foreign), spec, limits)?);
+        findings.extend(full(&foreign, limits));
     }
     Ok(verdict(spec, &findings, &swept.left_out, start))
 }
 
 fn held(path: &Path, options: Options, spec: Spec, limits: Limits) -> Result<Verdict, FileError> {
-    Ok(check_foreign(&foreign::read(path, options)?, spec, limits)?)
+    let foreign = pick(path, options, deeds_share(limits), &mut Some)?;
+    Ok(check_foreign(&foreign, spec, limits)?)
 }
 
 /// What was decided by the way.
@@ -103,7 +107,7 @@ fn suspected(
     if suspects.is_empty() {
         return Ok(None);
     }
-    let foreign = pick(path, options, &mut |deed| {
+    let foreign = pick(path, options, deeds_share(limits), &mut |deed| {
         let named = name(&deed);
         let values = suspects.iter().find(|(suspect, _)| *suspect == named.as_bytes())?.1;
         of_values(deed, values)

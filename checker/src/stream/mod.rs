@@ -7,7 +7,7 @@
 
 mod call;
 mod file;
-mod mix;
+
 mod own;
 mod reading;
 mod sweep;

@@ -12,7 +12,7 @@
 //! guess where there are several; if it was wrong, the whole decides, never the guess.
 
 use super::call::{Act, Call, Engine, Trouble};
-use super::mix::Numbered;
+use crate::mix::Numbered;
 
 type Value = Option<i64>;
 

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use super::call::{Act, Call, Engine, Lines, Trouble};
-use super::mix::Numbered;
+use crate::mix::Numbered;
 
 /// Versions that may be skipped at once: more is no history.
 const AHEAD_MAX: i64 = 1 << 20;

@@ -8,8 +8,8 @@ use history::stream::{Argument, Batch, Step, Verb};
 use history::{Kind, Problem};
 
 use super::call::{Act, Call};
-use super::mix::Numbered;
 use super::reading::{Reading, Told};
+use crate::mix::Numbered;
 
 /// Events that wait for one outcome at most; then it is taken for unknown.
 const WAITING_MAX: usize = if cfg!(test) { 16 } else { 1 << 20 };

@@ -2,10 +2,12 @@
 
 use std::env;
 use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use checker::{Limits, Outcome, Spec, Verdict, check_foreign};
+use checker::{Limits, Outcome, Spec, Verdict, check_file, check_foreign};
 use history::foreign::{Options, read};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -17,13 +19,14 @@ const LIMIT_KIB: u32 = 640 << 10;
 const BUDGET_HELD: usize = 128 << 20;
 const BUDGET_TOO_LARGE: usize = 1 << 40;
 const BUDGET: &str = "ZOOBREAK_TEST_BUDGET";
+const ENDLESS: &str = "ZOOBREAK_TEST_FILE";
 
 /// Runs a test of this program again, in a process of its own and under the limit.
-fn limited(test: &str, budget: usize) -> Output {
+fn limited(test: &str, budget: usize, file: &Path) -> Output {
     let program = env::current_exe().expect("our own program");
     let run = format!("ulimit -v {LIMIT_KIB} && exec \"$0\" --exact {test} --nocapture");
     let mut child = Command::new("sh");
-    child.arg("-c").arg(run).arg(program).env(BUDGET, budget.to_string());
+    child.arg("-c").arg(run).arg(program).env(BUDGET, budget.to_string()).env(ENDLESS, file);
     child.output().expect("a shell")
 }
 
@@ -93,9 +96,9 @@ fn the_memory_of_a_check_stays_under_its_budget() {
         return says_unknown(&judge("kv", &hopeless(), limits), "bytes of memory");
     }
     let test = "limits::the_memory_of_a_check_stays_under_its_budget";
-    let held = limited(test, BUDGET_HELD);
+    let held = limited(test, BUDGET_HELD, Path::new(""));
     assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
-    let died = limited(test, BUDGET_TOO_LARGE);
+    let died = limited(test, BUDGET_TOO_LARGE, Path::new(""));
     let said = String::from_utf8_lossy(&died.stderr);
     assert!(!died.status.success() && said.contains("memory allocation"), "{said}");
 }
@@ -104,4 +107,50 @@ fn the_memory_of_a_check_stays_under_its_budget() {
 fn a_hundred_clients_on_few_values_are_given_up_when_time_is_up() {
     let limits = Limits { time: Duration::from_secs(1), ..Limits::default() };
     says_unknown(&judge("register", &crowded(), limits), "after 1s");
+}
+
+/// Millions of operations of a counter, none of which streams: about a gigabyte, if held.
+fn endless(path: &Path) {
+    let mut file = BufWriter::new(fs::File::create(path).expect("an empty scratch directory"));
+    for n in 0..2_500_000 {
+        let pair = event(n % 5, "invoke", "add", "1") + &event(n % 5, "ok", "add", "1");
+        file.write_all(pair.as_bytes()).expect("room on the disk");
+    }
+    file.flush().expect("room on the disk");
+}
+
+/// In the child, the check of a file; in the parent, that what does not fit is not read, and that
+/// the child would die of it.
+#[test]
+fn a_file_that_does_not_fit_is_read_as_far_as_it_does() {
+    if let Ok(budget) = env::var(BUDGET) {
+        let limits = Limits { bytes: budget.parse().expect("bytes"), ..Limits::default() };
+        let path = PathBuf::from(env::var_os(ENDLESS).expect("the file"));
+        let spec = Spec::named("counter").expect("a known name");
+        let verdict = check_file(&path, Options::default(), spec, limits, &mut |_, _| {});
+        return says_unknown(&verdict.expect("a good file"), "bytes of memory");
+    }
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("endless.edn");
+    endless(&path);
+    let test = "limits::a_file_that_does_not_fit_is_read_as_far_as_it_does";
+    let held = limited(test, BUDGET_HELD, &path);
+    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+    let died = limited(test, BUDGET_TOO_LARGE, &path);
+    let said = String::from_utf8_lossy(&died.stderr);
+    assert!(!died.status.success() && said.contains("memory allocation"), "{said}");
+}
+
+/// What was read may be wrong already.
+#[test]
+fn a_violation_in_what_fits_is_one() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("broken.edn");
+    let broken = event(0, "invoke", "read", "nil") + &event(0, "ok", "read", "7");
+    let more = event(1, "invoke", "add", "1") + &event(1, "ok", "add", "1");
+    fs::write(&path, broken + &more.repeat(2000)).expect("an empty scratch directory");
+    let limits = Limits { bytes: 1 << 18, ..Limits::default() };
+    let spec = Spec::named("counter").expect("a known name");
+    let verdict = check_file(&path, Options::default(), spec, limits, &mut |_, _| {});
+    assert_eq!(verdict.expect("a good file").outcome, Outcome::Invalid);
 }

@@ -33,6 +33,23 @@ pub enum Datum {
 }
 
 impl Datum {
+    /// Bytes that it holds beside itself, about.
+    pub(super) fn held(&self) -> usize {
+        let each = |all: &[Datum]| all.iter().map(|one| size_of::<Datum>() + one.held()).sum();
+        match self {
+            Datum::Nil | Datum::Bool(_) | Datum::Int(_) => 0,
+            Datum::Number(text)
+            | Datum::Text(text)
+            | Datum::Keyword(text)
+            | Datum::Symbol(text) => text.len() + 16,
+            Datum::List(all) | Datum::Set(all) => each(all),
+            Datum::Map(all) => all
+                .iter()
+                .map(|(key, value)| 2 * size_of::<Datum>() + key.held() + value.held())
+                .sum(),
+        }
+    }
+
     /// What a map holds under a name: a keyword, or a string as in JSON.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Datum> {

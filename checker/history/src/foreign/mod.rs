@@ -34,6 +34,9 @@ pub struct Foreign {
     pub left_out: Vec<String>,
     /// What was dropped from a file that ends in the middle of a form.
     pub cut: Option<String>,
+    /// How many deeds were held when they filled the memory allowed; the rest was not read, and what
+    /// was under way is of unknown outcome.
+    pub full: Option<usize>,
 }
 
 /// An operation of a client, in a vocabulary that its specification knows.
@@ -66,6 +69,15 @@ impl Deed {
     #[must_use]
     pub fn answered_at(&self) -> Option<u64> {
         self.complete.filter(|_| self.status != Status::Unknown)
+    }
+
+    /// Bytes it holds, about.
+    fn bytes(&self) -> usize {
+        let data =
+            [Some(&self.asked), self.answered.as_ref(), self.key.as_ref(), self.error.as_ref()];
+        let held = data.into_iter().flatten().map(Datum::held).sum::<usize>();
+        // Lists double as they grow; each string is its allocation's overhead larger.
+        2 * size_of::<Deed>() + self.f.len() + 16 + held
     }
 
     /// Was it refused because of what the object held? Other failures say nothing about it. In
@@ -125,22 +137,23 @@ pub struct Options {
 /// # Errors
 /// When the file cannot be read, holds no event, or an event that makes no sense.
 pub fn read(path: &Path, options: Options) -> Result<Foreign, ReadError> {
-    pick(path, options, &mut Some)
+    pick(path, options, usize::MAX, &mut Some)
 }
 
 /// As [`read`], but of the deeds only those that `keep` keeps, as it returns them. What is not kept is
-/// forgotten at once.
+/// forgotten at once. Reading ends where the deeds kept hold more than about so many `bytes`.
 ///
 /// # Errors
 /// As [`read`].
 pub fn pick(
     path: &Path,
     options: Options,
+    bytes: usize,
     keep: &mut dyn FnMut(Deed) -> Option<Deed>,
 ) -> Result<Foreign, ReadError> {
     let mut input = Input::open(path, options)?;
-    let mut pairing = pair::Pairing::default();
-    while let Some(record) = input.next()? {
+    let mut pairing = pair::Pairing::within(bytes);
+    while let Some(record) = input.next()?.filter(|_| !pairing.is_full()) {
         let line = record.line;
         pairing.take(record, keep).map_err(|problem| input.blame(line, problem))?;
     }

@@ -17,12 +17,23 @@ pub(super) struct Pairing {
     index: Option<i64>,
     time: Option<i64>,
     own: bool,
+    /// Bytes that the deeds hold, about, and may.
+    bytes: usize,
+    bytes_max: usize,
 }
 
 /// Which deeds are wanted, and how.
 type Keep<'a> = &'a mut dyn FnMut(Deed) -> Option<Deed>;
 
 impl Pairing {
+    pub(super) fn within(bytes_max: usize) -> Pairing {
+        Pairing { bytes_max, ..Pairing::default() }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes > self.bytes_max
+    }
+
     pub(super) fn take(&mut self, record: Record, keep: Keep<'_>) -> Result<(), Problem> {
         self.check_order(record.index)?;
         self.check_time(&record)?;
@@ -38,8 +49,9 @@ impl Pairing {
 
     /// The history, and how many events it had.
     pub(super) fn finish(mut self, cut: Option<String>, keep: Keep<'_>) -> (Foreign, u64) {
+        self.foreign.full = self.is_full().then_some(self.foreign.deeds.len());
         self.foreign.deeds.extend(self.open.into_values().filter_map(keep));
-        self.foreign.deeds.sort_by_key(|deed| deed.invoke);
+        self.foreign.deeds.sort_unstable_by_key(|deed| deed.invoke);
         let foreign = Foreign { cut, ..self.foreign };
         (if self.own { own::without_versions(foreign) } else { foreign }, self.events)
     }
@@ -111,7 +123,9 @@ impl Pairing {
         deed.answered = (record.kind == Kind::Ok).then_some(record.value);
         deed.error = record.error.filter(|_| record.kind != Kind::Ok);
         deed.complete = Some(self.events);
-        self.foreign.deeds.extend(keep(deed));
+        let kept = keep(deed);
+        self.bytes += kept.as_ref().map_or(0, Deed::bytes);
+        self.foreign.deeds.extend(kept);
         Ok(())
     }
 }

@@ -1,11 +1,10 @@
 //! Values, and the chains that compare-and-sets make of them.
 
-use std::collections::{HashMap, HashSet};
-
 use spec::plain::{Op, Ret};
 
 use super::super::levels::Levels;
 use super::{Calls, Shortcut};
+use crate::mix::{Numbered, Numbers};
 
 /// One value's stay in the register.
 #[derive(Default)]
@@ -26,7 +25,7 @@ pub(super) fn own(block: &Block) -> impl Iterator<Item = usize> {
 /// All of them, the initial one first.
 pub(super) struct Blocks {
     pub(super) blocks: Vec<Block>,
-    pub(super) of_value: HashMap<i64, usize>,
+    pub(super) of_value: Numbered<i64, usize>,
 }
 
 /// Blocks that follow each other without anything between.
@@ -54,8 +53,8 @@ impl Blocks {
     /// Sorts calls by value: none if a value is written twice, an error if one read or expected
     /// was not written, or replaced twice. Writes of unknown outcome count if their value was
     /// `seen`.
-    pub(super) fn new(calls: Calls<'_>, seen: &HashSet<i64>) -> Option<Result<Blocks, Shortcut>> {
-        let mut all = Blocks { blocks: vec![Block::default()], of_value: HashMap::new() };
+    pub(super) fn new(calls: Calls<'_>, seen: &Numbers<i64>) -> Option<Result<Blocks, Shortcut>> {
+        let mut all = Blocks { blocks: vec![Block::default()], of_value: Numbered::default() };
         for (position, call) in calls.iter().enumerate() {
             let (Op::Write(value) | Op::Cas { value, .. }) = call.op else { continue };
             let happened = match call.ret {

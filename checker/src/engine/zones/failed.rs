@@ -1,7 +1,5 @@
 //! Places for compare-and-sets that failed: at each, another value than the expected one is there.
 
-use std::collections::HashSet;
-
 use spec::plain::{Op, Ret};
 
 use super::blocks::{Blocks, Chain, own};
@@ -9,6 +7,7 @@ use super::never::{certain, unfollowed};
 use super::order::Order;
 use super::stays::Stays;
 use super::{Calls, Shortcut};
+use crate::mix::Numbers;
 
 /// Placing a chain is a step; histories that hold take little more than one a chain.
 const STEPS_PER_CHAIN: usize = 50;
@@ -51,7 +50,7 @@ fn may_write(op: Op, ret: Option<Ret>) -> bool {
 /// Writes of unknown outcome whose value nobody saw or expected, in order of invocation: each can
 /// end another value's stay at any time after its own start, once.
 fn cuts(calls: Calls<'_>, blocks: &Blocks, failed: &[(usize, i64)]) -> Vec<u64> {
-    let expected: HashSet<i64> = failed.iter().map(|&(_, expected)| expected).collect();
+    let expected: Numbers<i64> = failed.iter().map(|&(_, expected)| expected).collect();
     let is_cut = |position: &usize| match (calls[*position].op, calls[*position].ret) {
         (Op::Write(value), None) => {
             !blocks.of_value.contains_key(&value) && !expected.contains(&value)

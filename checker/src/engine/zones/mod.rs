@@ -16,12 +16,11 @@ mod never;
 mod order;
 mod stays;
 
-use std::collections::{HashMap, HashSet};
-
 use spec::CasRegister;
 use spec::plain::{Op, Ret};
 
 use super::{Call, Shortcut};
+use crate::mix::{Numbered, Numbers};
 use blocks::{Blocks, Chain};
 
 type Calls<'a> = &'a [Call<CasRegister>];
@@ -58,9 +57,9 @@ fn makes_sense(call: &Call<CasRegister>) -> bool {
 
 /// Values that certainly were there: read, or expected by a compare-and-set that happened. A
 /// write of unknown outcome whose value is not among them may be left out.
-fn seen(calls: Calls<'_>) -> HashSet<i64> {
-    let mut seen = HashSet::new();
-    let mut expects: HashMap<i64, Vec<i64>> = HashMap::new();
+fn seen(calls: Calls<'_>) -> Numbers<i64> {
+    let mut seen = Numbers::default();
+    let mut expects: Numbered<i64, Vec<i64>> = Numbered::default();
     for call in calls {
         match (&call.op, &call.ret) {
             (_, Some(Ret::Value(Some(value)))) => {

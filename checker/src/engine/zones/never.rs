@@ -1,11 +1,10 @@
 //! Compare-and-sets that cannot have failed in any order.
 
-use std::collections::HashMap;
-
 use spec::plain::Op;
 
 use super::blocks::{Blocks, Chain, own};
 use super::{Call, Calls, CasRegister, Shortcut};
+use crate::mix::Numbered;
 
 /// One that failed although its value certainly was there all the time.
 pub(super) fn certain(
@@ -37,7 +36,7 @@ pub(super) fn unfollowed(
     failed: &[(usize, i64)],
 ) -> Option<Shortcut> {
     let followers = Followers::new(calls, blocks, chains);
-    let chain_of: HashMap<usize, &Chain> =
+    let chain_of: Numbered<usize, &Chain> =
         chains.iter().map(|chain| (blocks.last_of(chain.first), chain)).collect();
     let lost = |call: &&Call<CasRegister>| call.ret.is_none() && call.op != Op::Read;
     let first_lost = calls.iter().find(lost).map_or(u64::MAX, |call| call.start);

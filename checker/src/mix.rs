@@ -1,14 +1,17 @@
 //! A quick hash for numbers that nobody chose to collide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map by numbers; only looked up, never iterated where order could show.
-pub(super) type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
+pub(crate) type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
+
+/// A set of them.
+pub(crate) type Numbers<K> = HashSet<K, BuildHasherDefault<Mix>>;
 
 /// Multiplies and folds, as FxHash does.
 #[derive(Default)]
-pub(super) struct Mix(u64);
+pub(crate) struct Mix(u64);
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
@@ -19,6 +22,10 @@ impl Hasher for Mix {
         let mixed =
             u128::from(self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         self.0 = (mixed >> 64) as u64 ^ mixed as u64;
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number.cast_unsigned());
     }
 
     fn write_usize(&mut self, number: usize) {
