@@ -8,5 +8,6 @@ pub mod plan;
 pub mod rehearsal;
 pub mod report;
 pub mod run;
+mod traces;
 
 pub use cli::main;

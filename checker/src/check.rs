@@ -72,6 +72,7 @@ fn judge(manifest: Option<&Manifest>, history: &History, limits: Limits) -> Verd
         sentence: sentence(manifest, history, &checks, &soundness),
         checks,
         soundness,
+        steps: None,
     }
 }
 

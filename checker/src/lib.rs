@@ -20,4 +20,4 @@ pub use budget::{Budget, Exhausted, Limits};
 pub use check::{Error, check, check_history, check_run, check_within};
 pub use foreign::{SPECS, Senseless, Spec, check_foreign};
 pub use stream::{FileError, check_file, check_own};
-pub use verdict::{Check, Exit, Fact, Outcome, Soundness, Verdict, Witness};
+pub use verdict::{Check, Exit, Fact, Outcome, Soundness, Steps, Verdict, Witness};

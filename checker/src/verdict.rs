@@ -1,5 +1,6 @@
 //! What was decided, as data: `verdict.json`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,10 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Did the run test anything?
     pub soundness: Soundness,
+    /// What the servers say that they did, if they say it. The verdict is about what clients were promised,
+    /// and does not depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
 }
 
 impl Verdict {
@@ -139,6 +144,41 @@ impl Soundness {
     #[must_use]
     pub fn sound(&self) -> bool {
         self.facts.iter().all(Fact::holds)
+    }
+}
+
+/// Were the steps that servers recorded steps of their protocol?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Steps {
+    /// Whether they were; unknown where the protocol's model does not know them, or nothing was judged.
+    pub outcome: Outcome,
+    /// In words; of the first one that was not, which server's, when, and where it is recorded.
+    pub sentence: String,
+    /// How many there are.
+    pub examined: u64,
+    /// Milliseconds it took to read and judge them.
+    pub millis: f64,
+    /// How often each action of the protocol was seen, up to the first step that is none.
+    pub actions: BTreeMap<String, u64>,
+    /// The actions that came right after each, at one server.
+    pub followed_by: BTreeMap<String, Vec<String>>,
+    /// The actions that were not seen.
+    pub never: Vec<String>,
+}
+
+impl Steps {
+    /// Nothing judged.
+    #[must_use]
+    pub fn unknown() -> Steps {
+        Steps {
+            outcome: Outcome::Unknown,
+            sentence: String::new(),
+            examined: 0,
+            millis: 0.0,
+            actions: BTreeMap::new(),
+            followed_by: BTreeMap::new(),
+            never: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::output::to_stdout;
 use super::reading::Shown;
 use super::{EXIT_CODES, Failure};
 use crate::report::{Bare, Drawn};
-use crate::{logs, report};
+use crate::{logs, report, traces};
 
 /// Judge a stored run again, from its directory alone
 #[derive(Debug, Args)]
@@ -189,7 +189,8 @@ fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {
 /// When the manifest or the history cannot be read, or a result cannot be written.
 pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
     let manifest = run.manifest()?;
-    let verdict = checker::check_run(run, logs::read(run, &manifest.settings))?;
+    let judged = checker::check_run(run, logs::read(run, &manifest.settings))?;
+    let verdict = Verdict { steps: traces::steps(run.path()), ..judged };
     let written = write_results(run, &manifest, &verdict);
     let screen = report::screen(&manifest, &verdict, run.path());
     to_stdout(|out| writeln!(out, "{}", screen.trim_end())).context("standard output")?;

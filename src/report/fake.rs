@@ -372,6 +372,7 @@ pub(super) fn verdict() -> Verdict {
                 2.9,
             ),
         ],
+        steps: None,
         soundness: Soundness {
             facts: vec![
                 fact("operations ok", 9734, 1125, ""),

@@ -11,6 +11,7 @@ mod html;
 mod page;
 mod screen;
 mod sections;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod timeline;

@@ -8,7 +8,7 @@ use history::{Event, Manifest};
 use super::data::{self, Size};
 use super::html::{escape, fill, json_in_script};
 use super::timeline::Timeline;
-use super::{Bare, Drawn, sections, words};
+use super::{Bare, Drawn, sections, steps, words};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -97,6 +97,7 @@ fn page(
             ("near", &around.near),
             ("witnesses", &sections::witnesses(timeline, verdict)),
             ("checks", &sections::checks(verdict)),
+            ("steps", &steps::section(verdict.steps.as_ref())),
             ("phases", &sections::phases(timeline)),
             ("faults", &around.faults),
             ("again", &around.again),

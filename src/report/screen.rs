@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use checker::{Check, Fact, Outcome, Soundness, Verdict};
+use checker::{Check, Fact, Outcome, Soundness, Steps, Verdict};
 use history::Manifest;
 
+use super::steps::in_words;
 use super::words;
 
 /// Columns of a terminal. Only paths and commands are longer: they are there to be copied.
@@ -12,8 +13,10 @@ const WIDTH: usize = 80;
 /// Lines of the whole. What the other parts leave belongs to the run's own facts: at least six.
 const LINES_MAX: usize = 30;
 const SENTENCE_MAX: usize = 4;
+/// Without the lines that the servers' steps take.
 const CHECKS_MAX: usize = 11;
 const FAULTS_MAX: usize = 2;
+const STEPS_MAX: usize = 2;
 
 /// What a run shows at its end: at most 30 lines, plain text, each line ending in a newline.
 ///
@@ -24,9 +27,11 @@ pub fn screen(manifest: &Manifest, verdict: &Verdict, run: &Path) -> String {
     let mut lines = headline(verdict);
     lines.extend(words::mutant(manifest));
     lines.push(String::new());
-    lines.extend(checks(&verdict.checks));
+    let steps: Vec<String> = verdict.steps.iter().flat_map(steps).collect();
+    lines.extend(checks(&verdict.checks, CHECKS_MAX - steps.len()));
     lines.push(String::new());
     let mut last = faults(manifest);
+    last.extend(steps);
     last.push(format!("report  {}", run.join("report.html").display()));
     last.push(format!("check   {}", words::check_command(run)));
     last.push(format!("again   {}", words::run_command(manifest)));
@@ -41,13 +46,17 @@ fn headline(verdict: &Verdict) -> Vec<String> {
     wrap(&format!("{word}  "), words::sentence(verdict).split_whitespace(), " ", SENTENCE_MAX)
 }
 
-fn checks(checks: &[Check]) -> Vec<String> {
+fn steps(steps: &Steps) -> Vec<String> {
+    wrap("steps   ", in_words(steps).split_whitespace(), " ", STEPS_MAX)
+}
+
+fn checks(checks: &[Check], lines_max: usize) -> Vec<String> {
     if checks.is_empty() {
         return vec!["nothing was checked".into()];
     }
     let mut all: Vec<&Check> = checks.iter().collect();
-    let fits = all.iter().map(|one| check(one).len()).sum::<usize>() <= CHECKS_MAX;
-    let room = if fits { CHECKS_MAX } else { CHECKS_MAX - 1 };
+    let fits = all.iter().map(|one| check(one).len()).sum::<usize>() <= lines_max;
+    let room = if fits { lines_max } else { lines_max - 1 };
     if !fits {
         // Whatever is not valid is shown first.
         all.sort_by_key(|check| std::cmp::Reverse(check.outcome));

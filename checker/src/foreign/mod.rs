@@ -95,6 +95,7 @@ pub(crate) fn verdict(
         sentence: sentence(&check, left_out, findings),
         checks: vec![check],
         soundness: Soundness { facts: Vec::new() },
+        steps: None,
     }
 }
 

@@ -51,6 +51,7 @@ pub fn check_own(
         sentence: sentence(&all, &swept),
         checks: vec![all, writes],
         soundness: Soundness { facts: Vec::new() },
+        steps: None,
     })
 }
 
