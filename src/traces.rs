@@ -13,58 +13,69 @@ use flate2::read::GzDecoder;
 use history::RunDir;
 use model::trace::{self, Coverage, Judgement, Rejection, Traces, Verdict};
 
-/// Bytes of traces, as they lie on the disk, that are judged after a run without being asked: they are
-/// held in memory meanwhile, several times as large.
+/// Bytes of traces that are judged after a run without being asked: they are held in memory meanwhile,
+/// several times as large.
 const WITHOUT_ASKING: u64 = 256 << 20;
+/// Bytes that a compressed one is made of, about.
+const COMPRESSED: u64 = 12;
 
 /// What the traces of a run say; `None` if its servers write none.
 pub(crate) fn steps(run: &Path) -> Option<Steps> {
-    let size = size(run)?;
-    if size > WITHOUT_ASKING {
-        let sentence = format!(
+    let unjudged = |sentence| Steps { sentence, ..Steps::unknown() };
+    match size(run) {
+        Ok(None) => None,
+        Ok(Some(size)) if size > WITHOUT_ASKING => Some(unjudged(format!(
             "{} MiB of traces are not judged without being asked: zoobreak model trace",
             size >> 20
-        );
-        return Some(Steps { sentence, ..Steps::unknown() });
+        ))),
+        Ok(Some(_)) => Some(judged(run).unwrap_or_else(|error| unjudged(format!("{error:#}")))),
+        Err(error) => Some(unjudged(format!("{error:#}"))),
     }
-    let begun = Instant::now();
-    let read = read(run).and_then(|(traces, _)| Ok((traces, wipes(run)?)));
-    Some(match read {
-        Ok((traces, wipes)) => told(&traces, &trace::judge(&traces, wipes), begun),
-        Err(error) => Steps { sentence: format!("{error:#}"), ..Steps::unknown() },
-    })
 }
 
-/// Bytes of all traces; `None` if there is none.
-fn size(run: &Path) -> Option<u64> {
-    let homes = fs::read_dir(run.join("nodes")).ok()?.flatten().map(|home| home.path());
-    let files = homes.flat_map(|home| found(&home).unwrap_or_default());
-    let sizes = files.map(|path| fs::metadata(path).map_or(0, |meta| meta.len()));
-    sizes.reduce(|a, b| a + b)
+/// Bytes of all traces, about; `None` if there is none.
+fn size(run: &Path) -> anyhow::Result<Option<u64>> {
+    let mut size = None;
+    for (_, home) in homes(run)? {
+        for path in found(&home)? {
+            let length = fs::metadata(&path).with_context(|| path.display().to_string())?.len();
+            let times = if is_compressed(&path) { COMPRESSED } else { 1 };
+            size = Some(size.unwrap_or(0) + times * length);
+        }
+    }
+    Ok(size)
+}
+
+fn judged(run: &Path) -> anyhow::Result<Steps> {
+    let begun = Instant::now();
+    let (traces, _) = read(run)?;
+    Ok(told(&traces, &trace::judge(&traces, wipes(run)?), begun))
+}
+
+/// The worse of what the core and what the protocol says.
+pub(crate) fn outcome(judged: &Judgement) -> Outcome {
+    match (&judged.replay, &judged.protocol) {
+        (None, Verdict::Conforms) => Outcome::Valid,
+        (None, Verdict::Unknown(_)) => Outcome::Unknown,
+        (Some(_), _) | (None, Verdict::Rejected(_)) => Outcome::Invalid,
+    }
 }
 
 fn told(traces: &Traces, judged: &Judgement, begun: Instant) -> Steps {
+    let protocol = match &judged.protocol {
+        Verdict::Conforms => None,
+        Verdict::Rejected(rejection) => Some(said(traces, rejection)),
+        Verdict::Unknown(rejection) => Some(unmodelled(traces, rejection)),
+    };
     let core =
         judged.replay.as_ref().map(|it| format!("the core does otherwise: {}", said(traces, it)));
-    let (outcome, protocol) = match &judged.protocol {
-        Verdict::Conforms => (Outcome::Valid, None),
-        Verdict::Rejected(rejection) => (Outcome::Invalid, Some(said(traces, rejection))),
-        Verdict::Unknown(rejection) => {
-            let said = said(traces, rejection);
-            (
-                Outcome::Unknown,
-                Some(format!("not judged from here on, for it is not modelled: {said}")),
-            )
-        }
-    };
-    let outcome = if core.is_some() { Outcome::Invalid } else { outcome };
     let told: Vec<String> = protocol.into_iter().chain(core).collect();
     let sentence = match told.as_slice() {
         [] => "every step is one of ZAB, and every invariant holds after it".to_owned(),
         told => told.join("; "),
     };
     Steps {
-        outcome,
+        outcome: outcome(judged),
         sentence,
         examined: judged.steps as u64,
         millis: begun.elapsed().as_secs_f64() * 1e3,
@@ -74,12 +85,18 @@ fn told(traces: &Traces, judged: &Judgement, begun: Instant) -> Steps {
     }
 }
 
-fn followed_by(coverage: &Coverage) -> BTreeMap<String, Vec<String>> {
+/// The actions that came right after each.
+pub(crate) fn followed_by(coverage: &Coverage) -> BTreeMap<String, Vec<String>> {
     let mut followed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for &(first, next) in &coverage.pairs {
         followed.entry(first.into()).or_default().push(next.into());
     }
     followed
+}
+
+/// From where on nothing is judged.
+pub(crate) fn unmodelled(traces: &Traces, rejection: &Rejection) -> String {
+    format!("not judged from here on, for it is not modelled: {}", said(traces, rejection))
 }
 
 /// What a server did, when, and where it says so.
@@ -101,12 +118,8 @@ pub(crate) fn wipes(run: &Path) -> anyhow::Result<bool> {
 
 /// The traces, and how many of their lines a kill cut short.
 pub(crate) fn read(run: &Path) -> anyhow::Result<(Traces, usize)> {
-    let nodes = run.join("nodes");
-    let listed = fs::read_dir(&nodes).with_context(|| nodes.display().to_string())?;
     let (mut traces, mut cut) = (Traces::new(), 0);
-    for entry in listed {
-        let home = entry.with_context(|| nodes.display().to_string())?.path();
-        let Some(id) = id_of(&home) else { continue };
+    for (id, home) in homes(run)? {
         let files = found(&home)?;
         if files.is_empty() {
             bail!("{}: there is no trace of n{id}; only our own servers write one", home.display());
@@ -117,9 +130,21 @@ pub(crate) fn read(run: &Path) -> anyhow::Result<(Traces, usize)> {
         cut += read.cut;
     }
     if traces.is_empty() {
-        bail!("{}: no servers", nodes.display());
+        bail!("{}: no servers", run.join("nodes").display());
     }
     Ok((traces, cut))
+}
+
+/// The servers of a run, and their directories.
+fn homes(run: &Path) -> anyhow::Result<Vec<(u64, PathBuf)>> {
+    let nodes = run.join("nodes");
+    let listed = fs::read_dir(&nodes).with_context(|| nodes.display().to_string())?;
+    let mut homes = Vec::new();
+    for entry in listed {
+        let home = entry.with_context(|| nodes.display().to_string())?.path();
+        homes.extend(id_of(&home).map(|id| (id, home)));
+    }
+    Ok(homes)
 }
 
 /// Beside a server's data, as of a run, or in it.
@@ -162,13 +187,16 @@ fn chained(files: &[PathBuf]) -> anyhow::Result<Box<dyn Read>> {
     let mut all: Box<dyn Read> = Box::new(io::empty());
     for path in files {
         let file = File::open(path).with_context(|| path.display().to_string())?;
-        let compressed = path.extension().is_some_and(|extension| extension == "gz");
-        all = match compressed {
+        all = match is_compressed(path) {
             true => Box::new(all.chain(GzDecoder::new(file))),
             false => Box::new(all.chain(file)),
         };
     }
     Ok(all)
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
 }
 
 /// The number of the server whose directory this is: `n3`.

@@ -41,6 +41,18 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// Three servers, to which nothing happens.
+    pub const THREE: Bounds = Bounds {
+        servers: 3,
+        txns: 0,
+        crashes: 0,
+        cuts: 0,
+        timeouts: 0,
+        syncs: 0,
+        elections: 0,
+        observers: 0,
+    };
+
     /// Those that only follow.
     pub(crate) fn observing(&self) -> RangeInclusive<ServerId> {
         1..=self.observers as ServerId
@@ -105,155 +117,142 @@ pub const MODELS: [Named; 23] = [
     Named {
         name: "boot",
         about: "the core, from empty disks: election, discovery, synchronisation",
-        bounds: Bounds { txns: 1, cuts: 1, elections: 2, ..three() },
+        bounds: Bounds { txns: 1, cuts: 1, elections: 2, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Boot),
     },
     Named {
         name: "broadcast",
         about: "the core, from an established leader: transactions and syncs",
-        bounds: Bounds { txns: 2, syncs: 1, ..three() },
+        bounds: Bounds { txns: 2, syncs: 1, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Broadcast),
     },
     Named {
         name: "crash",
         about: "the core, from an established leader: a crash or power cut, and the next leader",
-        bounds: Bounds { txns: 2, crashes: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 2, crashes: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Broadcast),
     },
     Named {
         name: "observer",
         about: "the core, with an observer and two that vote: a transaction, a crash, and the next leader",
-        bounds: Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..three() },
+        bounds: Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Broadcast),
     },
     Named {
         name: "recovery",
         about: "the core, from different logs after a restart of all: who leads, who is truncated",
-        bounds: Bounds { crashes: 1, elections: 2, ..three() },
+        bounds: Bounds { crashes: 1, elections: 2, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Recovery),
     },
     Named {
         name: "forks",
         about: "the core, from logs that fork, of different epochs, after a restart of all",
-        bounds: Bounds { crashes: 1, elections: 2, ..three() },
+        bounds: Bounds { crashes: 1, elections: 2, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Forks),
     },
     Named {
         name: "join",
         about: "the core, with a new server that joins a leader at work",
-        bounds: Bounds { txns: 1, crashes: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 1, crashes: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Join),
     },
     Named {
         name: "snapshot",
         about: "the core, with a server that can only catch up by a snapshot",
-        bounds: Bounds { txns: 1, crashes: 1, elections: 2, ..three() },
+        bounds: Bounds { txns: 1, crashes: 1, elections: 2, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Snapshot),
     },
     Named {
         name: "stale-leader",
         about: "the core, with a deposed leader that has not noticed: transactions, syncs, return",
-        bounds: Bounds { txns: 1, syncs: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 1, syncs: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::StaleLeader),
     },
     Named {
         name: "votes",
         about: "election alone, vote by vote, from different logs",
-        bounds: Bounds { elections: 3, ..three() },
+        bounds: Bounds { elections: 3, ..Bounds::THREE },
         kind: Kind::Zab(Prepared::Votes),
     },
     Named {
         name: "zab-boot",
         about: "ZAB as published, from empty disks: discovery, synchronisation",
-        bounds: Bounds { txns: 1, cuts: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 1, cuts: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::Boot),
     },
     Named {
         name: "zab-broadcast",
         about: "ZAB as published, from an established leader: transactions, syncs, a crash",
-        bounds: Bounds { txns: 1, syncs: 1, crashes: 1, ..three() },
+        bounds: Bounds { txns: 1, syncs: 1, crashes: 1, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::Broadcast),
     },
     Named {
         name: "zab-brink",
         about: "ZAB as published, with an epoch that has no number left",
-        bounds: Bounds { txns: 1, crashes: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 1, crashes: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::Brink),
     },
     Named {
         name: "zab-join",
         about: "ZAB as published, with a server that joins a leader at work",
-        bounds: Bounds { txns: 2, ..three() },
+        bounds: Bounds { txns: 2, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::Join),
     },
     Named {
         name: "zab-observer",
         about: "ZAB as published, with an observer and two that vote: a transaction, a crash, and the next leader",
-        bounds: Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..three() },
+        bounds: Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::Broadcast),
     },
     Named {
         name: "zab-recovery",
         about: "ZAB as published, from different logs after a restart of all, with a crash",
-        bounds: Bounds { crashes: 1, elections: 2, ..three() },
+        bounds: Bounds { crashes: 1, elections: 2, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::Recovery),
     },
     Named {
         name: "zab-stale",
         about: "ZAB as published, with a deposed leader that has not noticed",
-        bounds: Bounds { txns: 1, syncs: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 1, syncs: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Protocol(protocol::Prepared::StaleLeader),
     },
     Named {
         name: "sessions",
         about: "a client's session: heard from, moved, expired, across changes of the leader",
-        bounds: Bounds { txns: 2, cuts: 1, elections: 1, ..three() },
+        bounds: Bounds { txns: 2, cuts: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Sessions,
     },
     Named {
         name: "sessions-read",
         about: "as before, with reads: what a client has seen goes with it",
-        bounds: Bounds { txns: 1, syncs: 2, cuts: 1, ..three() },
+        bounds: Bounds { txns: 1, syncs: 2, cuts: 1, ..Bounds::THREE },
         kind: Kind::Sessions,
     },
     Named {
         name: "storage",
         about: "one server's disk, system call by system call: log, snapshot, epoch; kills and power cuts",
-        bounds: Bounds { servers: 1, txns: 2, crashes: 1, syncs: 1, elections: 1, ..three() },
+        bounds: Bounds { servers: 1, txns: 2, crashes: 1, syncs: 1, elections: 1, ..Bounds::THREE },
         kind: Kind::Storage,
     },
     Named {
         name: "breaker",
         about: "the server's own circuit breaker: late answers, none, and clients that are gone",
-        bounds: Bounds { servers: 1, txns: 3, ..three() },
+        bounds: Bounds { servers: 1, txns: 3, ..Bounds::THREE },
         kind: Kind::Breaker,
     },
     Named {
         name: "paxos",
         about: "single-decree Paxos: agreement, validity, a linearizable register",
-        bounds: Bounds { txns: 2, elections: 1, ..three() },
+        bounds: Bounds { txns: 2, elections: 1, ..Bounds::THREE },
         kind: Kind::Paxos,
     },
     Named {
         name: "paxos-read",
         about: "single-decree Paxos with a reader, whose reads are linearizable too",
-        bounds: Bounds { txns: 1, elections: 1, syncs: 1, ..three() },
+        bounds: Bounds { txns: 1, elections: 1, syncs: 1, ..Bounds::THREE },
         kind: Kind::Paxos,
     },
 ];
-
-const fn three() -> Bounds {
-    Bounds {
-        servers: 3,
-        txns: 0,
-        crashes: 0,
-        cuts: 0,
-        timeouts: 0,
-        syncs: 0,
-        elections: 0,
-        observers: 0,
-    }
-}
 
 /// The model of this name.
 #[must_use]

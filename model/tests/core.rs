@@ -8,16 +8,16 @@ use model::{Budget, Chapter, Counterexample, End, Outcome, Replay};
 
 /// Models with bounds small enough for an unoptimised build.
 const SMALL: [(&str, Bounds); 10] = [
-    ("boot", Bounds { txns: 1, elections: 2, ..three() }),
-    ("broadcast", Bounds { txns: 1, syncs: 1, ..three() }),
-    ("crash", Bounds { txns: 1, crashes: 1, elections: 1, ..three() }),
-    ("observer", Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..three() }),
-    ("recovery", Bounds { elections: 2, ..three() }),
-    ("forks", Bounds { elections: 2, ..three() }),
-    ("join", Bounds { txns: 1, crashes: 1, elections: 1, ..three() }),
-    ("snapshot", Bounds { txns: 1, elections: 2, ..three() }),
-    ("stale-leader", Bounds { syncs: 1, elections: 1, ..three() }),
-    ("votes", Bounds { elections: 2, ..three() }),
+    ("boot", Bounds { txns: 1, elections: 2, ..Bounds::THREE }),
+    ("broadcast", Bounds { txns: 1, syncs: 1, ..Bounds::THREE }),
+    ("crash", Bounds { txns: 1, crashes: 1, elections: 1, ..Bounds::THREE }),
+    ("observer", Bounds { observers: 1, txns: 1, crashes: 1, elections: 1, ..Bounds::THREE }),
+    ("recovery", Bounds { elections: 2, ..Bounds::THREE }),
+    ("forks", Bounds { elections: 2, ..Bounds::THREE }),
+    ("join", Bounds { txns: 1, crashes: 1, elections: 1, ..Bounds::THREE }),
+    ("snapshot", Bounds { txns: 1, elections: 2, ..Bounds::THREE }),
+    ("stale-leader", Bounds { syncs: 1, elections: 1, ..Bounds::THREE }),
+    ("votes", Bounds { elections: 2, ..Bounds::THREE }),
 ];
 
 /// A mutant, a model that shows it, the invariant it breaks, and the most steps it takes.
@@ -39,19 +39,6 @@ const CAUGHT: [(&str, &str, &str, usize); 16] = [
     ("X17", "stale-leader", "SyncFreshness", 6),
     ("X17", "broadcast", "SyncFreshness", 6),
 ];
-
-const fn three() -> Bounds {
-    Bounds {
-        servers: 3,
-        txns: 0,
-        crashes: 0,
-        cuts: 0,
-        timeouts: 0,
-        syncs: 0,
-        elections: 0,
-        observers: 0,
-    }
-}
 
 #[test]
 fn the_core_keeps_its_promises_in_every_state() {
@@ -128,7 +115,7 @@ fn a_spent_budget_is_not_a_held_promise() {
 
 #[test]
 fn paxos_holds_and_its_flaws_are_found() {
-    let small = Bounds { txns: 2, elections: 1, ..three() };
+    let small = Bounds { txns: 2, elections: 1, ..Bounds::THREE };
     let outcome = check("paxos", Some(small), None, Budget::default());
     assert_eq!(outcome.end, End::Held);
     for (flaw, bounds) in [

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use ::model::trace::{self, Coverage, Judgement, Traces, Verdict};
-use checker::Exit;
+use checker::{Exit, Outcome};
 use clap::Args;
 
 use crate::cli::Failure;
@@ -54,10 +54,10 @@ impl Trace {
                 n => writeln!(out, "cut short  {n} lines, the last of a server's life each"),
             }
         })?;
-        Ok(match (&judged.replay, &judged.protocol) {
-            (None, Verdict::Conforms) => Exit::Valid,
-            (None, Verdict::Unknown(_)) => Exit::Unknown,
-            _ => Exit::Invalid,
+        Ok(match traces::outcome(&judged) {
+            Outcome::Valid => Exit::Valid,
+            Outcome::Unknown => Exit::Unknown,
+            Outcome::Invalid => Exit::Invalid,
         })
     }
 }
@@ -69,9 +69,7 @@ fn tell(out: &mut dyn Write, traces: &Traces, judged: &Judgement, seconds: f64) 
     let protocol = match &judged.protocol {
         Verdict::Conforms => conforms(),
         Verdict::Rejected(rejection) => format!("rejected: {}", told(rejection)),
-        Verdict::Unknown(rejection) => {
-            format!("not judged from here on, for it is not modelled: {}", told(rejection))
-        }
+        Verdict::Unknown(rejection) => traces::unmodelled(traces, rejection),
     };
     writeln!(out, "core       {core}\nprotocol   {protocol}")?;
     let (steps, servers) = (judged.steps, traces.len());
@@ -87,8 +85,9 @@ fn tell(out: &mut dyn Write, traces: &Traces, judged: &Judgement, seconds: f64) 
 }
 
 fn pairs(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
+    let followed_by = traces::followed_by(coverage);
     coverage.actions.keys().try_for_each(|first| {
-        let next = coverage.pairs.iter().filter(|(one, _)| one == first).map(|(_, next)| *next);
-        writeln!(out, "  {first:14} then {}", next.collect::<Vec<_>>().join(", "))
+        let next = followed_by.get(*first).map_or_else(String::new, |next| next.join(", "));
+        writeln!(out, "  {first:14} then {next}")
     })
 }
