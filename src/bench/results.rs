@@ -63,6 +63,8 @@ pub struct BareResult {
     pub cell: Cell,
     /// Operations per second, a round each.
     pub per_second: Vec<f64>,
+    /// 99 of 100 took no longer, in milliseconds, a round each.
+    pub p99_ms: Vec<f64>,
 }
 
 /// What one round of a cell showed.
@@ -76,7 +78,8 @@ pub struct Sample {
     pub p99_ms: f64,
     /// Processor time of all three servers for an operation, in microseconds.
     pub server_cpu_us: f64,
-    /// Processors that the load program used; close to 1, it was the limit and not the servers.
+    /// Processors that the load program used; close to the machine's number of them, it was the
+    /// limit and not the servers.
     pub load_cores: f64,
 }
 

@@ -99,15 +99,16 @@ fn busiest(results: &Results) -> String {
     format!("The load program used at most {cores:.2} processors.")
 }
 
-/// ` Three servers that keep nothing and only answer: getData 100 B 50×1 160,000/s.`
+/// ` Three servers that keep nothing and only answer: getData 100 B 50×1 160,000/s, p99 2.00 ms.`
 fn bare(results: &[BareResult]) -> String {
-    let rates = results.iter().map(|BareResult { cell, per_second }| {
+    let rates = results.iter().map(|BareResult { cell, per_second, p99_ms }| {
         let rate = count(median(per_second.iter().copied()).round() as u64);
-        format!("{cell} {rate}/s")
+        let p99 = three_digits(median(p99_ms.iter().copied()));
+        format!("{cell} {rate}/s, p99 {p99} ms")
     });
     match rates.collect::<Vec<_>>() {
         none if none.is_empty() => String::new(),
-        rates => format!(" Three servers that keep nothing and only answer: {}.", rates.join(", ")),
+        rates => format!(" Three servers that keep nothing and only answer: {}.", rates.join("; ")),
     }
 }
 
@@ -252,7 +253,11 @@ mod tests {
             },
             how: "counted".to_owned(),
             cells: vec![CellResult { cell: default_cells()[2], rounds }],
-            bare: vec![BareResult { cell: default_cells()[10], per_second: vec![160_000.0] }],
+            bare: vec![BareResult {
+                cell: default_cells()[10],
+                per_second: vec![160_000.0],
+                p99_ms: vec![2.0],
+            }],
             figures: vec![Figure { what: "memory".to_owned(), unit: "MB", how, values }],
         }
     }
@@ -264,7 +269,10 @@ mod tests {
         assert!(text.contains("20.0 : 800 MB  0.03×"), "{text}");
         assert!(text.contains("Ours : ZooKeeper 3.8.0's."), "{text}");
         let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(flowing.contains("only answer: getData 100 B 50×1 160,000/s."), "{text}");
+        assert!(
+            flowing.contains("only answer: getData 100 B 50×1 160,000/s, p99 2.00 ms."),
+            "{text}"
+        );
         assert!(text.lines().all(|line| line.chars().count() <= 140), "{text}");
     }
 

@@ -77,13 +77,14 @@ pub(super) async fn measure_bare(plan: &Plan) -> Result<Vec<BareResult>> {
         let (servers, root) = (bare.servers.clone(), keys(data_len));
         let wanted =
             Load { servers, clients, depth, work, root, data_len, amount, patience: PATIENCE };
-        let mut per_second = Vec::new();
+        let mut result = BareResult { cell: *cell, per_second: Vec::new(), p99_ms: Vec::new() };
         for round in 1..=plan.rounds {
             let done = load(&wanted).await.with_context(|| format!("bare servers, {cell}"))?;
             say(&format!("round {round}/{}, {cell}: bare {:.0}/s", plan.rounds, done.per_second()));
-            per_second.push(done.per_second());
+            result.per_second.push(done.per_second());
+            result.p99_ms.push(ms(&done, 0.99));
         }
-        results.push(BareResult { cell: *cell, per_second });
+        results.push(result);
     }
     Ok(results)
 }
@@ -148,8 +149,8 @@ impl Side {
         let elapsed = start.elapsed().as_secs_f64();
         let sample = Sample {
             per_second: done.per_second(),
-            p50_ms: f64::from(done.quantile_us(0.5)) / 1e3,
-            p99_ms: f64::from(done.quantile_us(0.99)) / 1e3,
+            p50_ms: ms(&done, 0.5),
+            p99_ms: ms(&done, 0.99),
             server_cpu_us: (usage::cpu_seconds(&pids)? - servers) * 1e6 / in_all(&done),
             load_cores: (usage::cpu_seconds(&own)? - load) / elapsed,
         };
@@ -177,6 +178,11 @@ impl Side {
 
 fn keys(data_len: usize) -> String {
     format!("/keys-{data_len}")
+}
+
+/// The latency that this share of the operations did not exceed, in milliseconds.
+fn ms(done: &Measured, share: f64) -> f64 {
+    f64::from(done.quantile_us(share)) / 1e3
 }
 
 fn in_all(done: &Measured) -> f64 {
