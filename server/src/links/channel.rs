@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zab::ServerId;
 
-use super::{Caller, Frame, GREETING, LinkEvent, encode, greeted, pieces, read_body};
+use super::{Caller, Frame, GREETING, LinkEvent, accept, encode, greeted, pieces, read_body};
 use crate::ServerAddress;
 use crate::tls::{Door, REFUSALS, Stream};
 
@@ -125,17 +125,7 @@ pub(crate) async fn accept_channels(
     door: Door,
     events: UnboundedSender<LinkEvent>,
 ) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(welcome(stream, door.clone(), events.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "quorum port");
-                sleep(GREETING).await;
-            }
-        }
-    }
+    accept(listener, "quorum port", |stream| welcome(stream, door.clone(), events.clone())).await;
 }
 
 async fn welcome(stream: TcpStream, door: Door, events: UnboundedSender<LinkEvent>) {

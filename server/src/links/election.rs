@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use zab::ServerId;
 
-use super::{Caller, GREETING, LinkEvent, encode, greeted, read_frame};
+use super::{Caller, GREETING, LinkEvent, accept, encode, greeted, read_frame};
 use crate::ServerAddress;
 use crate::proposal::Message;
 use crate::tls::{Door, REFUSALS};
@@ -123,17 +123,8 @@ pub(crate) async fn accept_votes(
     door: Door,
     events: UnboundedSender<LinkEvent>,
 ) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(receive_votes(stream, door.clone(), events.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "election port");
-                tokio::time::sleep(GREETING).await;
-            }
-        }
-    }
+    let receive = |stream| receive_votes(stream, door.clone(), events.clone());
+    accept(listener, "election port", receive).await;
 }
 
 async fn receive_votes(stream: TcpStream, door: Door, events: UnboundedSender<LinkEvent>) {

@@ -16,7 +16,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::timeout;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 use zab::ServerId;
 
 use crate::ServerAddress;
@@ -96,6 +97,22 @@ impl Caller {
         let length = u16::try_from(address.len()).expect("host names are short");
         let (id, length) = (self.id.to_le_bytes(), length.to_le_bytes());
         [MAGIC.as_slice(), &id, &length, address.as_bytes()].concat()
+    }
+}
+
+/// Welcomes whoever calls, each in a task of their own, for ever.
+async fn accept<W>(listener: TcpListener, port: &str, welcome: impl Fn(TcpStream) -> W)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(welcome(stream))),
+            Err(error) => {
+                tracing::warn!(%error, port, "a caller was not accepted");
+                sleep(GREETING).await;
+            }
+        }
     }
 }
 
