@@ -14,12 +14,14 @@ const WITHIN: Duration = Duration::from_secs(15);
 pub(crate) struct Session {
     pub(crate) id: i64,
     pub(crate) password: Vec<u8>,
+    /// Agreed when it was made.
+    pub(crate) timeout_ms: i32,
 }
 
 impl Session {
     /// A session that is to be made.
     pub(crate) fn new() -> Session {
-        Session { id: 0, password: vec![0; 16] }
+        Session { id: 0, password: vec![0; 16], timeout_ms: 0 }
     }
 }
 

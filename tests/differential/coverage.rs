@@ -69,7 +69,9 @@ pub(crate) fn reached(steps: &[Step], record: &Record) -> Vec<String> {
                 What::Event { event, .. } => Some(format!("{event:?}")),
                 What::Refused => Some("Refused".to_owned()),
                 What::Closed => Some("Closed".to_owned()),
-                What::Opened { .. } | What::Silence | What::Garbled(_) => None,
+                What::Opened { .. } | What::Resumed { .. } | What::Silence | What::Garbled(_) => {
+                    None
+                }
             });
         }
     }

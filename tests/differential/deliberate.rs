@@ -2,7 +2,8 @@
 
 use wire::{ErrorCode, OpResult, Request, Response};
 
-use crate::play::{Seen, What};
+use crate::MAX_TIMEOUT_MS;
+use crate::play::{LONG_MS, Seen, What};
 use crate::script::{Action, CONFIG, Step};
 
 /// Whether the rows explain all that differs in a step.
@@ -84,9 +85,10 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         cell: "timeout of a resumed session",
-        // A request resumes the session too, where the connection was closed before.
-        explains: |_, theirs, ours| {
-            without_timeout(theirs).is_some() && without_timeout(theirs) == without_timeout(ours)
+        explains: |step, theirs, ours| {
+            let agreed_anew = asked_ms(step).min(MAX_TIMEOUT_MS);
+            matches!(theirs, What::Resumed { timeout_ms, .. } if *timeout_ms == agreed_anew)
+                && *ours == with_its_own_timeout(theirs)
         },
         lasting: false,
     },
@@ -162,10 +164,21 @@ fn with_plain_creates(what: &What, theirs: &What) -> What {
     what
 }
 
-fn without_timeout(what: &What) -> Option<(usize, Option<bool>)> {
-    match what {
-        What::Opened { password_bytes, read_only, .. } => Some((*password_bytes, *read_only)),
-        _ => None,
+/// Resumed with the timeout that the session was made with.
+fn with_its_own_timeout(what: &What) -> What {
+    match what.clone() {
+        What::Resumed { made_with_ms, password_bytes, read_only, .. } => {
+            What::Resumed { timeout_ms: made_with_ms, made_with_ms, password_bytes, read_only }
+        }
+        other => other,
+    }
+}
+
+/// The timeout that a session is resumed with; a request resumes it where the connection was closed before.
+fn asked_ms(step: &Step) -> i32 {
+    match step.action {
+        Action::Reconnect { timeout_ms } => timeout_ms,
+        _ => LONG_MS,
     }
 }
 

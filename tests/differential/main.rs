@@ -33,6 +33,8 @@ const SEEDS_FOR_THREE: Range<u64> = 0..60;
 const PLAYS: usize = 3;
 /// Differences shown before the test gives up.
 const SHOWN: usize = 5;
+/// `maxSessionTimeout`.
+const MAX_TIMEOUT_MS: i32 = 60_000;
 /// As `Ensemble` has them, and no limit.
 const THEIR_OPTIONS: &str = "tickTime=200\nmaxSessionTimeout=60000\nmaxClientCnxns=0\n";
 const OUR_OPTIONS: &str = "extendedTypesEnabled=true\nznode.container.checkIntervalMs=3600000\n\
@@ -178,6 +180,21 @@ fn a_planted_difference_is_found_and_shown_in_a_few_steps() {
         true
     });
     assert_eq!(n, 1);
+    // A wrong timeout: of a new session, of one that is resumed.
+    let (n, text) = found(|seen| {
+        if let What::Opened { timeout_ms, .. } = &mut seen.what {
+            *timeout_ms += 1;
+        }
+        true
+    });
+    assert!(n == 0 && text.contains("when the sessions are opened"), "{text}");
+    let (n, text) = found(|seen| {
+        if let What::Resumed { timeout_ms, .. } = &mut seen.what {
+            *timeout_ms += 1;
+        }
+        true
+    });
+    assert!(n <= 2 && text.contains("Resumed {"), "{text}");
 }
 
 /// What was seen, with a change; what the change says no to is left out.

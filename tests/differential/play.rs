@@ -4,7 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wire::{Acl, ErrorCode, EventType, Request, Response, decode_notification, decode_reply, xid};
+use wire::{
+    Acl, ConnectResponse, ErrorCode, EventType, Request, Response, decode_notification,
+    decode_reply, xid,
+};
 
 use crate::connection::{Connection, Session};
 use crate::names::{Names, Window};
@@ -15,7 +18,7 @@ use crate::support::{seconds, until};
 pub(crate) const STRANGER: usize = SESSIONS;
 
 /// Timeout of the sessions of a script, which are not to expire.
-const LONG_MS: i32 = 30_000;
+pub(crate) const LONG_MS: i32 = 30_000;
 /// Of the session that sweeps up, which must outlast answers that do not come.
 const SWEEPER_MS: i32 = 60_000;
 
@@ -34,8 +37,10 @@ pub(crate) enum What {
     Reply { xid: i32, zxid: i64, err: i32, body: Option<Response> },
     /// A watch fired.
     Event { zxid: i64, event: EventType, state: i32, path: String },
-    /// A session was given, or given back.
+    /// A session was given.
     Opened { timeout_ms: i32, password_bytes: usize, read_only: Option<bool> },
+    /// A session was given back, which was made with another timeout or this one.
+    Resumed { timeout_ms: i32, made_with_ms: i32, password_bytes: usize, read_only: Option<bool> },
     /// There is no such session, says the server.
     Refused,
     /// The connection was closed by the server.
@@ -206,13 +211,11 @@ impl Stage<'_> {
             Ok((_, Some(response))) if response.session_id == 0 => (None, What::Refused),
             Ok((connection, Some(response))) => {
                 self.names.session(response.session_id);
-                let seen = What::Opened {
-                    timeout_ms: response.timeout_ms,
-                    password_bytes: response.password.len(),
-                    read_only: response.read_only,
-                };
-                let session = Session { id: response.session_id, password: response.password };
-                (Some((connection, session)), seen)
+                let seen = opened(session, &response);
+                let resumed = response.session_id == session.id;
+                let timeout_ms = if resumed { session.timeout_ms } else { response.timeout_ms };
+                let (id, password) = (response.session_id, response.password);
+                (Some((connection, Session { id, password, timeout_ms })), seen)
             }
         }
     }
@@ -261,6 +264,17 @@ impl Stage<'_> {
             }
             self.ask(idx, &Request::CloseSession, &mut Vec::new());
         }
+    }
+}
+
+fn opened(asked: &Session, response: &ConnectResponse) -> What {
+    let ConnectResponse { timeout_ms, read_only, .. } = *response;
+    let password_bytes = response.password.len();
+    if response.session_id == asked.id {
+        let made_with_ms = asked.timeout_ms;
+        What::Resumed { timeout_ms, made_with_ms, password_bytes, read_only }
+    } else {
+        What::Opened { timeout_ms, password_bytes, read_only }
     }
 }
 

@@ -94,7 +94,7 @@ impl Leader {
 
     fn durable_at_quorum<T>(&self, members: &Members, core: &Core<T>) -> Zxid {
         let counts = |id: &ServerId| core.config.counts(members, *id);
-        let learners = self.learners.iter().filter(|(id, learner)| learner.adopted() && counts(id));
+        let learners = self.learners.iter().filter(|(id, _)| counts(id));
         let mut durable: Vec<_> = learners.map(|(_, learner)| learner.acked).collect();
         if counts(&core.config.id) {
             durable.push(match core.config.mutant {

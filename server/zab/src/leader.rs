@@ -37,7 +37,7 @@ pub(crate) struct Learner {
     accepted_epoch: u32,
     /// Half-ticks since its last word.
     silence: u32,
-    /// The last entry of this epoch known to be durable there.
+    /// The last entry of this epoch known to be durable there; zero until it is adopted.
     pub(crate) acked: Zxid,
     /// The newest confirmation it took part in.
     pub(crate) ponged: u64,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use zab::{
-    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Stance, Timing,
-    Transaction, Vote, Zxid,
+    Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId,
+    Stance, Timing, Transaction, Vote, Zxid,
 };
 
 /// A reconfiguration, or anything else.
@@ -93,11 +93,7 @@ fn one_reconfiguration_is_under_way_at_a_time() {
     let mut out = Outputs::new();
     let mut peer = Peer::<Txn, u64>::restart(config, Durable::nothing(), &mut out);
     let mut input = |input| {
-        peer.handle(input, &mut out);
-        while let ops @ 1.. = out.iter().filter(|one| matches!(one, Output::Store(_))).count() {
-            out.clear();
-            peer.handle(Input::Stored { ops }, &mut out);
-        }
+        heard(&mut peer, input, &mut out);
         peer.last_logged()
     };
     input(Input::Stored { ops: 0 });
@@ -119,5 +115,75 @@ fn who_knows_only_older_members_is_told() {
         peer.handle(Input::Received { from: 2, message }, &mut out);
         let news = Output::Send { to: 2, message: Message::Members(peer.configuration().clone()) };
         assert_eq!(out.contains(&news), told, "{version}");
+    }
+}
+
+/// A leader that removes itself needs the others for it, and takes nothing more once they have it.
+#[test]
+fn who_is_no_member_of_the_next_configuration_does_not_count_in_it() {
+    let mut out = Outputs::new();
+    let mut peer = leading_three(&mut out);
+    let removed = Zxid::new(1, 1);
+    let without_it = Txn(Some(Arc::new(Members::of_voters(1..=2))));
+    heard(&mut peer, Input::Submit { txn: without_it }, &mut out);
+    assert_eq!(peer.last_logged(), removed);
+    for (from, in_force) in [(1, Zxid::ZERO), (2, removed)] {
+        let message = Message::Ack { zxid: removed };
+        heard(&mut peer, Input::Received { from, message }, &mut out);
+        assert_eq!(peer.configuration().version, in_force, "after the word of {from}");
+    }
+    heard(&mut peer, Input::Submit { txn: Txn(None) }, &mut out);
+    assert_eq!(peer.last_logged(), removed);
+}
+
+#[test]
+fn who_does_not_serve_yet_has_no_quorum_to_reconfigure_with() {
+    let mut out = Outputs::new();
+    let mut peer = elected_of_three(&mut out);
+    let here = Members::of_voters([3]);
+    assert!(!peer.has_quorum_of(&here));
+    bring(&mut peer, 1, &mut out);
+    assert!(peer.has_quorum_of(&here));
+}
+
+/// Server 3, which the others have just elected, with nothing in its log.
+fn elected_of_three(out: &mut Outputs) -> Peer<Txn, u64> {
+    let timing = Timing { tick_ms: 10, init_limit: 5, sync_limit: 2, settle_ms: 20, resend_ms: 50 };
+    let configuration = Configuration::initial(Members::of_voters(1..=3));
+    let config = Config { id: 3, configuration, timing, log_kept: 10, mutant: None };
+    let mut peer = Peer::restart(config, Durable::nothing(), out);
+    let vote = Vote { epoch: 0, zxid: Zxid::ZERO, leader: 3 };
+    let (stance, version, logged) = (Stance::Looking, Zxid::ZERO, Zxid::ZERO);
+    for from in [1, 2] {
+        let message = Message::Notification { round: 1, vote, stance, version, logged };
+        heard(&mut peer, Input::Received { from, message }, out);
+    }
+    peer
+}
+
+fn leading_three(out: &mut Outputs) -> Peer<Txn, u64> {
+    let mut peer = elected_of_three(out);
+    bring(&mut peer, 1, out);
+    bring(&mut peer, 2, out);
+    assert_eq!(peer.role(), Role::Leading { epoch: 1, serving: true });
+    peer
+}
+
+fn bring(peer: &mut Peer<Txn, u64>, from: ServerId, out: &mut Outputs) {
+    for message in [
+        Message::FollowerInfo { accepted_epoch: 0 },
+        Message::AckEpoch { current_epoch: 0, last: Zxid::ZERO, snapshot: Zxid::ZERO },
+        Message::AckLeader { epoch: 1 },
+    ] {
+        heard(peer, Input::Received { from, message }, out);
+    }
+}
+
+/// The peer's disk is quick.
+fn heard(peer: &mut Peer<Txn, u64>, input: Input<Txn, u64>, out: &mut Outputs) {
+    peer.handle(input, out);
+    while let ops @ 1.. = out.iter().filter(|one| matches!(one, Output::Store(_))).count() {
+        out.clear();
+        peer.handle(Input::Stored { ops }, out);
     }
 }
