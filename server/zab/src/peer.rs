@@ -202,7 +202,7 @@ where
     /// The only voter needs nobody's vote.
     fn lead_alone(&mut self, out: &mut Vec<Output<T, S>>) {
         let here = self.core.config.id;
-        if self.core.is_majority(|id| id == here) && self.core.elects() {
+        if self.core.is_majority(|id| id == here) {
             self.decide(here, out);
         }
     }
