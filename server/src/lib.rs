@@ -18,6 +18,7 @@ mod engine;
 mod files;
 mod gate;
 mod inspect;
+mod joiner;
 mod links;
 mod logged;
 mod membership;

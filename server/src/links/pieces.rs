@@ -6,7 +6,6 @@
 
 use std::io::{self, Write};
 
-use postcard::de_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -15,6 +14,7 @@ use tokio::task::spawn_blocking;
 use zab::Zxid;
 
 use super::invalid;
+use crate::joiner::Joiner;
 
 /// No frame is as long.
 pub(super) const MARK: u32 = u32::MAX;
@@ -107,72 +107,11 @@ impl Write for Cutter {
     }
 }
 
-fn decode<S: DeserializeOwned>(queue: Receiver<Vec<u8>>) -> io::Result<S> {
-    let joiner = Joiner { queue, piece: Vec::new(), at: 0, joined: Vec::new() };
-    let mut decoder = postcard::Deserializer::from_flavor(joiner);
-    let state = S::deserialize(&mut decoder).map_err(invalid)?;
-    match decoder.finalize().map_err(invalid)? {
-        true => Ok(state),
-        false => Err(invalid("bytes after a snapshot")),
-    }
-}
-
-/// Joins pieces again, as far as one value goes over their seams.
-struct Joiner {
-    queue: Receiver<Vec<u8>>,
-    piece: Vec<u8>,
-    /// What of the piece has been read.
-    at: usize,
-    /// The value that was taken last.
-    joined: Vec<u8>,
-}
-
-impl Joiner {
-    /// Goes to the next piece, if this one is read.
-    fn refill(&mut self) -> postcard::Result<()> {
-        while self.at == self.piece.len() {
-            let next = self.queue.blocking_recv();
-            self.piece = next.ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
-            self.at = 0;
-        }
-        Ok(())
-    }
-}
-
-impl<'de> Flavor<'de> for Joiner {
-    /// Was that all?
-    type Remainder = bool;
-    type Source = ();
-
-    fn pop(&mut self) -> postcard::Result<u8> {
-        self.refill()?;
-        self.at += 1;
-        Ok(self.piece[self.at - 1])
-    }
-
-    /// Pieces go: what is kept must own its bytes.
-    fn try_take_n(&mut self, _: usize) -> postcard::Result<&'de [u8]> {
-        Err(postcard::Error::WontImplement)
-    }
-
-    /// Grows as bytes arrive, so that a lying length costs little.
-    fn try_take_n_temp<'a>(&'a mut self, n: usize) -> postcard::Result<&'a [u8]>
-    where
-        'de: 'a,
-    {
-        self.joined.clear();
-        while self.joined.len() < n {
-            self.refill()?;
-            let bytes = &self.piece[self.at..];
-            let bytes = &bytes[..bytes.len().min(n - self.joined.len())];
-            self.joined.extend_from_slice(bytes);
-            self.at += bytes.len();
-        }
-        Ok(&self.joined)
-    }
-
-    fn finalize(mut self) -> postcard::Result<bool> {
-        Ok(self.refill().is_err())
+fn decode<S: DeserializeOwned>(mut queue: Receiver<Vec<u8>>) -> io::Result<S> {
+    let next = |piece: &mut Vec<u8>| queue.blocking_recv().map(|next| *piece = next).is_some();
+    match Joiner::new(next).value().map_err(invalid)? {
+        (state, true) => Ok(state),
+        (_, false) => Err(invalid("bytes after a snapshot")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Snapshot files: a header, the state, and a checksum of both.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use postcard::ser_flavors::Flavor;
@@ -11,12 +11,15 @@ use zab::Zxid;
 
 use super::StorageError;
 use super::file::{beside, sync_parent};
+use crate::joiner::Joiner;
 
 /// What every snapshot begins with, whatever its version.
 const NAME: &[u8; 7] = b"ZBSNAP\0";
 /// The last byte is the version of what follows.
 const HEADER: &[u8; 8] = b"ZBSNAP\0\x04";
-/// Written at once.
+/// Bytes of the checksum.
+const CHECKSUM: u64 = 4;
+/// Written and read at once.
 const PIECE: usize = 256 << 10;
 /// Bytes after which the disk is waited for: the log, which shares it, must not wait for a large
 /// snapshot as a whole.
@@ -36,32 +39,81 @@ pub(super) fn write<S: Serialize>(
     sync_parent(&path)
 }
 
-/// Reads the state; `None` if the file is damaged.
+/// Reads the state, piece by piece; `None` if the file is damaged.
 ///
 /// # Errors
 /// When the file cannot be read, or is intact but of another version.
 pub(super) fn read<S: DeserializeOwned>(path: &Path) -> Result<Option<S>, StorageError> {
-    let bytes = fs::read(path).map_err(|error| StorageError::io(path, error))?;
-    let Some(body) = body(path, &bytes)? else { return Ok(None) };
-    let other = |_| StorageError::Version { path: path.to_owned() };
-    postcard::from_bytes(body).map(Some).map_err(other)
+    let mut content = Content::open(path).map_err(|error| StorageError::io(path, error))?;
+    let (is_snapshot, state) = content.take_apart();
+    // What was made of the bytes so far is thrown away if any of them is wrong.
+    let is_intact = content.finish().map_err(|error| StorageError::io(path, error))?;
+    match state {
+        // Some files of nothing but zeros or ones have a right checksum.
+        _ if !is_intact || !is_snapshot => Ok(None),
+        Some(state) => Ok(Some(state)),
+        None => Err(StorageError::Version { path: path.to_owned() }),
+    }
 }
 
 pub(super) fn path(directory: &Path, zxid: Zxid) -> PathBuf {
     directory.join(format!("snapshot.{:016x}", zxid.0))
 }
 
-/// The state's bytes in a file; `None` if it is damaged.
-fn body<'a>(path: &Path, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, StorageError> {
-    let Some((content, crc)) = bytes.split_last_chunk::<4>() else { return Ok(None) };
-    if crc32fast::hash(content) != u32::from_le_bytes(*crc) {
-        return Ok(None);
+/// What is in a file before the checksum at its end.
+struct Content {
+    file: File,
+    left: u64,
+    crc: crc32fast::Hasher,
+    /// The first refusal: nothing is read after it.
+    failed: Option<io::Error>,
+}
+
+impl Content {
+    fn open(path: &Path) -> io::Result<Content> {
+        let file = File::open(path)?;
+        let left = file.metadata()?.len().saturating_sub(CHECKSUM);
+        Ok(Content { file, left, crc: crc32fast::Hasher::new(), failed: None })
     }
-    match content.strip_prefix(HEADER) {
-        Some(body) => Ok(Some(body)),
-        // Some files of nothing but zeros or ones have a right checksum.
-        None if !content.starts_with(NAME) => Ok(None),
-        None => Err(StorageError::Version { path: path.to_owned() }),
+
+    /// Does it begin as a snapshot does, and if it is of this version: which state follows?
+    fn take_apart<S: DeserializeOwned>(&mut self) -> (bool, Option<S>) {
+        let mut joiner = Joiner::new(|piece| self.next(piece));
+        match joiner.bytes(HEADER.len()) {
+            Ok(header) if header == HEADER => {
+                let state = joiner.value().ok().filter(|(_, is_all)| *is_all);
+                (true, state.map(|(state, _)| state))
+            }
+            Ok(header) => (header.starts_with(NAME), None),
+            Err(_) => (false, None),
+        }
+    }
+
+    /// The next piece; no at the end, or when it cannot be read.
+    fn next(&mut self, piece: &mut Vec<u8>) -> bool {
+        piece.resize(usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE)), 0);
+        if piece.is_empty() || self.failed.is_some() {
+            return false;
+        }
+        self.failed = self.file.read_exact(piece).err();
+        self.crc.update(piece);
+        self.left -= piece.len() as u64;
+        self.failed.is_none()
+    }
+
+    /// Reads the rest. Is the checksum right?
+    fn finish(mut self) -> io::Result<bool> {
+        let mut piece = Vec::new();
+        while self.next(&mut piece) {}
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let mut crc = [0; CHECKSUM as usize];
+        match self.file.read_exact(&mut crc) {
+            Ok(()) => Ok(self.crc.finalize() == u32::from_le_bytes(crc)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -157,6 +209,26 @@ mod tests {
             assert_eq!(read::<Vec<u64>>(&path).unwrap(), Some(state));
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside");
         }
+    }
+
+    #[test]
+    fn a_state_larger_than_a_piece_is_thrown_away_where_a_late_byte_is_wrong() {
+        let (_dir, path) = written(&(0..4 * PIECE as u64).collect());
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.iter_mut().nth_back(9).unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(read::<Vec<u64>>(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn bytes_behind_a_state_are_another_versions() {
+        let (_dir, path) = written(&vec![7; 5]);
+        let whole = fs::read(&path).unwrap();
+        let mut longer = [&whole[..whole.len() - 4], &[7]].concat();
+        let crc = crc32fast::hash(&longer).to_le_bytes();
+        longer.extend(crc);
+        fs::write(&path, longer).unwrap();
+        assert!(matches!(read::<Vec<u64>>(&path), Err(StorageError::Version { .. })));
     }
 
     #[test]
