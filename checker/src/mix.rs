@@ -1,13 +1,10 @@
 //! A quick hash for numbers that nobody chose to collide.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map by numbers; only looked up, never iterated where order could show.
 pub(crate) type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
-
-/// A set of them.
-pub(crate) type Numbers<K> = HashSet<K, BuildHasherDefault<Mix>>;
 
 /// Multiplies and folds, as FxHash does.
 #[derive(Default)]

@@ -1,171 +1,200 @@
-//! Values, and the chains that compare-and-sets make of them.
+//! Values, and the calls that say when each was there.
 
 use spec::plain::{Op, Ret};
 
-use super::super::levels::Levels;
+use super::numbering::Numbering;
 use super::{Calls, Shortcut};
-use crate::mix::{Numbered, Numbers};
+use crate::mix::Numbered;
+
+/// In place of a position or a block that there is not.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// One value's stay in the register.
-#[derive(Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Block {
-    /// None for the initial one.
-    pub(super) writer: Option<usize>,
-    pub(super) reads: Vec<usize>,
+    /// None of the initial one, and of a value that was not written.
+    pub(super) writer: u32,
+    /// Of its reads, the one that ended first.
+    pub(super) first_read: u32,
+    /// Of its reads, the one that began last.
+    pub(super) last_read: u32,
     /// The block that a compare-and-set put behind it.
-    pub(super) next: Option<usize>,
-    chained: bool,
+    pub(super) next: u32,
+    /// The block that it was put behind.
+    pub(super) behind: u32,
 }
 
-/// Its write and its reads.
-pub(super) fn own(block: &Block) -> impl Iterator<Item = usize> {
-    block.writer.iter().chain(&block.reads).copied()
-}
-
-/// All of them, the initial one first.
+/// All of them by the number of their value, the initial one first.
 pub(super) struct Blocks {
     pub(super) blocks: Vec<Block>,
-    pub(super) of_value: Numbered<i64, usize>,
+    /// Compare-and-sets that failed: their position, and the block that they expected.
+    pub(super) failed: Vec<(u32, u32)>,
+    /// Writes of unknown outcome that are in no block, for nobody saw their value: positions.
+    pub(super) left_out: Vec<u32>,
+    /// Those of them that write a value that nobody even expected: each can end another value's
+    /// stay at any time after its own start, once. When they start, ascending.
+    pub(super) cuts: Vec<u64>,
+    rivals: Option<[u32; 2]>,
 }
 
-/// Blocks that follow each other without anything between.
-pub(super) struct Chain {
-    /// Its first block.
-    pub(super) first: usize,
-    /// When the first of its calls ended, and which it is.
-    pub(super) first_end: (u64, usize),
-    /// When the last of its calls began, and which it is.
-    pub(super) last_start: (u64, usize),
+impl Block {
+    const EMPTY: Block =
+        Block { writer: NONE, first_read: NONE, last_read: NONE, next: NONE, behind: NONE };
+
+    /// Was its value there for certain: read, or expected by a compare-and-set that happened?
+    fn is_seen(&self) -> bool {
+        self.first_read != NONE || self.next != NONE
+    }
+
+    /// Its write, and those of its reads that bound when it was there: positions.
+    pub(super) fn own(&self) -> impl Iterator<Item = usize> {
+        let last = if self.last_read == self.first_read { NONE } else { self.last_read };
+        [self.writer, self.first_read, last].into_iter().filter_map(some)
+    }
 }
 
-impl Chain {
-    pub(super) fn is_forward(&self) -> bool {
-        self.first_end.0 < self.last_start.0
-    }
+/// A position or block as an index.
+pub(super) fn some(index: u32) -> Option<usize> {
+    (index != NONE).then_some(index as usize)
+}
 
-    /// Chains in order of this key are in an order that real time allows, if there is any.
-    pub(super) fn key(&self) -> (bool, u64) {
-        (self.first != 0, self.first_end.0.min(self.last_start.0))
-    }
+/// When a call ended at the latest.
+pub(super) fn end(calls: Calls<'_>, position: usize) -> u64 {
+    calls[position].end.unwrap_or(u64::MAX)
 }
 
 impl Blocks {
-    /// Sorts calls by value: none if a value is written twice, an error if one read or expected
-    /// was not written, or replaced twice. Writes of unknown outcome count if their value was
-    /// `seen`.
-    pub(super) fn new(calls: Calls<'_>, seen: &Numbers<i64>) -> Option<Result<Blocks, Shortcut>> {
-        let mut all = Blocks { blocks: vec![Block::default()], of_value: Numbered::default() };
-        for (position, call) in calls.iter().enumerate() {
-            let (Op::Write(value) | Op::Cas { value, .. }) = call.op else { continue };
-            let happened = match call.ret {
-                None => seen.contains(&value),
-                Some(ret) => ret == Ret::Written,
-            };
-            if happened && all.of_value.insert(value, all.blocks.len()).is_some() {
-                return None;
-            }
-            if happened {
-                all.blocks.push(Block { writer: Some(position), ..Block::default() });
-            }
+    /// Sorts calls by value: none if a value is written twice, or answers do not fit; an error if
+    /// a value read or expected was not written, or one was replaced twice.
+    pub(super) fn new(calls: Calls<'_>) -> Option<Result<Blocks, Shortcut>> {
+        if calls.len() >= NONE as usize {
+            return None;
         }
-        Some(all.read(calls).and_then(|()| all.link(calls)).map(|()| all))
-    }
-
-    fn read(&mut self, calls: Calls<'_>) -> Result<(), Shortcut> {
-        for (position, call) in calls.iter().enumerate() {
-            let Some(Ret::Value(value)) = call.ret else { continue };
-            let block = value.map_or(Some(&0), |value| self.of_value.get(&value));
-            let why = "nobody wrote the value read";
-            let block = *block.ok_or_else(|| Shortcut::broken([position], why))?;
-            self.blocks[block].reads.push(position);
-        }
-        Ok(())
-    }
-
-    fn link(&mut self, calls: Calls<'_>) -> Result<(), Shortcut> {
-        for block in 1..self.blocks.len() {
-            let Some(writer) = self.blocks[block].writer else { continue };
-            let Op::Cas { expected, .. } = calls[writer].op else { continue };
-            let why = "nobody wrote the value expected";
-            let previous = self.of_value.get(&expected);
-            let previous = *previous.ok_or_else(|| Shortcut::broken([writer], why))?;
-            if let Some(rival) = self.blocks[previous].next.replace(block) {
-                let both = [rival, block].map(|block| self.blocks[block].writer);
-                let both: Vec<usize> = both.into_iter().flatten().collect();
-                return Err(Shortcut::broken(both, "both replaced the same value"));
-            }
-            self.blocks[block].chained = true;
-        }
-        Ok(())
-    }
-
-    /// The chains; an error if the calls of one contradict its order.
-    pub(super) fn chains(&self, calls: Calls<'_>) -> Result<Vec<Chain>, Shortcut> {
-        let firsts = (0..self.blocks.len()).filter(|&block| !self.blocks[block].chained);
-        let mut n_blocks = 0;
-        let mut chains = Vec::new();
-        for first in firsts {
-            n_blocks += self.from(first).count();
-            chains.push(self.chain(calls, first)?);
-        }
-        if n_blocks == self.blocks.len() {
-            return Ok(chains);
-        }
-        Err(self.circle())
-    }
-
-    /// The blocks of the chain that begins with one.
-    pub(super) fn from(&self, first: usize) -> impl Iterator<Item = &Block> {
-        let next = |block: &&Block| block.next.map(|next| &self.blocks[next]);
-        std::iter::successors(Some(&self.blocks[first]), next)
-    }
-
-    /// The last block of the chain that begins with one.
-    pub(super) fn last_of(&self, first: usize) -> usize {
-        let next = |block: &usize| self.blocks[*block].next;
-        std::iter::successors(Some(first), next).last().unwrap_or(first)
-    }
-
-    fn chain(&self, calls: Calls<'_>, first: usize) -> Result<Chain, Shortcut> {
-        let mut chain = Chain { first, first_end: (u64::MAX, usize::MAX), last_start: (0, 0) };
-        if first == 0 {
-            // As if written before everything.
-            chain.first_end = (0, self.blocks[0].reads.first().copied().unwrap_or(0));
-        }
-        let mut levels = Levels::default();
-        for block in self.from(first) {
-            for group in [block.writer.as_slice(), &block.reads] {
-                levels.next();
-                for &position in group {
-                    let call = &calls[position];
-                    levels.add(position, call.start, call.end);
-                    let end = call.end.unwrap_or(u64::MAX);
-                    chain.first_end = chain.first_end.min((end, position));
-                    chain.last_start = chain.last_start.max((call.start, position));
+        let first = calls.iter().find_map(|call| value(call.op)).unwrap_or(0);
+        let mut numbering = Numbering::around(first, calls.len());
+        let mut all = Blocks {
+            blocks: vec![Block::EMPTY],
+            failed: Vec::new(),
+            left_out: Vec::new(),
+            cuts: Vec::new(),
+            rivals: None,
+        };
+        let mut lost = Vec::new();
+        for (position, call) in (0..NONE).zip(calls) {
+            match (call.op, call.ret) {
+                (Op::Read, None) => {}
+                (Op::Read, Some(Ret::Value(value))) => {
+                    let block = value.map_or(0, |value| numbering.number(value));
+                    all.read(calls, block, position);
                 }
+                (Op::Write(_) | Op::Cas { .. }, Some(Ret::Written)) => {
+                    all.write(&mut numbering, call.op, position)?;
+                }
+                (Op::Cas { expected, .. }, Some(Ret::Differs)) => {
+                    let block = numbering.number(expected);
+                    all.block(block);
+                    all.failed.push((position, block));
+                }
+                (Op::Write(_) | Op::Cas { .. }, None) => lost.push(position),
+                _ => return None,
             }
         }
-        let why = "ended before the write that it depends on began, or saw what was replaced";
-        levels.conflict(why).map_or(Ok(chain), Err)
+        all.lose(calls, &mut numbering, lost)?;
+        Some(all.contradiction().map_or(Ok(all), Err))
     }
 
-    /// Blocks in no chain that begins with a write are in circles.
-    fn circle(&self) -> Shortcut {
-        let mut reached = vec![false; self.blocks.len()];
-        for first in (0..self.blocks.len()).filter(|&block| !self.blocks[block].chained) {
-            let mut at = Some(first);
-            while let Some(block) = at {
-                reached[block] = true;
-                at = self.blocks[block].next;
+    fn block(&mut self, block: u32) -> &mut Block {
+        let block = block as usize;
+        if block == self.blocks.len() {
+            self.blocks.push(Block::EMPTY);
+        }
+        &mut self.blocks[block]
+    }
+
+    fn read(&mut self, calls: Calls<'_>, block: u32, position: u32) {
+        let block = self.block(block);
+        block.last_read = position;
+        let first = some(block.first_read);
+        if first.is_none_or(|first| end(calls, position as usize) < end(calls, first)) {
+            block.first_read = position;
+        }
+    }
+
+    /// None if its value is written already.
+    fn write(&mut self, numbering: &mut Numbering, op: Op, position: u32) -> Option<()> {
+        let own = numbering.number(value(op)?);
+        let block = self.block(own);
+        if block.writer != NONE {
+            return None;
+        }
+        block.writer = position;
+        if let Op::Cas { expected, .. } = op {
+            let expected = numbering.number(expected);
+            self.blocks[own as usize].behind = expected;
+            let rival = std::mem::replace(&mut self.block(expected).next, own);
+            if rival != NONE {
+                self.rivals.get_or_insert([rival, own]);
             }
         }
-        let first = reached.iter().position(|reached| !reached).unwrap_or(0);
-        let mut circle = Vec::new();
-        let mut at = Some(first);
-        while let Some(block) = at.filter(|&block| !std::mem::replace(&mut reached[block], true)) {
-            circle.extend(self.blocks[block].writer);
-            at = self.blocks[block].next;
+        Some(())
+    }
+
+    /// Places the writes of unknown outcome whose value was certainly there; none if it is written
+    /// twice.
+    fn lose(&mut self, calls: Calls<'_>, numbering: &mut Numbering, lost: Vec<u32>) -> Option<()> {
+        let mut by_value: Numbered<i64, Vec<u32>> = Numbered::default();
+        let mut todo = Vec::new();
+        for &position in &lost {
+            let value = value(calls[position as usize].op)?;
+            by_value.entry(value).or_default().push(position);
+            let block = numbering.find(value).map(|block| &self.blocks[block as usize]);
+            todo.extend(block.filter(|block| block.is_seen()).map(|_| value));
         }
-        Shortcut::broken(circle, "each compare-and-set expects what a later one wrote")
+        while let Some(seen) = todo.pop() {
+            for position in by_value.remove(&seen).into_iter().flatten() {
+                let op = calls[position as usize].op;
+                self.write(numbering, op, position)?;
+                todo.extend(expected(op));
+            }
+        }
+        let left = |position: &u32| {
+            value(calls[*position as usize].op).is_some_and(|value| by_value.contains_key(&value))
+        };
+        self.left_out = lost.into_iter().filter(left).collect();
+        let ops = self.left_out.iter().map(|&position| &calls[position as usize]);
+        let cuts = ops.filter(|call| match call.op {
+            Op::Write(value) => numbering.find(value).is_none(),
+            _ => false,
+        });
+        self.cuts = cuts.map(|call| call.start).collect();
+        Some(())
+    }
+
+    fn contradiction(&self) -> Option<Shortcut> {
+        let unwritten = |block: &&Block| block.writer == NONE && block.is_seen();
+        if let Some(block) = self.blocks[1..].iter().find(unwritten) {
+            if let Some(read) = some(block.first_read) {
+                return Some(Shortcut::broken([read], "nobody wrote the value read"));
+            }
+            let writer = self.blocks[block.next as usize].writer as usize;
+            return Some(Shortcut::broken([writer], "nobody wrote the value expected"));
+        }
+        let both = self.rivals?.map(|block| self.blocks[block as usize].writer as usize);
+        Some(Shortcut::broken(both, "both replaced the same value"))
+    }
+}
+
+/// What it writes.
+fn value(op: Op) -> Option<i64> {
+    match op {
+        Op::Read => None,
+        Op::Write(value) | Op::Cas { value, .. } => Some(value),
+    }
+}
+
+fn expected(op: Op) -> Option<i64> {
+    match op {
+        Op::Cas { expected, .. } => Some(expected),
+        _ => None,
     }
 }

@@ -1,67 +1,68 @@
 //! Finds an order of chains in which every failed compare-and-set has a place, depth first.
 
-use super::blocks::Chain;
+use super::Calls;
+use super::blocks::Blocks;
+use super::chains::Chain;
 use super::stays::{Mark, Stays};
 
 /// A chain may come next if no other that is left must come before it, since one of that one's
-/// calls ended before one of its own began. Going back undoes the latest choice first: what is in
-/// the way of a value was mostly placed just before it.
+/// calls ended before one of its own began. The first that is left, in order of keys, always may.
+/// Going back undoes the latest choice first: what is in the way of a value was mostly placed just
+/// before it.
 pub(super) struct Order<'a> {
     chains: &'a [Chain],
     stays: Stays<'a>,
+    /// The first chain that is left; and of those behind it, which are not.
+    first: usize,
     done: Vec<bool>,
-    by_start: Left,
-    by_end: Left,
-    cuts: Cuts,
-    choices: Vec<Choice>,
+    cuts: Cuts<'a>,
+    choices: Vec<(Next, Mark)>,
     /// The failed compare-and-set that had no place when most chains were placed.
     blamed: Option<(usize, usize)>,
+    /// From which choice on to look.
+    resume: Resume,
 }
 
 #[derive(Clone, Copy)]
 enum Next {
-    Chain(usize),
+    Chain(u32),
     /// A write that no order needs.
-    Cut(usize),
+    Cut(u32),
 }
 
-/// What was chosen at one point, where to look for another choice, and how to undo it.
-struct Choice {
-    next: Next,
-    resume: usize,
-    mark: Mark,
+/// Which choices at one point were not looked at.
+#[derive(Clone, Copy)]
+enum Resume {
+    /// Chains from this one on, and a cut.
+    Chains(usize),
+    Nowhere,
 }
 
 impl<'a> Order<'a> {
-    /// `cuts`: writes that may come at any time after their start, or never; in order of their starts.
-    pub(super) fn new(chains: &'a [Chain], stays: Stays<'a>, cuts: Vec<u64>) -> Self {
+    pub(super) fn new(calls: Calls<'a>, blocks: &'a Blocks, chains: &'a [Chain]) -> Self {
         Order {
             chains,
-            stays,
+            stays: Stays::new(calls, blocks),
+            first: 0,
             done: vec![false; chains.len()],
-            by_start: Left::new(chains, |chain| chain.last_start.0),
-            by_end: Left::new(chains, |chain| chain.first_end.0),
-            cuts: Cuts { used: vec![false; cuts.len()], cuts },
+            cuts: Cuts { used: vec![false; blocks.cuts.len()], cuts: &blocks.cuts },
             choices: Vec::with_capacity(chains.len()),
             blamed: None,
+            resume: Resume::Chains(0),
         }
     }
 
     /// An order, or the failed compare-and-set that came furthest in none; nothing when that is
-    /// not known after so many steps.
-    pub(super) fn find(mut self, steps: usize) -> Option<Result<(), usize>> {
-        if let Err(blamed) = self.stays.add_chain(self.chains[0].first) {
-            return Some(Err(blamed));
-        }
-        self.mark_done(Next::Chain(0), true);
-        let mut resume = 0;
+    /// not known after so many steps: asked again, it goes on from there.
+    pub(super) fn find(&mut self, steps: usize) -> Option<Result<(), usize>> {
         for _ in 0..steps {
-            if self.choices_left() == 0 && self.tried(Stays::finish) {
+            if self.first == self.chains.len() && self.tried(Stays::finish) {
                 return Some(Ok(()));
             }
-            resume = match self.next(resume) {
-                Some((next, resume)) if self.choose(next, resume) => 0,
-                Some((_, resume)) => resume,
+            self.resume = match self.next() {
+                Some(next) if self.choose(next) => Resume::Chains(0),
+                Some(Next::Chain(chain)) => Resume::Chains(chain as usize + 1),
+                Some(Next::Cut(_)) => Resume::Nowhere,
                 None => match self.back() {
                     Some(resume) => resume,
                     None => return self.blamed.map(|(_, blamed)| Err(blamed)),
@@ -71,52 +72,70 @@ impl<'a> Order<'a> {
         None
     }
 
-    fn choices_left(&self) -> usize {
-        self.by_end.sorted.len() - self.by_end.first
+    /// The first of the choices here that was not looked at.
+    fn next(&self) -> Option<Next> {
+        let Resume::Chains(from) = self.resume else { return None };
+        if from <= self.first && self.first < self.chains.len() {
+            return Some(Next::Chain(self.first as u32));
+        }
+        self.another(from).or_else(|| self.cut())
     }
 
-    /// The first of the choices here that was not looked at, and where to look for more: calls
-    /// in flight together by their start, then what must hold the register alone, then a cut.
-    fn next(&self, resume: usize) -> Option<(Next, usize)> {
-        let n = self.chains.len();
-        let [first, second] = self.by_end.two(&self.done);
-        if resume <= n
-            && let Some((limit, earliest)) = first
-        {
-            let from = resume.max(self.by_start.first);
-            let open = (from..n).map(|at| (at, self.by_start.sorted[at]));
-            let mut open = open.take_while(|(_, (start, _))| *start <= limit);
-            if let Some((at, (_, chain))) = open.find(|(_, (_, chain))| !self.done[*chain]) {
-                return Some((Next::Chain(chain), at + 1));
-            }
-            let start = self.chains[earliest].last_start.0;
-            if start > limit && second.is_none_or(|(end, _)| start <= end) {
-                return Some((Next::Chain(earliest), n + 1));
-            }
-        }
-        if resume > n + 1 || self.stays.ends_with_cut() {
+    /// A chain from there on that may come before the first that is left.
+    fn another(&self, from: usize) -> Option<Next> {
+        // The initial value is there before all others.
+        if self.first == 0 {
             return None;
         }
-        let limit = first.map_or(u64::MAX, |(end, _)| end);
-        self.cuts.next(self.stays.now(), limit).map(|cut| (Next::Cut(cut), n + 2))
+        let [limit, second] = self.ends();
+        let near = self.left(from).take_while(|&at| self.chains[at].key() <= limit);
+        let mut near = near.filter(|&at| {
+            let chain = &self.chains[at];
+            chain.last_start <= if chain.first_end == limit { second } else { limit }
+        });
+        near.next().map(|at| Next::Chain(at as u32))
+    }
+
+    /// Chains that are left, from one on.
+    fn left(&self, from: usize) -> impl Iterator<Item = usize> {
+        (from.max(self.first)..self.chains.len()).filter(|&at| !self.done[at])
+    }
+
+    /// When the first two of the chains that are left end first.
+    fn ends(&self) -> [u64; 2] {
+        let mut ends = [u64::MAX; 2];
+        for chain in self.left(self.first).map(|at| &self.chains[at]) {
+            if chain.key() > ends[1] {
+                break;
+            }
+            if chain.first_end < ends[0] {
+                ends = [chain.first_end, ends[0]];
+            } else {
+                ends[1] = ends[1].min(chain.first_end);
+            }
+        }
+        ends
+    }
+
+    fn cut(&self) -> Option<Next> {
+        if self.first == 0 || self.stays.ends_with_cut() {
+            return None;
+        }
+        let [limit, _] = self.ends();
+        self.cuts.next(self.stays.now(), limit).map(|cut| Next::Cut(cut as u32))
     }
 
     /// Places it, unless a failed compare-and-set then has no place.
-    fn choose(&mut self, next: Next, resume: usize) -> bool {
+    fn choose(&mut self, next: Next) -> bool {
         let mark = self.stays.mark();
+        let (chains, cuts) = (self.chains, self.cuts.cuts);
         let placed = match next {
-            Next::Chain(chain) => {
-                let first = self.chains[chain].first;
-                self.tried(|stays| stays.add_chain(first))
-            }
-            Next::Cut(cut) => {
-                let start = self.cuts.cuts[cut];
-                self.tried(|stays| stays.add_cut(start))
-            }
+            Next::Chain(chain) => self.tried(|stays| stays.add_chain(chains[chain as usize].first)),
+            Next::Cut(cut) => self.tried(|stays| stays.add_cut(cuts[cut as usize])),
         };
         if placed {
             self.mark_done(next, true);
-            self.choices.push(Choice { next, resume, mark });
+            self.choices.push((next, mark));
         }
         placed
     }
@@ -132,62 +151,38 @@ impl<'a> Order<'a> {
         false
     }
 
-    fn back(&mut self) -> Option<usize> {
-        let Choice { next, resume, mark } = self.choices.pop()?;
+    /// Undoes the last choice.
+    fn back(&mut self) -> Option<Resume> {
+        let (next, mark) = self.choices.pop()?;
         self.stays.back_to(mark);
         self.mark_done(next, false);
-        Some(resume)
+        Some(match next {
+            Next::Chain(chain) => Resume::Chains(chain as usize + 1),
+            Next::Cut(_) => Resume::Nowhere,
+        })
     }
 
     fn mark_done(&mut self, next: Next, done: bool) {
         match next {
-            Next::Cut(cut) => self.cuts.used[cut] = done,
+            Next::Cut(cut) => self.cuts.used[cut as usize] = done,
             Next::Chain(chain) => {
+                let chain = chain as usize;
                 self.done[chain] = done;
-                self.by_start.update(chain, &self.done);
-                self.by_end.update(chain, &self.done);
+                self.first = self.first.min(chain);
+                let left = self.left(self.first).next();
+                self.first = left.unwrap_or(self.chains.len());
             }
         }
     }
 }
 
-/// Chains in the order of a moment, from the first that is not done.
-struct Left {
-    sorted: Vec<(u64, usize)>,
-    /// Where each chain is in `sorted`.
-    at: Vec<usize>,
-    first: usize,
-}
-
-impl Left {
-    fn new(chains: &[Chain], moment: impl Fn(&Chain) -> u64) -> Left {
-        let mut sorted: Vec<_> = chains.iter().map(moment).zip(0..).collect();
-        sorted.sort_unstable();
-        let mut at = vec![0; chains.len()];
-        sorted.iter().enumerate().for_each(|(place, (_, chain))| at[*chain] = place);
-        Left { sorted, at, first: 0 }
-    }
-
-    fn update(&mut self, chain: usize, done: &[bool]) {
-        self.first = self.first.min(self.at[chain]);
-        let left = self.sorted[self.first..].iter().position(|(_, chain)| !done[*chain]);
-        self.first = left.map_or(self.sorted.len(), |left| self.first + left);
-    }
-
-    /// The first two that are left.
-    fn two(&self, done: &[bool]) -> [Option<(u64, usize)>; 2] {
-        let mut left = self.sorted[self.first..].iter().filter(|(_, chain)| !done[*chain]);
-        [left.next().copied(), left.next().copied()]
-    }
-}
-
 /// Writes that may end a value's stay, in order of their starts.
-struct Cuts {
-    cuts: Vec<u64>,
+struct Cuts<'a> {
+    cuts: &'a [u64],
     used: Vec<bool>,
 }
 
-impl Cuts {
+impl Cuts<'_> {
     /// The latest that began by now, else the next to begin before `limit`: others serve at more
     /// times.
     fn next(&self, now: u64, limit: u64) -> Option<usize> {
