@@ -1,6 +1,6 @@
 //! Answers in polynomial time, where a specification has them.
 
-use spec::{CasRegister, Counter, Entry, Lock, Queue, Register, Searchable, Set};
+use spec::{CasRegister, Counter, Entry, Lock, Queue, Register, Searchable, Set, Znodes};
 
 use super::{Call, counter, queue, set, zones};
 
@@ -72,3 +72,4 @@ impl Decidable for Queue {
 impl Decidable for Register {}
 impl Decidable for Entry {}
 impl Decidable for Lock {}
+impl Decidable for Znodes {}

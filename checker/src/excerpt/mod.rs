@@ -14,6 +14,7 @@ mod shrink;
 #[cfg(test)]
 mod tests;
 mod window;
+mod znodes;
 
 use std::collections::BTreeMap;
 

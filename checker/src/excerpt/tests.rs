@@ -3,8 +3,8 @@
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spec::{CasRegister, Counter, Entry, Lock, Queue, Register, Set};
-use spec::{counter, kv, lock, plain, queue, set, versioned};
+use spec::{CasRegister, Counter, Entry, Lock, Queue, Register, Set, Znodes};
+use spec::{counter, kv, lock, plain, queue, set, versioned, znodes};
 
 use super::*;
 use crate::budget::Limits;
@@ -139,6 +139,32 @@ fn of_locks() {
     every_excerpt_has_an_order::<Lock>(op, |_| false);
 }
 
+/// Two znodes, one below the other, and numbered ones beside them.
+fn on_a_tree(rng: &mut ChaCha8Rng, n: i64) -> znodes::Op {
+    let path = ["/a", "/a/b", "/a/c"][rng.random_range(0..3)].to_owned();
+    let data = n.to_string();
+    let version = rng.random_range(-1..2);
+    let owner = rng.random_bool(0.3).then_some(1);
+    match rng.random_range(0..10) {
+        0..3 => znodes::Op::Create { path, data, owner, sequential: false },
+        3 => znodes::Op::Create { path: "/a/n".to_owned(), data, owner, sequential: true },
+        4 => znodes::Op::Set { path, data, version },
+        5 => znodes::Op::Get { path },
+        6 => znodes::Op::Children { path },
+        7 => znodes::Op::Close { session: 1 },
+        8 => {
+            let check = znodes::Op::Check { path: path.clone(), version };
+            znodes::Op::Multi(vec![check, znodes::Op::Delete { path, version }])
+        }
+        _ => znodes::Op::Delete { path, version },
+    }
+}
+
+#[test]
+fn of_trees() {
+    every_excerpt_has_an_order::<Znodes>(on_a_tree, |_| false);
+}
+
 fn write(value: i64) -> Call<Register> {
     Call { op: versioned::Op::Write(value), ret: None, start: 0, end: None }
 }
@@ -193,6 +219,26 @@ fn what_is_not_needed_is_left_out() {
     let second = (queue::Op::Dequeue, queue::Ret::Dequeued(1));
     let found = remains::<Queue>(enqueues.chain([second]).collect());
     assert_eq!(found.positions, [0, 1, 100]);
+
+    let path = |n: i64| format!("/{n}");
+    let create = |n| znodes::Op::Create {
+        path: path(n),
+        data: n.to_string(),
+        owner: None,
+        sequential: false,
+    };
+    let stat = znodes::Stat::default();
+    let creates = (0..100).map(|n| (create(n), znodes::Ret::Created { path: path(n), stat }));
+    let gone = (znodes::Op::Delete { path: path(50), version: -1 }, znodes::Ret::Done);
+    let stale = znodes::Ret::Data { data: "50".to_owned(), stat };
+    let told = [gone, (znodes::Op::Get { path: path(50) }, stale)];
+    let found = remains::<Znodes>(creates.chain(told).collect());
+    assert_eq!(
+        found.positions,
+        [100, 101],
+        "after the creation, which is settled: {:?}",
+        found.states
+    );
 
     let appends = (0..100).map(|n: i64| (kv::Op::Append(n.to_string()), kv::Ret::Done));
     let (put, end) = (kv::Op::Put("x".into()), kv::Op::Append("y".into()));

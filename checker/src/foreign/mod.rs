@@ -4,6 +4,7 @@
 mod object;
 mod read;
 mod specs;
+mod znodes;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -276,11 +276,11 @@ fn text(deed: &Deed, value: &Datum) -> Result<String, Senseless> {
     }
 }
 
-fn unknown(deed: &Deed) -> Senseless {
+pub(super) fn unknown(deed: &Deed) -> Senseless {
     let message = format!("the specification has no operation {:?}", deed.f);
     senseless(deed, "f", message)
 }
 
-fn senseless(deed: &Deed, field: &'static str, message: impl Into<String>) -> Senseless {
+pub(super) fn senseless(deed: &Deed, field: &'static str, message: impl Into<String>) -> Senseless {
     Senseless { line: deed.line, field, message: message.into() }
 }

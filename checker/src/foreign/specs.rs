@@ -1,10 +1,11 @@
 //! The specifications that a history from elsewhere can be checked against, by name.
 
 use history::foreign::Deed;
-use spec::{CasRegister, Counter, Entry, Lock, Queue, Set};
+use spec::{CasRegister, Counter, Entry, Lock, Queue, Set, Znodes};
 
 use super::object::examine;
 use super::read::{Plain, Registers};
+use super::znodes::Trees;
 use super::{Finding, Senseless};
 use crate::budget::Budget;
 
@@ -21,7 +22,7 @@ pub struct Spec {
 }
 
 /// All of them.
-pub const SPECS: [Spec; 7] = [
+pub const SPECS: [Spec; 8] = [
     Spec {
         name: "cas-register",
         operations: "read, write, cas [expected new]",
@@ -67,6 +68,12 @@ pub const SPECS: [Spec; 7] = [
         operations: "acquire (a fencing token, or nil), release",
         object: "lock",
         examine: |deeds, budget| examine::<Lock, _>(&mut Plain::default(), deeds, budget),
+    },
+    Spec {
+        name: "znodes",
+        operations: "create, delete, set, get, exists, children, check, multi, close: {path data version …}",
+        object: "tree of znodes",
+        examine: |deeds, budget| examine::<Znodes, _>(&mut Trees, deeds, budget),
     },
 ];
 

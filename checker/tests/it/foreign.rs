@@ -53,6 +53,11 @@ fn every_specification_holds_and_fails() {
             "acquire nil 7;release nil nil;acquire nil 9",
             "acquire nil 7;release nil nil;acquire nil 7",
         ),
+        (
+            "znodes",
+            "create {:path,\"/a\"} nil;set {:path,\"/a\",:data 1} nil;get {:path,\"/a\"} \"1\"",
+            "create {:path,\"/a\"} nil;set {:path,\"/a\",:data 1} nil;get {:path,\"/a\"} \"2\"",
+        ),
     ];
     for (spec, good, bad) in cases {
         assert_eq!(in_turn(spec, good), Outcome::Valid, "{spec}: {good}");
@@ -195,6 +200,16 @@ fn what_the_specification_does_not_know_is_refused() {
         ("set", "0 invoke read nil\n0 ok read 3", "expected a set"),
         ("kv", "0 invoke put 3", "expected a string"),
         ("queue", "0 invoke peek nil", "no operation"),
+        ("znodes", "0 invoke touch {:path \"/a\"}", "no operation"),
+        ("znodes", "0 invoke create {:path \"a/\"}", "expected a path"),
+        ("znodes", "0 invoke set {:path \"/a\" :version \"x\"}", "expected a version"),
+        ("znodes", "0 invoke multi [{:path \"/a\"}]", "expected a list of create"),
+        (
+            "znodes",
+            "0 invoke create {:path \"/a\" :sequential true}\n0 ok create nil",
+            "with the number",
+        ),
+        ("znodes", "0 invoke children {:path \"/\"}\n0 ok children 3", "expected a list of names"),
     ];
     for (spec, events, part) in cases {
         let error = judge_text(spec, &edn(events), false).expect_err(events).to_string();

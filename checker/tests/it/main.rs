@@ -18,4 +18,5 @@ mod story;
 mod stream;
 mod time;
 mod tree;
+mod trees;
 mod znodes;

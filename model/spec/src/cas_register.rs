@@ -56,6 +56,10 @@ impl Searchable for CasRegister {
     fn is_read_only(_: &Op, ret: &Ret) -> bool {
         matches!(ret, Ret::Value(_) | Ret::Differs)
     }
+
+    fn is_query(op: &Op) -> bool {
+        *op == Op::Read
+    }
 }
 
 #[cfg(test)]

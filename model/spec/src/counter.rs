@@ -48,6 +48,10 @@ impl Searchable for Counter {
     fn is_read_only(_: &Op, ret: &Ret) -> bool {
         matches!(ret, Ret::Value(_))
     }
+
+    fn is_query(op: &Op) -> bool {
+        *op == Op::Read
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,10 @@ impl Searchable for Entry {
         *op == Op::Get
     }
 
+    fn is_query(op: &Op) -> bool {
+        *op == Op::Get
+    }
+
     fn held(&self) -> usize {
         self.text.capacity()
     }

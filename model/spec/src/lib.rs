@@ -1,7 +1,8 @@
 //! Sequential specifications: what a history is checked against. No IO.
 //!
 //! Each is a [`SequentialSpec`] of stateright, written from ZooKeeper's documentation and not
-//! from any server's code, and describes one object: a history is split by object first.
+//! from any server's code, and describes one object: a history is split by object first. The tree of
+//! [`Znodes`] is one object.
 
 mod cas_register;
 pub mod counter;
@@ -10,6 +11,7 @@ pub mod lock;
 pub mod queue;
 mod register;
 pub mod set;
+pub mod znodes;
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -23,6 +25,7 @@ pub use lock::Lock;
 pub use queue::Queue;
 pub use register::Register;
 pub use set::Set;
+pub use znodes::Znodes;
 
 /// Operations and results of the [`Register`].
 pub mod versioned {
@@ -44,6 +47,16 @@ pub trait Searchable:
     /// later it may change something.
     #[must_use]
     fn is_read_only(op: &Self::Op, ret: &Self::Ret) -> bool;
+
+    /// Does whoever asks this only ask? Such an operation may be answered by any server from what it
+    /// holds, where only changes are promised to be linearizable.
+    ///
+    /// Unlike [`Searchable::is_read_only`], whatever the answer: a change that is refused is none.
+    #[must_use]
+    fn is_query(op: &Self::Op) -> bool {
+        let _ = op;
+        false
+    }
 
     /// Is it certain that `op` with this result is impossible now and in every later state? With
     /// no result (its outcome is unknown): that it changes nothing, now and in every later state.

@@ -78,6 +78,10 @@ impl Searchable for Register {
         matches!(ret, Ret::Value { .. } | Ret::BadVersion)
     }
 
+    fn is_query(op: &Op) -> bool {
+        *op == Op::Read
+    }
+
     /// Versions only grow, so an answer with an older one comes too late.
     fn is_past(&self, op: &Op, ret: Option<&Ret>) -> bool {
         match (op, ret) {

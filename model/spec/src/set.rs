@@ -61,6 +61,10 @@ impl Searchable for Set {
         !matches!(ret, Ret::Done)
     }
 
+    fn is_query(op: &Op) -> bool {
+        matches!(op, Op::Contains(_) | Op::Read)
+    }
+
     fn held(&self) -> usize {
         // Nodes of a B-tree are half full at least.
         2 * self.elements.len() * size_of::<i64>()
