@@ -54,8 +54,7 @@ fn settled(mut excerpt: Excerpt<Znodes>, kept: &[usize]) -> Excerpt<Znodes> {
         let next = excerpt.calls.get(n + 1);
         let alone = call.end.is_some_and(|end| next.is_some_and(|next| end < next.start));
         let Some(ret) = call.ret.as_ref().filter(|_| alone) else { break };
-        if is_kept(&excerpt.positions[n]) || !state.is_valid_step(&call.op, ret)
-        {
+        if is_kept(&excerpt.positions[n]) || !state.is_valid_step(&call.op, ret) {
             break;
         }
         n_settled = n + 1;
@@ -193,14 +192,7 @@ impl View {
     /// What the answer says of these paths; none if nothing.
     fn answer(&self, at: &str, op: &Op, ret: &Ret) -> Option<Ret> {
         Some(match ret {
-            Ret::Refused(Refusal::NodeExists)
-                if matches!(op, Op::Create { sequential: false, .. }) =>
-            {
-                ret.clone()
-            }
-            Ret::Refused(Refusal::NoNode) if !matches!(op, Op::Create { .. }) => ret.clone(),
-            Ret::Refused(Refusal::BadVersion) => ret.clone(),
-            Ret::Refused(_) => return None,
+            Ret::Refused(refusal) if !is_of_the_path(op, *refusal) => return None,
             Ret::Created { path, stat } => {
                 Ret::Created { path: path.clone(), stat: without_children(*stat) }
             }
@@ -214,8 +206,17 @@ impl View {
                 let names = names.iter().filter(here).cloned().collect();
                 Ret::Children { names, stat: without_children(*stat) }
             }
-            Ret::Multi(_) | Ret::Done => ret.clone(),
+            Ret::Refused(_) | Ret::Multi(_) | Ret::Done => ret.clone(),
         })
+    }
+}
+
+/// Is it refused because of what the path itself holds?
+fn is_of_the_path(op: &Op, refusal: Refusal) -> bool {
+    match (op, refusal) {
+        (Op::Create { sequential, .. }, Refusal::NodeExists) => !sequential,
+        (Op::Create { .. }, _) => false,
+        (_, refusal) => matches!(refusal, Refusal::NoNode | Refusal::BadVersion),
     }
 }
 

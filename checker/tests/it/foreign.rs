@@ -55,8 +55,8 @@ fn every_specification_holds_and_fails() {
         ),
         (
             "znodes",
-            "create {:path,\"/a\"} nil;set {:path,\"/a\",:data 1} nil;get {:path,\"/a\"} \"1\"",
-            "create {:path,\"/a\"} nil;set {:path,\"/a\",:data 1} nil;get {:path,\"/a\"} \"2\"",
+            "create {:path,\"/a\"} nil;set {:path,\"/a\",:data,1} nil;get {:path,\"/a\"} \"1\"",
+            "create {:path,\"/a\"} nil;set {:path,\"/a\",:data,1} nil;get {:path,\"/a\"} \"2\"",
         ),
     ];
     for (spec, good, bad) in cases {

@@ -228,7 +228,7 @@ fn fits(right: &Ret, told: &Ret) -> bool {
 
 impl Stat {
     fn fits(&self, told: &Stat) -> bool {
-        fn agree<T: PartialEq>(right: Option<T>, told: Option<T>) -> bool {
+        fn agree<T: PartialEq + Copy>(right: Option<T>, told: Option<T>) -> bool {
             told.is_none() || told == right
         }
         agree(self.version, told.version)
