@@ -7,7 +7,7 @@ use history::{
 };
 
 use crate::truth::told;
-use crate::verdict::{Fact, Soundness};
+use crate::verdict::Fact;
 
 /// Below this many ok operations, no run says anything.
 const OPERATIONS_MIN: u64 = 100;
@@ -16,7 +16,7 @@ const OPERATIONS_MIN: u64 = 100;
 const OPERATIONS_SHARE: f64 = 0.05;
 
 /// What was counted, and what was needed, as derived from the manifest.
-pub(crate) fn soundness(manifest: &Manifest, history: &History) -> Soundness {
+pub(crate) fn soundness(manifest: &Manifest, history: &History) -> Vec<Fact> {
     let settings = &manifest.settings;
     let mut facts = vec![complete(history)];
     facts.extend(load(settings, history));
@@ -40,7 +40,7 @@ pub(crate) fn soundness(manifest: &Manifest, history: &History) -> Soundness {
     }
     facts.push(still_running(settings, history));
     facts.push(final_reads(settings, history));
-    Soundness { facts }
+    facts
 }
 
 /// Faults verified, by kind.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 use checker::{Exit, FileError, Limits, SPECS, Spec, Verdict};
@@ -11,6 +10,7 @@ use clap::Args;
 use history::foreign::{Format, Options};
 use history::{Manifest, RunDir};
 
+use super::budget::{self, Budget};
 use super::near::{self, Near};
 use super::output::to_stdout;
 use super::reading::Shown;
@@ -35,12 +35,8 @@ pub(super) struct Check {
     stream: bool,
     #[command(flatten)]
     form: Form,
-    /// Seconds the check may take; then the verdict is unknown
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, requires = "spec")]
-    budget_time: u64,
-    /// MiB of memory the search may hold; then the verdict is unknown
-    #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "spec")]
-    budget_memory: usize,
+    #[command(flatten)]
+    budget: Budget,
     /// Of a history, write verdict.json and report.html into this directory, as a run has them
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -62,6 +58,12 @@ impl Form {
         Options { format: self.from, keyed: self.keyed }
     }
 }
+
+/// Logs of servers are held in about as many bytes as their files have: they are read if they have at
+/// most this part of the memory.
+const LOGS_SHARE: usize = 4;
+/// Events are drawn all if their file has at most this part of the memory: they hold several times as much.
+const DRAWN_SHARE: usize = 8;
 
 fn spec_named(name: &str) -> Result<Spec, String> {
     Spec::named(name).ok_or_else(|| {
@@ -122,7 +124,8 @@ impl Check {
                 path.display()
             )));
         }
-        Ok(judge_stored(path)?.exit())
+        let run = RunDir::open(path).map_err(anyhow::Error::new)?;
+        Ok(judge_within(&run, self.budget.of_own())?.exit())
     }
 
     /// A history without its run is judged by what it says alone.
@@ -131,8 +134,8 @@ impl Check {
         let progress = &mut |at, n| shown.at(at, n);
         match (self.spec, self.stream) {
             (Some(spec), _) => self.against(spec, file, progress),
-            (None, true) => Ok(checker::check_own(file, Limits::default(), progress)?),
-            (None, false) => Ok(checker::check_history(file)?),
+            (None, true) => Ok(checker::check_own(file, self.budget.of_own(), progress)?),
+            (None, false) => Ok(checker::check_history(file, self.budget.of_own())?),
         }
     }
 
@@ -142,10 +145,7 @@ impl Check {
         file: &Path,
         progress: &mut dyn FnMut(u64, u64),
     ) -> anyhow::Result<Verdict> {
-        let limits = Limits {
-            time: Duration::from_secs(self.budget_time),
-            bytes: self.budget_memory.saturating_mul(1 << 20),
-        };
+        let limits = self.budget.of_spec();
         checker::check_file(file, self.form.options(), spec, limits, progress).map_err(|error| {
             match error {
                 FileError::Read(error) => anyhow::Error::new(error),
@@ -178,28 +178,41 @@ fn write_verdict(file: &Path, verdict: &Verdict) -> anyhow::Result<()> {
     Ok(fs::write(file, serde_json::to_string_pretty(verdict)? + "\n")?)
 }
 
-fn judge_stored(path: &Path) -> anyhow::Result<Verdict> {
-    judge(&RunDir::open(path)?)
-}
-
-/// Judges a run from its directory alone: writes `verdict.json` and `report.html`, and prints one
-/// screen of text, which appears even where those cannot be written.
+/// Judges a run from its directory alone, in at most half of the memory that is free: writes `verdict.json`
+/// and `report.html`, and prints one screen of text, which appears even where those cannot be written.
 ///
 /// # Errors
 /// When the manifest or the history cannot be read, or a result cannot be written.
 pub fn judge(run: &RunDir) -> anyhow::Result<Verdict> {
+    judge_within(run, budget::of_run())
+}
+
+fn judge_within(run: &RunDir, limits: Limits) -> anyhow::Result<Verdict> {
     let manifest = run.manifest()?;
-    let judged = checker::check_run(run, logs::read(run, &manifest.settings))?;
+    let logs = logs::read(run, &manifest.settings, limits.bytes / LOGS_SHARE);
+    let judged = checker::check_run(run, logs, limits)?;
     let verdict = Verdict { steps: traces::steps(run.path()), ..judged };
-    let written = write_results(run, &manifest, &verdict);
+    let written = write_results(run, &manifest, &verdict, limits);
     let screen = report::screen(&manifest, &verdict, run.path());
     to_stdout(|out| writeln!(out, "{}", screen.trim_end())).context("standard output")?;
     written.map(|()| verdict)
 }
 
-fn write_results(run: &RunDir, manifest: &Manifest, verdict: &Verdict) -> anyhow::Result<()> {
+fn write_results(
+    run: &RunDir,
+    manifest: &Manifest,
+    verdict: &Verdict,
+    limits: Limits,
+) -> anyhow::Result<()> {
     run.write_json("verdict.json", verdict)?;
-    report::write_html(run, manifest, &near::events(&run.history())?, verdict)?;
+    let history = run.history();
+    let length = fs::metadata(&history).with_context(|| history.display().to_string())?.len();
+    let long = length > (limits.bytes / DRAWN_SHARE) as u64;
+    let drawn = match long {
+        true => Near::of(verdict).events(&history),
+        false => near::events(&history),
+    }?;
+    report::write_html(run, manifest, &drawn, long, verdict)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod bench;
+mod budget;
 mod check;
 mod doctor;
 mod dry_run;

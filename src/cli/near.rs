@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
 use checker::{Check, Verdict};
 use history::foreign::{self, Deed, Options};
-use history::{Event, Kind, Process, ReadError};
+use history::{Event, Kind, LINE_BYTES_MAX, Process, ReadError, f};
 
 /// Of a longer history, only about as many events are drawn; a page of them has some 3 MB.
 const DRAWN: u64 = 80_000;
@@ -41,36 +41,46 @@ impl Near {
         Ok(foreign::pick(file, options, usize::MAX, keep)?.deeds)
     }
 
-    /// The events of one of zoobreak's own.
+    /// The events of one of zoobreak's own, and what else happened before.
     pub(super) fn events(&self, file: &Path) -> anyhow::Result<Vec<Event>> {
         let mut open = BTreeSet::new();
-        pick(file, &mut |event| match (&event.process, event.kind) {
+        let last = self.told.last().map_or(0, |last| last + DRAWN).max(self.around.end);
+        pick(file, last, &mut |event| match (&event.process, event.kind) {
             (Process::Client(client), Kind::Invoke) => {
                 self.has(event.index) && open.insert(*client)
             }
             (Process::Client(client), _) => open.remove(client),
-            (Process::Part(_), _) => self.has(event.index),
+            (Process::Part(_), _) => self.has(event.index) || is_rare(event),
         })
     }
 }
 
 /// All events of a history.
 pub(super) fn events(file: &Path) -> anyhow::Result<Vec<Event>> {
-    pick(file, &mut |_| true)
+    pick(file, u64::MAX, &mut |_| true)
 }
 
-/// The events that are wanted, of a history that the checker has read, up to a last line that was cut.
-fn pick(path: &Path, wanted: &mut dyn FnMut(&Event) -> bool) -> anyhow::Result<Vec<Event>> {
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    let mut events = Vec::new();
-    for line in BufReader::new(file).lines() {
-        let line = line.with_context(|| path.display().to_string())?;
-        match serde_json::from_str(&line) {
-            Ok(event) if wanted(&event) => events.push(event),
-            Ok(_) => {}
-            Err(error) if error.is_eof() => break,
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+/// Faults, roles, phases: a long run has few of them.
+fn is_rare(event: &Event) -> bool {
+    ![f::WATCH, f::DIGEST].contains(&event.f.as_str())
+}
+
+/// The events that are wanted up to the one of index `last`. The checker has read the history so far; where
+/// a line makes no sense, it has read no further.
+fn pick(
+    path: &Path,
+    last: u64,
+    wanted: &mut dyn FnMut(&Event) -> bool,
+) -> anyhow::Result<Vec<Event>> {
+    let failed = || path.display().to_string();
+    let mut file = BufReader::new(File::open(path).with_context(failed)?);
+    let (mut events, mut line) = (Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        file.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line).with_context(failed)?;
+        match serde_json::from_slice::<Event>(&line) {
+            Ok(event) if event.index <= last => events.extend(wanted(&event).then_some(event)),
+            Ok(_) | Err(_) => return Ok(events),
         }
     }
-    Ok(events)
 }

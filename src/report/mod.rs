@@ -50,7 +50,8 @@ pub(crate) enum Drawn {
 }
 
 /// Writes `report.html` into the run directory and returns its path. An older report is replaced;
-/// a half-written one is never seen.
+/// a half-written one is never seen. `events` are all of the history, or, of one that is `long`, those near
+/// to what the verdict tells of.
 ///
 /// An event whose value has not the shape that its `f` promises does not stop the report: the
 /// page names it.
@@ -61,9 +62,10 @@ pub fn write_html(
     run: &RunDir,
     manifest: &Manifest,
     events: &[Event],
+    long: bool,
     verdict: &Verdict,
 ) -> Result<PathBuf, RunDirError> {
-    write_page(run.path(), &page::render(run.path(), manifest, events, verdict))
+    write_page(run.path(), &page::render(run.path(), manifest, events, long, verdict))
 }
 
 /// The same for a history without a run, into a directory that is there.

@@ -19,6 +19,7 @@ pub(super) fn render(
     run: &Path,
     manifest: &Manifest,
     events: &[Event],
+    long: bool,
     verdict: &Verdict,
 ) -> String {
     let settings = &manifest.settings;
@@ -34,7 +35,10 @@ pub(super) fn render(
             settings.seed
         ),
         mutant: sections::mutant(manifest),
-        near: sections::section("near", "Is it real?", &sections::soundness(verdict)),
+        near: sections::section("near", "Is it real?", &{
+            let part = if long { sections::part(timeline) } else { String::new() };
+            sections::soundness(verdict) + &part
+        }),
         faults: sections::section("", "The faults, in order", &sections::faults(timeline)),
         again: sections::again(run, manifest),
     })

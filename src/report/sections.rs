@@ -40,6 +40,15 @@ pub(super) fn examined(timeline: &Timeline, verdict: &Verdict) -> String {
     format!("<p>{all} operations were examined. {said}</p>")
 }
 
+/// Of a run whose history is long.
+pub(super) fn part(timeline: &Timeline) -> String {
+    let drawn = words::count(timeline.ops.len() as u64);
+    format!(
+        "<p>The history is long: the lanes below show {drawn} operations, those around what the verdict \
+         tells of.</p>"
+    )
+}
+
 /// "Is it real?" The facts are folded where a violation is what counts and none is missing.
 pub(super) fn soundness(verdict: &Verdict) -> String {
     let facts = &verdict.soundness.facts;

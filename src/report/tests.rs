@@ -12,7 +12,7 @@ use super::{fake, html, page, screen, witness, words, write_html};
 const RUN: &str = "results/register+kill+pause+partition/20261120T211658Z-7";
 
 fn render(manifest: &Manifest, events: &[Event], verdict: &Verdict) -> String {
-    page::render(Path::new(RUN), manifest, events, verdict)
+    page::render(Path::new(RUN), manifest, events, false, verdict)
 }
 
 /// The page as someone without JavaScript has it.
@@ -315,7 +315,7 @@ fn a_template_is_filled_from_left_to_right() {
 fn writes_into_the_run_directory() {
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let run = RunDir::create(scratch.path(), &fake::manifest()).expect("a fresh run");
-    let write = || write_html(&run, &fake::manifest(), &fake::events(), &fake::verdict());
+    let write = || write_html(&run, &fake::manifest(), &fake::events(), false, &fake::verdict());
     assert_eq!(write().expect("it is written"), run.path().join("report.html"));
     write().expect("it is replaced");
     let left = std::fs::read_dir(run.path()).expect("readable").flatten();

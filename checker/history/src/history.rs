@@ -38,6 +38,9 @@ pub struct History {
     pub end: u64,
     /// What was dropped from a file that ends in the middle of a line.
     pub cut: Option<String>,
+    /// Did it fill the memory allowed? Then the rest was not read, and what was under way is of unknown
+    /// outcome.
+    pub full: bool,
 }
 
 /// Something that happened at an instant.
@@ -81,7 +84,12 @@ pub(crate) struct Pairing {
     /// Position in `history.operations` of each client's open operation.
     open: BTreeMap<u64, usize>,
     names: BTreeSet<Arc<str>>,
+    /// Bytes that all this holds, about.
+    bytes: usize,
 }
+
+/// Of what the allocator and the maps need for each thing of its own.
+const OVERHEAD: usize = 64;
 
 impl Pairing {
     /// Takes the next event.
@@ -89,7 +97,13 @@ impl Pairing {
         self.check_order(event)?;
         self.history.events += 1;
         self.history.end = event.time;
+        self.bytes += size_of_event(event);
         self.pair(event)
+    }
+
+    /// Bytes that the history holds so far, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Takes an event out of its place in the file.
@@ -102,8 +116,8 @@ impl Pairing {
     }
 
     /// The history; operations still open have an unknown outcome.
-    pub(crate) fn finish(self, cut: Option<String>) -> History {
-        History { cut, ..self.history }
+    pub(crate) fn finish(self) -> History {
+        self.history
     }
 
     fn check_order(&self, event: &Line<'_>) -> Result<(), Problem> {
@@ -236,9 +250,33 @@ impl Pairing {
         if let Some(known) = self.names.get(name) {
             return known.clone();
         }
+        self.bytes += name.len() + OVERHEAD;
         let name: Arc<str> = name.into();
         self.names.insert(name.clone());
         name
+    }
+}
+
+/// What an event adds: a completion has its place in the operation that it completes.
+fn size_of_event(event: &Line<'_>) -> usize {
+    let own = match event.kind {
+        Kind::Ok | Kind::Fail => 0,
+        Kind::Invoke | Kind::Info => size_of::<Operation>(),
+    };
+    own + size_of_value(&event.value)
+}
+
+/// What a value holds beside itself. What is made of it holds no more.
+fn size_of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len() + OVERHEAD,
+        Value::Array(all) => all.iter().map(|one| size_of::<Value>() + size_of_value(one)).sum(),
+        Value::Object(fields) => {
+            let each =
+                |(name, value): (&String, &Value)| name.len() + OVERHEAD + size_of_value(value);
+            OVERHEAD + fields.iter().map(each).sum::<usize>()
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use history::{At, History};
 pub use log::{LogEntry, ServerLog};
 pub use manifest::{Heal, Machine, Manifest, Settings, Target};
 pub use operation::{Action, Operation, Status};
-pub use reader::{Problem, ReadError, read, read_from, read_lines};
+pub use reader::{LINE_BYTES_MAX, Problem, ReadError, read, read_from, read_lines};
 pub use recorder::{Draft, Recorder};
 pub use run_dir::{RunDir, RunDirError};
 

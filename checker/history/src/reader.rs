@@ -150,37 +150,38 @@ impl Problem {
 }
 
 /// The longest event: longer lines are no history, and would fill the memory.
-pub(crate) const LINE_BYTES_MAX: u64 = 16 << 20;
+pub const LINE_BYTES_MAX: u64 = 16 << 20;
 
-/// Reads a history from a file. A last line that was cut by a crash is dropped, and
-/// [`History::cut`] says so.
+/// Reads a history from a file, until it holds more than about so many bytes: then it is
+/// [full](History::full). A last line that was cut by a crash is dropped, and [`History::cut`] says so.
 ///
 /// # Errors
 /// When the file cannot be read, is empty, or holds a line that the harness cannot have written.
-pub fn read(path: &Path) -> Result<History, ReadError> {
+pub fn read(path: &Path, bytes_max: usize) -> Result<History, ReadError> {
     let file = File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
-    read_from(BufReader::new(file), path)
+    read_from(BufReader::new(file), path, bytes_max)
 }
 
 /// Reads a history from bytes; `path` is for messages.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_from(mut input: impl BufRead, path: &Path) -> Result<History, ReadError> {
+pub fn read_from(
+    mut input: impl BufRead,
+    path: &Path,
+    bytes_max: usize,
+) -> Result<History, ReadError> {
     let mut pairing = Pairing::default();
     let mut text = Vec::new();
-    let mut cut = None;
+    let (mut cut, mut full) = (None, false);
     for line in 1.. {
+        let blame = |problem| ReadError::Line { path: path.into(), line, problem };
         text.clear();
         match input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut text) {
             Ok(0) => break,
             Ok(_) if text.len() as u64 > LINE_BYTES_MAX => {
                 let error = format!("longer than {} MiB", LINE_BYTES_MAX >> 20);
-                return Err(ReadError::Line {
-                    path: path.into(),
-                    line,
-                    problem: Problem::Form { error },
-                });
+                return Err(blame(Problem::Form { error }));
             }
             Ok(_) => {}
             Err(error) => return Err(ReadError::Io { path: path.into(), error }),
@@ -190,15 +191,15 @@ pub fn read_from(mut input: impl BufRead, path: &Path) -> Result<History, ReadEr
             cut = Some(format!("line {line} was cut after {} bytes; dropped", text.len()));
             break;
         }
-        parse(&text).and_then(|event| pairing.take(&event)).map_err(|problem| ReadError::Line {
-            path: path.into(),
-            line,
-            problem,
-        })?;
+        full = pairing.bytes() > bytes_max;
+        if full {
+            break;
+        }
+        parse(&text).and_then(|event| pairing.take(&event)).map_err(blame)?;
     }
-    match pairing.finish(cut) {
+    match pairing.finish() {
         history if history.events == 0 => Err(ReadError::Empty { path: path.into() }),
-        history => Ok(history),
+        history => Ok(History { cut, full, ..history }),
     }
 }
 
@@ -219,7 +220,7 @@ pub fn read_lines(path: &Path, lines: &BTreeSet<u64>) -> Result<Vec<Operation>, 
             taken.map_err(|problem| ReadError::Line { path: path.into(), line, problem })?;
         }
     }
-    Ok(pairing.finish(None).operations)
+    Ok(pairing.finish().operations)
 }
 
 /// Is this the beginning of a line whose end was never written?

@@ -53,7 +53,7 @@ fn target<'a>(name: &'a str, sample: &str) -> Target<'a> {
 fn own_histories() {
     let read = Cell::new(0);
     target("history.jsonl", OWN).survives(|bytes| {
-        match history::read_from(bytes, Path::new("h.jsonl")) {
+        match history::read_from(bytes, Path::new("h.jsonl"), usize::MAX) {
             Ok(_) => read.set(read.get() + 1),
             Err(error) => assert!(error.to_string().starts_with("h.jsonl"), "{error}"),
         }
@@ -102,7 +102,7 @@ fn deep_nesting_is_refused() {
         fs::write(&path, open.repeat(300_000)).expect("a scratch directory");
         let options = Options { format: Some(format), keyed: false };
         assert!(history::foreign::read(&path, options).is_err(), "{open}");
-        assert!(history::read(&path).is_err(), "{open}");
+        assert!(history::read(&path, usize::MAX).is_err(), "{open}");
     }
     let values = format!("INFO  jepsen.util - 0\t:invoke\t:write\t{}\n", "[".repeat(300_000));
     fs::write(&path, values).expect("a scratch directory");

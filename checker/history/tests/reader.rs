@@ -12,7 +12,7 @@ const INVOKE: &str =
 const OK: &str = r#"{"index":1,"time":9,"process":3,"type":"ok","f":"cas","key":"/r2","value":[1,7],"node":"n2","session":"0x2a","zxid":"0x100000004","stat":{"czxid":"0x1","mzxid":"0x100000004","version":2}}"#;
 
 fn read(text: &str) -> Result<History, ReadError> {
-    history::read_from(text.as_bytes(), Path::new("h.jsonl"))
+    history::read_from(text.as_bytes(), Path::new("h.jsonl"), usize::MAX)
 }
 
 fn lines(lines: &[&str]) -> String {
@@ -101,7 +101,7 @@ fn an_empty_history_is_refused() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = history::read(Path::new("/nowhere/h.jsonl")).expect_err("missing");
+    let error = history::read(Path::new("/nowhere/h.jsonl"), usize::MAX).expect_err("missing");
     assert!(error.to_string().starts_with("/nowhere/h.jsonl: "), "{error}");
 }
 
@@ -208,7 +208,8 @@ fn requests_on_a_tree_are_typed_with_what_was_told() {
 fn garbage_without_end_is_refused_soon() {
     for byte in [b'x', b'{', b' ', 0] {
         let endless = BufReader::new(std::io::repeat(byte));
-        let error = history::read_from(endless, Path::new("h.jsonl")).expect_err("no history");
+        let error =
+            history::read_from(endless, Path::new("h.jsonl"), usize::MAX).expect_err("no history");
         assert!(error.to_string().starts_with("h.jsonl:1: "), "{error}");
     }
     for options in [None, Some(Format::Edn), Some(Format::Json), Some(Format::Log)] {

@@ -12,7 +12,7 @@ use super::reading::{Reading, Vocabulary};
 use super::sweep::{Progress, Swept, sweep};
 use super::versions::Versions;
 use crate::budget::Limits;
-use crate::check::check_bare;
+use crate::check::check_history;
 use crate::guarantees::Guarantee;
 use crate::guarantees::linearizable::{ALL, WRITES};
 use crate::verdict::{Check, Outcome, Soundness, Verdict, Witness};
@@ -33,7 +33,7 @@ pub fn check_own(
 ) -> Result<Verdict, ReadError> {
     let start = Instant::now();
     let Some((all, swept)) = check(path, Vocabulary::Versions, &ALL, progress)? else {
-        return check_bare(path, limits);
+        return check_history(path, limits);
     };
     let writes = match all.outcome {
         // Without reads there is an order, too.
@@ -41,7 +41,7 @@ pub fn check_own(
         Outcome::Unknown | Outcome::Invalid => {
             match check(path, Vocabulary::VersionsOfWrites, &WRITES, progress)? {
                 Some((writes, _)) => writes,
-                None => return check_bare(path, limits),
+                None => return check_history(path, limits),
             }
         }
     };

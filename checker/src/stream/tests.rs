@@ -361,7 +361,7 @@ fn own_files_are_judged_in_passing_as_they_are_held() {
         let shape = Shape { distinct: seed % 4 > 0, cas: true, lost: 6, ..SHAPE };
         let calls = expecting_versions(history(shape, &mut rng), &mut rng);
         let file = file(&calls, true);
-        let held = crate::check_history(file.path()).expect("a good file");
+        let held = crate::check_history(file.path(), Limits::default()).expect("a good file");
         let streamed =
             crate::check_own(file.path(), Limits::default(), &mut |_, _| ()).expect("a good file");
         for check in &streamed.checks[..2] {

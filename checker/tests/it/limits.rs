@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use checker::{Limits, Outcome, Spec, Verdict, check_file, check_foreign};
+use checker::{Exit, Limits, Outcome, Spec, Verdict, check_file, check_foreign, check_history};
 use history::foreign::{Options, read};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -134,6 +134,44 @@ fn a_file_that_does_not_fit_is_read_as_far_as_it_does() {
     let path = scratch.path().join("endless.edn");
     endless(&path);
     let test = "limits::a_file_that_does_not_fit_is_read_as_far_as_it_does";
+    let held = limited(test, BUDGET_HELD, &path);
+    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+    let died = limited(test, BUDGET_TOO_LARGE, &path);
+    let said = String::from_utf8_lossy(&died.stderr);
+    assert!(!died.status.success() && said.contains("memory allocation"), "{said}");
+}
+
+/// Reads of a thousand children each, one of our own histories: about a gigabyte, if held.
+fn long(path: &Path) {
+    let mut file = BufWriter::new(fs::File::create(path).expect("an empty scratch directory"));
+    let names = vec!["\"n\""; 1000].join(",");
+    let zeros = ["czxid", "mzxid", "pzxid", "owner"].map(|name| format!("\"{name}\":\"0x0\""));
+    let counts = ["version", "cversion", "length", "children"].map(|name| format!("\"{name}\":0"));
+    let stat = [zeros, counts].concat().join(",");
+    let asked = r#"{"ask":"children","path":"/z"}"#.to_owned();
+    let told = format!(r#"{{"told":"children","names":[{names}],"stat":{{{stat}}}}}"#);
+    for n in 0..32_000 {
+        let (kind, value) = if n % 2 == 0 { ("invoke", &asked) } else { ("ok", &told) };
+        let head = format!(r#""index":{n},"time":{n},"process":0,"type":"{kind}","f":"children""#);
+        writeln!(file, "{{{head},\"value\":{value}}}").expect("room on the disk");
+    }
+    file.flush().expect("room on the disk");
+}
+
+/// The same of one of our own histories, all of which is held.
+#[test]
+fn an_own_history_that_does_not_fit_is_read_as_far_as_it_does() {
+    if let Ok(budget) = env::var(BUDGET) {
+        let limits = Limits { bytes: budget.parse().expect("bytes"), ..Limits::default() };
+        let path = PathBuf::from(env::var_os(ENDLESS).expect("the file"));
+        let verdict = check_history(&path, limits).expect("a good file");
+        says_unknown(&verdict, "bytes of memory");
+        return assert_eq!(verdict.exit(), Exit::Unknown);
+    }
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("history.jsonl");
+    long(&path);
+    let test = "limits::an_own_history_that_does_not_fit_is_read_as_far_as_it_does";
     let held = limited(test, BUDGET_HELD, &path);
     assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
     let died = limited(test, BUDGET_TOO_LARGE, &path);

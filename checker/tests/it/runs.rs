@@ -1,5 +1,6 @@
 //! Whole runs: simulated ones hold, planted defects are found, limits are kept.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::{Shape, run};
@@ -23,6 +24,41 @@ fn correct_runs_are_valid() {
                    15 guarantees held.";
         assert!(verdict.sentence.ends_with(end), "{}", verdict.sentence);
     }
+}
+
+#[test]
+fn of_a_run_that_does_not_fit_nothing_is_known_beyond_what_does() {
+    let text = run(&shape(3)).text();
+    for kib in (1..600).step_by(37) {
+        let read = history::read_from(text.as_bytes(), Path::new("story"), kib << 10);
+        let history = read.expect("a good history");
+        assert!(history.full, "{kib} KiB are too few");
+        let verdict = check(&manifest(), &history);
+        assert_eq!(verdict.exit(), Exit::Unknown, "{kib} KiB: {}", verdict.sentence);
+        let n_read = words(history.operations.len());
+        let said = format!("gave up at operation {n_read}, at 1073741824 bytes of memory");
+        assert!(verdict.sentence.contains(&said), "{}", verdict.sentence);
+        let reached = verdict.checks[0].reached;
+        assert_eq!(reached, history.operations.last().map(|op| op.invoke));
+    }
+}
+
+/// "2,717".
+fn words(n: usize) -> String {
+    match n {
+        0..1000 => n.to_string(),
+        _ => format!("{},{:03}", n / 1000, n % 1000),
+    }
+}
+
+#[test]
+fn a_violation_in_what_fits_of_a_run_is_one() {
+    let mut history = run(&shape(1)).history();
+    let planted = reads(&history).into_iter().any(|n| plant_stale_read(&mut history, n));
+    assert!(planted, "some read shows something older");
+    history.full = true;
+    let verdict = check(&manifest(), &history);
+    assert_eq!(verdict.exit(), Exit::Invalid, "{}", verdict.sentence);
 }
 
 #[test]

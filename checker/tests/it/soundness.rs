@@ -2,7 +2,7 @@
 
 use crate::cluster::{Shape, run};
 use crate::story::{Story, manifest};
-use checker::{Exit, Fact, Verdict, check, check_history, check_run};
+use checker::{Exit, Fact, Limits, Verdict, check, check_history, check_run};
 use history::{At, FaultStep, History, Manifest, Outcome, Phase, RunDir, Status, Target};
 
 fn good() -> (Manifest, Story) {
@@ -211,11 +211,11 @@ fn a_run_directory_gives_the_same_verdict_again() {
     let (manifest, story) = good();
     let run = RunDir::create(results.path(), &manifest).expect("a new run");
     std::fs::write(run.history(), story.text()).expect("writable");
-    let verdict = check_run(&run, Vec::new()).expect("readable");
+    let verdict = check_run(&run, Vec::new(), Limits::default()).expect("readable");
     assert_eq!(verdict.exit(), Exit::Valid, "{}", verdict.sentence);
     run.write_json("verdict.json", &verdict).expect("writable");
     let stored: Verdict = run.read_json("verdict.json").expect("readable");
-    let again = check_run(&run, Vec::new()).expect("readable");
+    let again = check_run(&run, Vec::new(), Limits::default()).expect("readable");
     assert_eq!((stored.outcome, stored.sentence), (again.outcome, again.sentence));
 }
 
@@ -226,7 +226,7 @@ fn a_history_cut_by_a_crash_is_judged_and_not_sound() {
     let run = RunDir::create(results.path(), &manifest).expect("a new run");
     let text = story.text();
     std::fs::write(run.history(), &text[..text.len() / 2]).expect("writable");
-    let verdict = check_run(&run, Vec::new()).expect("readable");
+    let verdict = check_run(&run, Vec::new(), Limits::default()).expect("readable");
     let note = unmet(&verdict, "run complete").note;
     assert!(note.contains("phase load") && note.contains("was cut after"), "{note}");
 }
@@ -236,10 +236,10 @@ fn a_history_alone_is_judged_and_says_that_it_is_alone() {
     let scratch = tempfile::tempdir().expect("scratch directory");
     let path = scratch.path().join("h.jsonl");
     std::fs::write(&path, good().1.text()).expect("writable");
-    let verdict = check_history(&path).expect("readable");
+    let verdict = check_history(&path, Limits::default()).expect("readable");
     assert_eq!(verdict.exit(), Exit::Valid, "{}", verdict.sentence);
     assert!(verdict.sentence.contains("no manifest"), "{}", verdict.sentence);
     std::fs::write(&path, "{}\n").expect("writable");
-    let error = check_history(&path).expect_err("no event").to_string();
+    let error = check_history(&path, Limits::default()).expect_err("no event").to_string();
     assert!(error.contains("h.jsonl:1: field `index`: missing"), "{error}");
 }

@@ -233,7 +233,7 @@ impl Story {
 
     /// As the reader sees it.
     pub(crate) fn history(&self) -> History {
-        let read = history::read_from(self.text().as_bytes(), Path::new("story"));
+        let read = history::read_from(self.text().as_bytes(), Path::new("story"), usize::MAX);
         History { logs: self.logs.clone(), ..read.expect("well-formed") }
     }
 

@@ -85,7 +85,7 @@ fn what_is_held_does_not_grow_with_the_history() {
         let own = path.ends_with("own.jsonl");
         let verdict = match (env::var(HELD).is_ok(), own) {
             (false, _) => in_passing(path, own),
-            (true, true) => checker::check_history(path).expect("a good file"),
+            (true, true) => checker::check_history(path, Limits::default()).expect("a good file"),
             (true, false) => {
                 let whole = history::foreign::read(path, Options::default()).expect("a good file");
                 let spec = Spec::named("register").expect("it is one");

@@ -11,6 +11,7 @@ mod sides;
 mod stored;
 mod table;
 mod text;
+mod witness;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -109,6 +110,7 @@ impl Checker {
         say(&table.head())?;
         let fits = |shape: &Shape| shape.operations <= self.operations_max && shape.makes_sense();
         let (mut we_gave_up, mut they_gave_up) = (HashSet::new(), HashSet::new());
+        let mut explained = Vec::new();
         for shape in shapes::all(self.seed).filter(fits) {
             let kind = Shape { operations: 0, ..shape };
             if we_gave_up.contains(&kind) {
@@ -121,9 +123,12 @@ impl Checker {
             if both.theirs.as_ref().is_some_and(|theirs| !theirs.decided()) {
                 they_gave_up.insert(kind);
             }
+            if both.ours.verdict == "invalid" {
+                explained.push(both.ours.explained);
+            }
             say(&table.generated_row(shape, &both))?;
         }
-        Ok(())
+        say(&table::explained(&explained))
     }
 
     fn elsewhere(&self, sides: &Sides) -> anyhow::Result<()> {

@@ -62,7 +62,7 @@ pub(super) fn cores() -> Finding {
 }
 
 pub(super) fn memory() -> Finding {
-    let Some(mib) = available_mib() else {
+    let Some(mib) = available().map(|bytes| bytes >> 20) else {
         return Finding::limited(
             "memory: /proc/meminfo cannot be read",
             "the process list of /proc proves kills and pauses: mount /proc",
@@ -75,11 +75,18 @@ pub(super) fn memory() -> Finding {
     )
 }
 
-fn available_mib() -> Option<u64> {
+/// Bytes of memory that programs may still take; of the group of processes that we are in, if it is limited.
+pub(in super::super) fn available() -> Option<usize> {
+    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max");
+    let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
+    of_machine().map(|free| limit.map_or(free, |limit| free.min(limit)))
+}
+
+fn of_machine() -> Option<usize> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib / 1_024)
+    let kib: usize = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib << 10)
 }
 
 pub(super) fn open_files() -> Finding {

@@ -4,6 +4,8 @@ mod disk;
 mod machine;
 mod tools;
 
+pub(super) use machine::available as memory_free;
+
 use std::fmt;
 use std::path::PathBuf;
 

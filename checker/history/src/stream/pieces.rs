@@ -93,7 +93,7 @@ fn read_all(path: &Path, mut file: File, to: &[SyncSender<ReadPiece>]) {
         }
         let piece = piece.map(|text| {
             let first_line = line;
-            line += text.iter().filter(|byte| **byte == b'\n').count() as u64;
+            line += memchr::memchr_iter(b'\n', &text).count() as u64;
             read += text.len() as u64;
             Piece { text, first_line, read }
         });
@@ -119,7 +119,7 @@ fn next_piece(file: &mut File, rest: &mut Vec<u8>, line: u64) -> Result<Vec<u8>,
         if text.len() == before {
             return Ok(text);
         }
-        if let Some(end) = text[before..].iter().rposition(|byte| *byte == b'\n') {
+        if let Some(end) = memchr::memrchr(b'\n', &text[before..]) {
             rest.extend_from_slice(&text[before + end + 1..]);
             text.truncate(before + end + 1);
             return Ok(text);
@@ -146,12 +146,16 @@ fn parse(path: &Path, piece: Piece) -> Parsed {
     let Piece { mut text, first_line, read } = piece;
     let mut steps = Vec::with_capacity(text.len() / 128);
     let (mut keys, mut end) = (Vec::new(), None);
-    for (number, line) in (first_line..).zip(lines(&text)) {
-        let step = match usual::event(&text, line.clone(), number) {
-            Some(step) => Ok(Some(step)),
-            None => other(&text, line, number, &mut keys),
-        };
-        match step {
+    let (mut number, mut at) = (first_line, 0);
+    while at < text.len() {
+        if let Some((step, next)) = usual::event(&text, at, number) {
+            steps.push(step);
+            (number, at) = (number + 1, next);
+            continue;
+        }
+        let line = line(&text, at);
+        at = line.end + 1;
+        match other(&text, line, number, &mut keys) {
             Ok(step) => steps.extend(step),
             Err(Unread::Cut) => {
                 end = Some(End::Cut(format!("line {number} was cut off; dropped")));
@@ -162,19 +166,15 @@ fn parse(path: &Path, piece: Piece) -> Parsed {
                 break;
             }
         }
+        number += 1;
     }
     text.append(&mut keys);
     Parsed { batch: Batch { steps, read, text }, end }
 }
 
-/// The lines of a piece, without their ends.
-fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0;
-    text.split_inclusive(|byte| *byte == b'\n').map(move |line| {
-        let from = at;
-        at += line.len();
-        from..at - usize::from(line.ends_with(b"\n"))
-    })
+/// The line that begins at byte `from`, without its end.
+fn line(text: &[u8], from: usize) -> Range<usize> {
+    from..memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |length| from + length)
 }
 
 pub(super) enum Unread {

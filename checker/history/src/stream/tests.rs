@@ -28,7 +28,8 @@ fn both(line: &str) -> (Seen, Seen) {
         step.key.map_or_else(Vec::new, |(from, to)| text[from as usize..to as usize].to_vec())
     };
     let plain = |step: Step| Step { key: None, ..step };
-    let usual = usual::event(text, 0..text.len(), 1).map(|step| (plain(step), key(&step, text)));
+    let usual = usual::event(text, 0, 1).filter(|(_, next)| *next == text.len());
+    let usual = usual.map(|(step, _)| (plain(step), key(&step, text)));
     let mut keys = Vec::new();
     let slow = other(text, 0..text.len(), 1, &mut keys).ok().flatten();
     (usual, slow.map(|step| (plain(step), key(&step, &[text, &keys].concat()))))

@@ -1,12 +1,10 @@
 //! Every planted stale read is explained by few operations, and those are told as a proof.
 
-use checker::engine::plain::{Op, Ret};
 use checker::engine::{Call, CasRegister, Decision, decide};
-use checker::{Budget, Limits, Outcome, Spec, Witness, check_foreign};
-use history::Status;
-use history::foreign::{Datum, Deed, Foreign};
+use checker::{Budget, Limits, Outcome, Witness};
 
 use super::generate::{Shape, Values, generate};
+use super::witness::verdict;
 
 /// Operations of an explanation that a person reads.
 const FEW: usize = 10;
@@ -38,12 +36,7 @@ fn every_planted_stale_read_is_explained_by_few_operations() {
     for shape in shapes() {
         planted += 1;
         let history = generate(shape);
-        let verdict = check_foreign(
-            &foreign(&history),
-            Spec::named("cas-register").expect("it is one of them"),
-            Limits::default(),
-        );
-        let verdict = verdict.expect("it makes sense");
+        let verdict = verdict(&history);
         match verdict.checks[0].outcome {
             Outcome::Invalid => {}
             // Lost writes of all five values may leave no read to make stale; or that takes too long to tell.
@@ -73,38 +66,4 @@ fn is_linearizable(history: &[Vec<Call<CasRegister>>], witness: &Witness) -> boo
         Decision::Broken { .. } => false,
         Decision::GaveUp { .. } => panic!("it has few operations"),
     }
-}
-
-/// As it comes from a file: each call by a client of its own, times for positions.
-fn foreign(history: &[Vec<Call<CasRegister>>]) -> Foreign {
-    let calls =
-        (0..).zip(history).flat_map(|(key, calls)| calls.iter().map(move |call| (key, call)));
-    let deed = |(process, (key, call)): (u64, (i64, &Call<CasRegister>))| {
-        let (f, asked) = match call.op {
-            Op::Read => ("read", Datum::Nil),
-            Op::Write(value) => ("write", Datum::Int(value)),
-            Op::Cas { expected, value } => {
-                ("cas", Datum::List(vec![Datum::Int(expected), Datum::Int(value)]))
-            }
-        };
-        let (status, answered) = match call.ret {
-            None => (Status::Unknown, None),
-            Some(Ret::Value(value)) => (Status::Ok, Some(value.map_or(Datum::Nil, Datum::Int))),
-            Some(Ret::Written) => (Status::Ok, Some(asked.clone())),
-            Some(Ret::Differs) => (Status::Fail, None),
-        };
-        Deed {
-            process,
-            f: f.to_owned(),
-            key: Some(Datum::Int(key)),
-            asked,
-            answered,
-            status,
-            error: (status == Status::Fail).then(|| Datum::Keyword("differs".to_owned())),
-            invoke: call.start,
-            complete: call.end,
-            line: call.start,
-        }
-    };
-    Foreign { deeds: (0..).zip(calls).map(deed).collect(), ..Foreign::default() }
 }

@@ -88,6 +88,7 @@ fn answer(output: &Output) -> Option<Answer> {
         by: "Porcupine".to_owned(),
         seconds: seconds.parse().ok()?,
         peak: peak.parse().ok()?,
+        explained: None,
         before: before.parse().ok()?,
     })
 }

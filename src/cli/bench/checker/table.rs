@@ -18,7 +18,7 @@ pub(super) struct Table {
     columns: &'static [(&'static str, usize)],
 }
 
-const GENERATED: [(&str, usize); 13] = [
+const GENERATED: [(&str, usize); 14] = [
     ("clients", 7),
     ("operations", 10),
     ("keys", 4),
@@ -26,7 +26,8 @@ const GENERATED: [(&str, usize); 13] = [
     ("unknown", 7),
     ("stale", 5),
     ("verdict", 7),
-    ("by", 14),
+    ("by", 12),
+    ("explained", 9),
     ("processor", 9),
     ("memory", 14),
     ("Porcupine", 10),
@@ -96,6 +97,7 @@ impl Table {
             if shape.stale { "yes" } else { "no" }.to_owned(),
             both.ours.verdict.clone(),
             both.ours.by.clone(),
+            explanation(&both.ours),
             seconds(both.ours.seconds),
             self::memory(&both.ours),
             theirs,
@@ -152,6 +154,27 @@ impl Table {
             }
         }
     }
+}
+
+/// "4 calls", of what is invalid.
+fn explanation(answer: &Answer) -> String {
+    match (answer.verdict.as_str(), answer.explained) {
+        ("invalid", Some(calls)) => format!("{calls} calls"),
+        ("invalid", None) => "no".to_owned(),
+        _ => "-".to_owned(),
+    }
+}
+
+/// By how many operations the stale reads found are explained, in all.
+pub(super) fn explained(all: &[Option<usize>]) -> String {
+    let found = count(all.len() as u64);
+    let without = all.iter().filter(|calls| calls.is_none()).count() as u64;
+    let most = all.iter().flatten().max().unwrap_or(&0);
+    format!(
+        "\n{found} stale reads were found: {} are explained by at most {most} operations, {} are not.",
+        count(all.len() as u64 - without),
+        count(without)
+    )
 }
 
 fn decided(both: &Both) -> Option<&Answer> {
