@@ -78,7 +78,7 @@ fn judge(manifest: Option<&Manifest>, history: &History, limits: Limits) -> Verd
 
 /// What was not read may break what holds so far, and mends nothing that does not.
 fn give_up(check: &mut Check, history: &History, limits: Limits) {
-    if check.outcome == Outcome::Valid {
+    if check.outcome == Outcome::Valid || check.examined == 0 {
         check.outcome = Outcome::Unknown;
         check.reason = Some(format!(
             "gave up at operation {}, {}; the rest was not read (allow more with --budget-memory, or judge \
