@@ -293,6 +293,49 @@ mod tests {
     }
 
     #[test]
+    fn only_the_one_that_was_hinted_at_is_in_force_once_it_is_logged() {
+        let (old, between, hint) = (at(1, &[1, 2]), at(5, &[1]), at(9, &[3]));
+        let mut all = Configurations::new(old.clone());
+        all.told(hint);
+        log(&mut all, &between);
+        assert_eq!(all.in_force(), &old);
+    }
+
+    /// However that one has come.
+    #[test]
+    fn a_hint_goes_when_a_newer_one_is_in_force() {
+        let (hint, new) = (at(3, &[3]), at(5, &[5]));
+        let ways: [fn(&mut Configurations, Configuration); 4] = [
+            |all, new| log(all, &Configuration { version: Zxid::new(1, 6), ..new }),
+            |all, new| drop(all.committed(new.version).cloned()),
+            |all, new| all.adopt(new),
+            |all, new| assert!(all.told(new)),
+        ];
+        for (n, way) in ways.into_iter().enumerate() {
+            let mut all = Configurations::new(at(1, &[1]));
+            all.told(hint.clone());
+            log(&mut all, &new);
+            assert!(all.electing().eq([&*hint.members]));
+            way(&mut all, new.clone());
+            assert!(all.electing().all(|members| *members == *new.members), "way {n}");
+        }
+    }
+
+    /// Of two of one version, which servers were started with, the leader's counts.
+    #[test]
+    fn what_the_leader_has_in_force_counts_unless_it_is_older() {
+        let (new, others) = (at(5, &[1, 2]), at(5, &[2, 3]));
+        let mut all = Configurations::new(at(1, &[1]));
+        log(&mut all, &new);
+        all.adopt(others.clone());
+        assert!(all.deciding().eq([&*others.members]), "it is under way no more");
+        all.adopt(at(4, &[7]));
+        assert_eq!(all.in_force(), &others);
+        all.adopt(new.clone());
+        assert_eq!(all.in_force(), &new);
+    }
+
+    #[test]
     fn a_quorum_is_more_than_half_of_the_participants() {
         let timing =
             crate::Timing { tick_ms: 2, init_limit: 1, sync_limit: 1, settle_ms: 1, resend_ms: 1 };

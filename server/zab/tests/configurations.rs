@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zab::{
     Config, Configuration, Durable, Entry, Input, Members, Message, Output, Peer, Role, ServerId,
-    Stance, Timing, Transaction, Vote, Zxid,
+    Stance, Timer, Timing, Transaction, Vote, Zxid,
 };
 
 /// A reconfiguration, or anything else.
@@ -81,7 +81,49 @@ fn news_of_members_is_news_once() {
         peer.handle(Input::Received { from: 2, message: told.clone() }, &mut out);
         let contacts = out.iter().any(|output| matches!(output, Output::Contacts(_)));
         assert_eq!(contacts, is_news, "{out:?}");
+        assert_eq!(out.is_empty(), !is_news, "{out:?}");
     }
+}
+
+#[test]
+fn who_voted_before_the_news_is_asked_again() {
+    for (is_news, role) in
+        [(false, Role::Leading { epoch: 0, serving: false }), (true, Role::Looking)]
+    {
+        let mut out = Outputs::new();
+        let mut peer = restarted(Zxid::ZERO, &mut out);
+        let vote = Vote { epoch: 1, zxid: Zxid::new(1, 3), leader: 1 };
+        let (stance, version, logged) = (Stance::Looking, Zxid::ZERO, VERSION);
+        let message = Message::Notification { round: 1, vote, stance, version, logged };
+        peer.handle(Input::Received { from: 2, message }, &mut out);
+        if is_news {
+            let members = Arc::new(Members::of_voters(1..=3));
+            let message = Message::Members(Configuration { version: Zxid::new(1, 7), members });
+            peer.handle(Input::Received { from: 3, message }, &mut out);
+        }
+        peer.handle(Input::Timer(Timer::Settle), &mut out);
+        assert_eq!(peer.role(), role);
+    }
+}
+
+/// Who has other members in its log may wait for votes that this server does not know of.
+#[test]
+fn those_whose_logs_have_other_members_are_not_taken_for_all() {
+    let says = |from, logged| {
+        let vote = Vote { epoch: 1, zxid: Zxid::new(1, 9), leader: 2 };
+        let (stance, version) = (Stance::Looking, Zxid::ZERO);
+        let message = Message::Notification { round: 1, vote, stance, version, logged };
+        Input::Received { from, message }
+    };
+    let decided = |all: &[(ServerId, Zxid)]| {
+        let mut out = Outputs::new();
+        let mut peer = restarted(Zxid::ZERO, &mut out);
+        all.iter().for_each(|(from, logged)| peer.handle(says(*from, *logged), &mut out));
+        peer.role() != Role::Looking
+    };
+    assert!(decided(&[(2, VERSION), (3, VERSION)]));
+    assert!(!decided(&[(2, Zxid::ZERO), (3, VERSION)]));
+    assert!(decided(&[(2, Zxid::ZERO), (3, VERSION), (2, VERSION)]));
 }
 
 /// Alone, and asked for a second member: until that one has a say, there is no third.
