@@ -1,9 +1,9 @@
-//! A quick hash for numbers that nobody chose to collide.
+//! A quick hash for numbers and names that nobody chose to collide.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A map by numbers; only looked up, never iterated where order could show.
+/// A map by numbers or names; only looked up, never iterated where order could show.
 pub(crate) type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
 /// Multiplies and folds, as FxHash does.

@@ -67,7 +67,7 @@ impl Reading {
         }
         let invoked = u64::from(step.kind == Kind::Invoke);
         match step.verb {
-            Verb::Beside | Verb::Other => self.beside += invoked,
+            Verb::Other => self.beside += invoked,
             Verb::Read | Verb::Write | Verb::Cas => self.seen += invoked,
         }
         let weak = self.own && !self.vocabulary.has_versions() && step.verb == Verb::Cas;
@@ -118,7 +118,7 @@ impl Reading {
             }
             Verb::Cas if self.vocabulary == Vocabulary::Register && !self.own => Err(Stop::Whole),
             Verb::Write | Verb::Cas => self.written(verb, asked, step),
-            Verb::Read | Verb::Beside | Verb::Other => Ok(Told::Nothing),
+            Verb::Read | Verb::Other => Ok(Told::Nothing),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Pairs events into calls, and hands them on once their outcome is known, in the order of the file.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::{Entry, HashMap};
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use history::stream::{Argument, Batch, Step, Verb};
@@ -68,7 +68,7 @@ pub(super) struct Window {
     slots: VecDeque<Slot>,
     /// The number of the first slot.
     first: u64,
-    objects: HashMap<Rc<[u8]>, u32>,
+    objects: Numbered<Rc<[u8]>, u32>,
     /// The names of the objects, by number.
     pub(super) names: Vec<Rc<[u8]>>,
     /// Calls that say something.
@@ -120,19 +120,16 @@ impl Window {
                 presume(&mut self.slots[at], &mut self.examined);
             }
             self.moments.pop_front();
-            if self.slots[at].state == State::Dropped {
+            let slot = &mut self.slots[at];
+            if slot.state == State::Dropped {
                 continue;
             }
-            if moment > 0 && self.slots[at].call.end.is_none() {
-                // It has no other moment.
-                self.slots[at].state = State::Dropped;
-                return Some(Moment::Start(&self.slots[at].call));
+            let is_last = moment < 0 || slot.call.end.is_none();
+            if is_last {
+                slot.state = State::Dropped;
             }
-            if moment < 0 {
-                self.slots[at].state = State::Dropped;
-                return Some(Moment::End(&self.slots[at].call));
-            }
-            return Some(Moment::Start(&self.slots[at].call));
+            let moment = if moment < 0 { Moment::End } else { Moment::Start };
+            return Some(moment(&self.slots[at].call));
         }
     }
 
@@ -148,7 +145,7 @@ impl Window {
 
     fn invoke(&mut self, process: u64, key: &[u8], step: &Step) -> Result<(), Problem> {
         let (verb, asked, index) = (step.verb, step.value, self.events - 1);
-        let beside = matches!(verb, Verb::Beside | Verb::Other);
+        let beside = verb == Verb::Other;
         let object = if beside { 0 } else { self.object(key) };
         let number = if beside { 0 } else { self.first + self.slots.len() as u64 };
         match self.open.entry(process) {

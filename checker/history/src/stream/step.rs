@@ -40,9 +40,8 @@ pub enum Verb {
     Write,
     /// `cas`.
     Cas,
-    /// `local-read`, `connect` and requests of the znodes workload: nothing that such a register promises.
-    Beside,
-    /// No operation of a register.
+    /// Nothing that such a register promises: `local-read`, `connect` and requests of the znodes workload among
+    /// them.
     Other,
 }
 
@@ -52,7 +51,6 @@ impl Verb {
             b"read" => Verb::Read,
             b"write" => Verb::Write,
             b"cas" => Verb::Cas,
-            b"connect" | b"local-read" => Verb::Beside,
             _ => Verb::Other,
         }
     }
@@ -64,7 +62,7 @@ impl Verb {
             Verb::Read => "read",
             Verb::Write => "write",
             Verb::Cas => "cas",
-            Verb::Beside | Verb::Other => "another operation",
+            Verb::Other => "another operation",
         }
     }
 }

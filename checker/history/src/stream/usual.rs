@@ -47,48 +47,48 @@ struct Fields {
 }
 
 impl Fields {
-    fn take(&mut self, cursor: &mut Cursor<'_>, name: &[u8]) -> Option<()> {
+    fn take(&mut self, cursor: &mut Cursor<'_>, name: u64) -> Option<()> {
         match name {
-            b"index" => {
+            name::INDEX => {
                 self.once(0)?;
                 self.index = Some(cursor.integer()?);
             }
-            b"time" => {
+            name::TIME => {
                 self.once(1)?;
                 self.time = Some(cursor.integer()?);
             }
-            b"process" => {
+            name::PROCESS => {
                 self.once(2)?;
                 self.process = Some(u64::try_from(cursor.integer()?).ok()?);
             }
-            b"type" => {
+            name::TYPE => {
                 self.once(3)?;
-                self.kind = Some(kind(cursor.string()?)?);
+                self.kind = Some(kind(cursor.short()?)?);
             }
-            b"f" => {
+            name::F => {
                 self.once(4)?;
-                self.verb = Some(Verb::named(cursor.string()?));
+                self.verb = Some(verb(cursor.short()?));
             }
-            b"key" => {
+            name::KEY => {
                 self.once(5)?;
                 self.key = cursor.key()?;
             }
-            b"value" => {
+            name::VALUE => {
                 self.once(6)?;
                 self.value = cursor.argument()?;
             }
-            b"error" => {
+            name::ERROR => {
                 self.once(7)?;
                 self.refusal = Refusal::named(cursor.string()?);
             }
-            b"session" => self.once(8).and_then(|()| self.mark(cursor))?,
-            b"zxid" => self.once(9).and_then(|()| self.mark(cursor))?,
-            b"stat" => {
+            name::SESSION => self.once(8).and_then(|()| self.mark(cursor))?,
+            name::ZXID => self.once(9).and_then(|()| self.mark(cursor))?,
+            name::STAT => {
                 self.once(10)?;
                 self.own = true;
                 self.version = cursor.version()?;
             }
-            b"node" => {
+            name::NODE => {
                 self.once(11)?;
                 cursor.string()?;
             }
@@ -110,29 +110,71 @@ impl Fields {
     }
 }
 
-fn kind(name: &[u8]) -> Option<Kind> {
+fn kind(name: u64) -> Option<Kind> {
     match name {
-        b"invoke" => Some(Kind::Invoke),
-        b"ok" => Some(Kind::Ok),
-        b"fail" => Some(Kind::Fail),
-        b"info" => Some(Kind::Info),
+        name::INVOKE => Some(Kind::Invoke),
+        name::OK => Some(Kind::Ok),
+        name::FAIL => Some(Kind::Fail),
+        name::INFO => Some(Kind::Info),
         _ => None,
     }
 }
 
-/// How many bytes from the first on are ASCII without controls, quotes and backslashes; eight are looked at
-/// at once.
-fn plain(text: &[u8]) -> usize {
-    let words = text.chunks_exact(8);
-    let rest = words.remainder();
-    for (n, word) in words.enumerate() {
+fn verb(name: u64) -> Verb {
+    match name {
+        name::READ => Verb::Read,
+        name::WRITE => Verb::Write,
+        name::CAS => Verb::Cas,
+        _ => Verb::Other,
+    }
+}
+
+/// Names of fewer than eight bytes as numbers, which are compared at once.
+mod name {
+    pub(super) const INDEX: u64 = number(b"index");
+    pub(super) const TIME: u64 = number(b"time");
+    pub(super) const PROCESS: u64 = number(b"process");
+    pub(super) const TYPE: u64 = number(b"type");
+    pub(super) const F: u64 = number(b"f");
+    pub(super) const KEY: u64 = number(b"key");
+    pub(super) const VALUE: u64 = number(b"value");
+    pub(super) const ERROR: u64 = number(b"error");
+    pub(super) const SESSION: u64 = number(b"session");
+    pub(super) const ZXID: u64 = number(b"zxid");
+    pub(super) const STAT: u64 = number(b"stat");
+    pub(super) const NODE: u64 = number(b"node");
+    pub(super) const VERSION: u64 = number(b"version");
+    pub(super) const INVOKE: u64 = number(b"invoke");
+    pub(super) const OK: u64 = number(b"ok");
+    pub(super) const FAIL: u64 = number(b"fail");
+    pub(super) const INFO: u64 = number(b"info");
+    pub(super) const READ: u64 = number(b"read");
+    pub(super) const WRITE: u64 = number(b"write");
+    pub(super) const CAS: u64 = number(b"cas");
+
+    const fn number(name: &[u8]) -> u64 {
+        assert!(name.len() < 8, "too long for a number");
+        let (mut number, mut at) = (0, 0);
+        while at < name.len() {
+            number |= (name[at] as u64) << (8 * at);
+            at += 1;
+        }
+        number
+    }
+}
+
+/// Where the first byte from `at` on is that is not plain: a control, a quote, a backslash, or no ASCII.
+/// Eight are looked at at once.
+fn plain(text: &[u8], mut at: usize) -> usize {
+    while let Some(word) = text.get(at..at + 8) {
         let odd = odd(u64::from_le_bytes(word.try_into().expect("eight bytes")));
         if odd != 0 {
-            return 8 * n + odd.trailing_zeros() as usize / 8;
+            return at + odd.trailing_zeros() as usize / 8;
         }
+        at += 8;
     }
-    let is_odd = |byte: &u8| odd(u64::from(*byte) | u64::from_le_bytes(*b"\0       ")) != 0;
-    text.len() - rest.len() + rest.iter().position(is_odd).unwrap_or(rest.len())
+    let is_odd = |byte: &u8| odd(u64::from_le_bytes([*byte; 8])) != 0;
+    text[at..].iter().position(is_odd).map_or(text.len(), |length| at + length)
 }
 
 /// The high bit of the first byte that is not plain, and perhaps of some after it (Warren, "Hacker's
@@ -173,13 +215,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn object(
-        &mut self,
-        mut field: impl FnMut(&mut Cursor<'a>, &'a [u8]) -> Option<()>,
-    ) -> Option<()> {
+    fn object(&mut self, mut field: impl FnMut(&mut Cursor<'a>, u64) -> Option<()>) -> Option<()> {
         self.eat(b'{')?;
         loop {
-            let name = self.string()?;
+            let name = self.short()?;
             self.eat(b':')?;
             field(self, name)?;
             match self.peek()? {
@@ -196,10 +235,25 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> Option<&'a [u8]> {
         self.eat(b'"')?;
         let from = self.at;
-        self.at += plain(&self.text[from..]);
+        self.at = plain(self.text, from);
         let text = &self.text[from..self.at];
         (*self.text.get(self.at)? == b'"').then(|| self.at += 1)?;
         Some(text)
+    }
+
+    /// A string of plain ASCII as a number, as in [`name`]; 0 if it is as long as that or longer.
+    fn short(&mut self) -> Option<u64> {
+        self.eat(b'"')?;
+        let word = self.text.get(self.at..self.at + 8)?;
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let length = odd(word).trailing_zeros() / 8;
+        if length == 8 {
+            self.at -= 1;
+            return self.string().map(|_| 0);
+        }
+        self.at += length as usize;
+        (self.text[self.at] == b'"').then(|| self.at += 1)?;
+        Some(word & !(u64::MAX << (8 * length)))
     }
 
     /// A whole number of at most 18 digits.
@@ -268,7 +322,7 @@ impl<'a> Cursor<'a> {
     fn version(&mut self) -> Option<Option<i32>> {
         let mut version = None;
         self.object(|cursor, name| match name {
-            b"version" => {
+            name::VERSION => {
                 version = Some(i32::try_from(cursor.integer()?).ok()?);
                 Some(())
             }
