@@ -21,6 +21,10 @@ impl Hasher for Mix {
         self.0 = (mixed >> 64) as u64 ^ mixed as u64;
     }
 
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
     fn write_i64(&mut self, number: i64) {
         self.write_u64(number.cast_unsigned());
     }

@@ -119,6 +119,11 @@ impl<S: Searchable> Frontier<S> {
         }
     }
 
+    /// About how many there are.
+    pub(super) fn len(&self) -> usize {
+        self.configs.len()
+    }
+
     pub(super) fn into_configs(self) -> Vec<Config<S>> {
         self.configs.into_iter().flatten().collect()
     }

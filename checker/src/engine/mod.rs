@@ -18,6 +18,7 @@ mod frontier;
 mod levels;
 mod open;
 mod queue;
+mod returns;
 mod search;
 mod set;
 mod shortcut;

@@ -7,6 +7,7 @@ use spec::Searchable;
 use super::Call;
 use super::frontier::{Config, Frontier};
 use crate::budget::{Budget, Exhausted};
+use crate::mix::Numbered;
 
 /// Where the placing of one call is.
 struct Ways<S> {
@@ -19,17 +20,34 @@ struct Ways<S> {
 
 pub(super) struct Open<'a, S: Searchable> {
     pub(super) calls: &'a [Call<S>],
-    /// For each call of unknown outcome, the one before it with an equal operation.
-    twins: Vec<Option<u32>>,
+    /// Calls without end, those with equal operations of unknown outcome together: of calls that
+    /// are alike and may come at any time, the first invoked serves as well as any.
+    kinds: Vec<Vec<u32>>,
+    kind_of: Numbered<u32, u32>,
+    pub(super) now: Now,
+}
+
+/// What is open at an instant.
+#[derive(Clone, Default)]
+pub(super) struct Now {
     /// Calls invoked that will be answered, ascending.
     pending: Vec<u32>,
-    /// Calls invoked that may take effect at any time or never, ascending.
-    lost: Vec<u32>,
+    /// Kinds of which calls may take effect at any time or never, ascending.
+    lost: Vec<Alike>,
+}
+
+/// Of the calls of a kind, those that were invoked and have not taken effect everywhere.
+#[derive(Clone, Copy)]
+struct Alike {
+    kind: u32,
+    from: u32,
+    to: u32,
 }
 
 impl<'a, S: Searchable> Open<'a, S> {
     pub(super) fn new(calls: &'a [Call<S>]) -> Self {
-        Open { calls, twins: twins(calls), pending: Vec::new(), lost: Vec::new() }
+        let (kinds, kind_of) = kinds(calls);
+        Open { calls, kinds, kind_of, now: Now::default() }
     }
 
     pub(super) fn call(&self, call: u32) -> &'a Call<S> {
@@ -37,16 +55,33 @@ impl<'a, S: Searchable> Open<'a, S> {
     }
 
     pub(super) fn insert(&mut self, call: u32) {
-        match self.call(call).end {
-            Some(_) => self.pending.push(call),
-            None => self.lost.push(call),
+        if self.call(call).end.is_some() {
+            return self.now.pending.push(call);
+        }
+        let kind = self.kind_of[&call];
+        match self.now.lost.binary_search_by_key(&kind, |alike| alike.kind) {
+            Ok(at) => self.now.lost[at].to += 1,
+            Err(at) => {
+                let kinds = &self.kinds[kind as usize];
+                let from = kinds.partition_point(|other| *other < call) as u32;
+                self.now.lost.insert(at, Alike { kind, from, to: from + 1 });
+            }
         }
     }
 
-    pub(super) fn remove(&mut self, call: u32) {
-        for open in [&mut self.pending, &mut self.lost] {
-            if let Ok(at) = open.binary_search(&call) {
-                open.remove(at);
+    /// The call is answered.
+    pub(super) fn answered(&mut self, call: u32) {
+        self.now.pending.retain(|open| *open != call);
+    }
+
+    /// The call, of unknown outcome and the first of its kind, has taken effect everywhere.
+    pub(super) fn retire(&mut self, call: u32) {
+        let kind = self.kind_of[&call];
+        if let Ok(at) = self.now.lost.binary_search_by_key(&kind, |alike| alike.kind) {
+            let alike = &mut self.now.lost[at];
+            alike.from += 1;
+            if alike.from == alike.to {
+                self.now.lost.remove(at);
             }
         }
     }
@@ -85,26 +120,27 @@ impl<'a, S: Searchable> Open<'a, S> {
                 if ways.hits >= width {
                     return Ok(false);
                 }
-                self.place_each(&config, &self.pending, &mut ways, found, budget)?;
+                let pending = self.now.pending.iter().copied();
+                self.place_each(&config, pending, &mut ways, found, budget)?;
                 later.push_back(config);
             }
             if ways.hits > 0 && width < usize::MAX {
-                return Ok(self.lost.is_empty());
+                return Ok(self.now.lost.is_empty());
             }
             let Some(config) = later.pop_front() else { return Ok(true) };
-            self.place_each(&config, &self.lost, &mut ways, found, budget)?;
+            self.place_each(&config, self.lost(&config), &mut ways, found, budget)?;
         }
     }
 
     fn place_each(
         &self,
         config: &Config<S>,
-        calls: &[u32],
+        calls: impl Iterator<Item = u32>,
         ways: &mut Ways<S>,
         found: &mut Frontier<S>,
         budget: &mut Budget,
     ) -> Result<(), Exhausted> {
-        for after in calls.iter().filter_map(|&call| self.place(config, call)) {
+        for after in calls.filter_map(|call| self.place(config, call)) {
             budget.step(found.bytes + ways.seen.bytes)?;
             if self.has(&after, ways.wanted) {
                 ways.hits += 1;
@@ -116,10 +152,18 @@ impl<'a, S: Searchable> Open<'a, S> {
         Ok(())
     }
 
+    /// Of each kind the first call that was not used.
+    fn lost(&self, config: &Config<S>) -> impl Iterator<Item = u32> {
+        self.now.lost.iter().filter_map(|alike| {
+            let calls = &self.kinds[alike.kind as usize][alike.from as usize..alike.to as usize];
+            calls.iter().copied().find(|call| !config.used.has(*call))
+        })
+    }
+
     /// Places a call, and all that follow from it for free; none when it cannot be placed, or an
     /// open call could then never be.
     fn place(&self, config: &Config<S>, call: u32) -> Option<Config<S>> {
-        if self.has(config, call) || !self.is_next_twin(config, call) {
+        if self.has(config, call) {
             return None;
         }
         let mut after = Config { state: effect(&config.state, self.call(call))?, ..config.clone() };
@@ -128,24 +172,24 @@ impl<'a, S: Searchable> Open<'a, S> {
     }
 
     fn settle(&self, mut config: Config<S>) -> Option<Config<S>> {
-        for &open in self.pending.iter().chain(&self.lost) {
-            if self.has(&config, open) {
+        for &open in &self.now.pending {
+            if config.done.has(open) {
                 continue;
             }
             if settles(&config.state, self.call(open)) {
-                self.add(&mut config, open);
+                config.done.add(open);
             } else if is_late(&config.state, self.call(open)) {
                 return None;
             }
         }
+        for alike in &self.now.lost {
+            let calls = &self.kinds[alike.kind as usize][alike.from as usize..alike.to as usize];
+            // Alike in this, too.
+            if settles(&config.state, self.call(calls[0])) {
+                calls.iter().for_each(|call| config.used.add(*call));
+            }
+        }
         Some(config)
-    }
-
-    /// Of calls that are alike and may come at any time, the first invoked serves as well as any.
-    /// A twin that is open no more has taken effect in every configuration.
-    fn is_next_twin(&self, config: &Config<S>, call: u32) -> bool {
-        self.twins[call as usize]
-            .is_none_or(|twin| config.used.has(twin) || self.lost.binary_search(&twin).is_err())
     }
 }
 
@@ -180,18 +224,21 @@ fn effect<S: Searchable>(state: &S, call: &Call<S>) -> Option<S> {
     placed.then_some(after)
 }
 
-fn twins<S: Searchable>(calls: &[Call<S>]) -> Vec<Option<u32>> {
-    let mut latest: Vec<u32> = Vec::new();
-    let mut twin_of = |position: u32| {
-        let op = &calls[position as usize].op;
-        let twin = latest.iter_mut().find(|twin| calls[**twin as usize].op == *op);
-        match twin {
-            Some(twin) => Some(std::mem::replace(twin, position)),
-            None => {
-                latest.push(position);
-                None
-            }
+/// Calls without end by kind, and the kind of each.
+fn kinds<S: Searchable>(calls: &[Call<S>]) -> (Vec<Vec<u32>>, Numbered<u32, u32>) {
+    let mut kinds: Vec<Vec<u32>> = Vec::new();
+    let mut kind_of = Numbered::default();
+    for (position, call) in (0..).zip(calls).filter(|(_, call)| call.end.is_none()) {
+        let alike = |kind: &Vec<u32>| {
+            let first = &calls[kind[0] as usize];
+            first.ret.is_none() && call.ret.is_none() && first.op == call.op
+        };
+        let kind = kinds.iter().position(alike).unwrap_or(kinds.len());
+        if kind == kinds.len() {
+            kinds.push(Vec::new());
         }
-    };
-    (0..).zip(calls).map(|(n, call)| if call.ret.is_none() { twin_of(n) } else { None }).collect()
+        kinds[kind].push(position);
+        kind_of.insert(position, kind as u32);
+    }
+    (kinds, kind_of)
 }
