@@ -37,10 +37,10 @@ pub(super) struct Point<S> {
 /// How much is kept at first, and how far to go back where that leads nowhere.
 #[derive(Clone, Copy)]
 struct Plan {
-    /// Configurations kept at most: at first, after going back once, twice, and thrice.
-    widths: [usize; 4],
-    /// Moments to go back at least, the first time and the second.
-    back: [usize; 2],
+    /// Configurations kept at most: at first, and after going back once, twice and so on.
+    widths: [usize; 5],
+    /// Moments to go back at least, the first time, the second and the third.
+    back: [usize; 3],
     /// Moments between points to go back to.
     stride: usize,
 }
@@ -49,7 +49,8 @@ struct Plan {
 /// when outcomes are unknown. Where that leads nowhere, the search goes back a little and keeps more
 /// up to there; at last to where it had left nothing out, and keeps all, which alone can say that
 /// there is no order.
-const USUAL: Plan = Plan { widths: [8, 64, 512, usize::MAX], back: [32, 512], stride: 64 };
+const USUAL: Plan =
+    Plan { widths: [8, 64, 512, 512, usize::MAX], back: [32, 512, 8192], stride: 64 };
 
 /// With more configurations no point to go back to is kept.
 const KEPT_MAX: usize = 512;
@@ -254,11 +255,11 @@ mod tests {
     /// Keeping one at first and going back decides as keeping all does.
     #[test]
     fn going_back_finds_what_was_left_out() {
-        let narrow = Plan { widths: [1, 1, 2, usize::MAX], back: [2, 8], stride: 1 };
-        let whole = Plan { widths: [usize::MAX; 4], ..narrow };
+        let narrow = Plan { widths: [1, 1, 2, 2, usize::MAX], back: [2, 8, 32], stride: 1 };
+        let whole = Plan { widths: [usize::MAX; 5], ..narrow };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let (mut held, mut broken) = (0, 0);
-        for _ in 0..400 {
+        for _ in 0..1000 {
             let calls = history(&mut rng);
             let decide = |plan| {
                 let mut budget = Budget::new(Limits::default());
