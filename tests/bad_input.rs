@@ -390,6 +390,22 @@ fn identities_have_bounded_names() {
     assert!(log_in(1).is_err(), "the connection is closed");
 }
 
+#[test]
+fn a_connection_has_only_so_many_identities() {
+    let _alone = alone();
+    let stage = Stage::new("");
+    let mut client = stage.ensemble.client(1);
+    let mut log_in = |n: usize| {
+        let auth = Some(format!("user{n}:password").into_bytes().into());
+        let request = Request::Auth { auth_type: 0, scheme: "digest".into(), auth };
+        client.call(&request).expect("an answer").result
+    };
+    // Its address is the first of a hundred.
+    (1..100).for_each(|n| assert_eq!(log_in(n), Ok(None), "identity {n}"));
+    assert_eq!(log_in(1), Ok(None), "it has this one");
+    assert_eq!(log_in(100), Err(ErrorCode::AuthFailed));
+}
+
 fn connect_request(timeout_ms: i32, session_id: i64, password: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     ConnectRequest {

@@ -244,6 +244,7 @@ const KINDS: &[Entry] = &[
     ("scenario:crown-chain", &[(1, scenario(4))]),
     ("scenario:unwritten-answer", &[(1, scenario(5))]),
     ("scenario:slow-joiner", &[(1, scenario(6))]),
+    ("scenario:left-behind", &[(1, scenario(7))]),
     ("scenario:random", &[(1, RANDOM)]),
     ("scenario:file", &[(1, FaultSpec::Scenario { scenario: Source::File })]),
     ("kill:that", &[(1, kill(Target::That))]),

@@ -163,6 +163,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("crown-chain", include_str!("../../scenarios/crown-chain.txt")),
     ("unwritten-answer", include_str!("../../scenarios/unwritten-answer.txt")),
     ("slow-joiner", include_str!("../../scenarios/slow-joiner.txt")),
+    ("left-behind", include_str!("../../scenarios/left-behind.txt")),
 ];
 
 impl Scenario {

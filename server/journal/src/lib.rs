@@ -347,6 +347,15 @@ mod tests {
         assert!(dropped >= 4, "{dropped}");
     }
 
+    /// One record of a later batch is enough, wherever the next whole one is.
+    #[test]
+    fn a_single_later_record_proves_that_a_hole_was_durable() {
+        let (mut bytes, starts) = file(&[3, 1]);
+        bytes[starts[0]..starts[1]].fill(0);
+        let damage = n_records(&bytes).1.expect("a hole");
+        assert_eq!(damage.cause, Cause::DurableBefore { record: starts[1] });
+    }
+
     #[test]
     fn a_write_that_went_astray_is_no_crash_though_it_left_a_hole() {
         let (bytes, starts) = file(&[3, 20]);
