@@ -386,6 +386,19 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_out_of_order_is_damage() {
+        for (second, found) in [(3, 2), (2, 1), (1, 1)] {
+            let mut bytes = HEADER.to_vec();
+            for counter in [2, second] {
+                let (zxid, at) = (Zxid::new(1, counter), bytes.len() as u64);
+                write(&Entry { zxid, txn: String::new() }, at, at, &mut bytes);
+            }
+            let (n, damage) = n_records(&bytes);
+            assert_eq!((n, damage.is_some()), (found, found < 2), "{second} after 2");
+        }
+    }
+
+    #[test]
     fn a_file_of_another_version_is_told_apart_from_a_torn_one() {
         let (mut bytes, _) = file(&[2]);
         bytes[HEADER.len() - 1] -= 1;
