@@ -258,6 +258,23 @@ fn multis_are_as_large_as_a_request_and_flat() {
     stage.unmoved("too large a multi", |_| assert!(client.call(&too_many).is_err()));
 }
 
+/// Some kilobytes that ask for gigabytes.
+#[test]
+fn a_multi_read_reads_no_more_than_can_be_sent() {
+    let _alone = alone();
+    let mut stage = Stage::new("");
+    stage.witness.create("/big", &[7; 1_000_000]).expect("it serves");
+    let ops: Vec<_> = (0..3000).map(|_| get("/big")).collect();
+    let mut client = stage.ensemble.client(1);
+    let answer = client.call(&Request::MultiRead { ops }).expect("an answer").result;
+    let Ok(Some(Response::Multi { results })) = answer else { panic!("no results") };
+    let refused = OpResult::Error { code: ErrorCode::MarshallingError.code() };
+    let n_read = results.iter().take_while(|result| **result != refused).count();
+    assert_eq!((n_read, results.len()), (67, 3000), "64 MiB of 3 GB");
+    assert!(results[n_read..].iter().all(|result| *result == refused));
+    assert_eq!(stage.witness.get("/big").expect("others are served").len(), 1_000_000);
+}
+
 /// Half a frame and then nothing: before a session a client has ten seconds, in a session as long
 /// as the session has. Others from elsewhere are served meanwhile.
 #[test]

@@ -195,11 +195,25 @@ fn a_slow_sync_of_the_log_and_keys_that_are_ignored_are_logged() {
 
 #[test]
 fn requests_past_the_limit_of_all_clients_wait_and_none_is_lost() {
+    // Some wait for the others' answers.
+    requests_wait("globalOutstandingLimit=5\n", 2, 30, |outstanding, waits| {
+        outstanding == 5 && waits > 0
+    });
+}
+
+#[test]
+fn requests_past_the_limit_of_one_client_wait_and_none_is_lost() {
+    requests_wait("globalOutstandingLimit=100000\n", 1, 1500, |outstanding, _| outstanding == 1000);
+}
+
+/// Clients create so many znodes each, while no quorum can answer: until then only so many requests are
+/// outstanding, and so often one had to wait.
+fn requests_wait(limit: &str, n_clients: usize, each: i32, are_held: fn(u64, u64) -> bool) {
     let _alone = alone();
-    let mut ensemble = Ensemble::new(3, "globalOutstandingLimit=5\n");
+    let mut ensemble = Ensemble::new(3, limit);
     (1..=3).for_each(|id| ensemble.start_patient(id));
     let leader = ensemble.settle();
-    let clients = [0, 1].map(|_| ensemble.client(leader));
+    let clients: Vec<Client> = (0..n_clients).map(|_| ensemble.client(leader)).collect();
     let mut watcher = ensemble.client(leader);
     let figure = |name: &str| -> u64 {
         let said = four_letters(ensemble.addr(leader), "mntr").expect("it answers");
@@ -210,15 +224,16 @@ fn requests_past_the_limit_of_all_clients_wait_and_none_is_lost() {
     let followers: Vec<usize> = (1..=3).filter(|id| *id != leader).collect();
     followers.iter().for_each(|id| ensemble.signal(*id, Signal::SIGSTOP));
     let busy: Vec<Client> =
-        (0..).zip(clients).map(|(n, client)| client.send_only(&creates(n, 30))).collect();
-    until("the limit is reached", seconds(10), || {
-        (figure("outstanding_requests") == 5 && figure("request_throttle_wait_count") > 0)
+        (0..).zip(clients).map(|(n, client)| client.send_only(&creates(n, each))).collect();
+    until("the limit is reached", seconds(20), || {
+        are_held(figure("outstanding_requests"), figure("request_throttle_wait_count"))
             .then_some(())
     });
 
     followers.iter().for_each(|id| ensemble.signal(*id, Signal::SIGCONT));
-    for path in ["/n0-29", "/n1-29"] {
-        until("the last one is done", seconds(20), || watcher.get(path).ok());
+    for n in 0..n_clients {
+        let last = format!("/n{n}-{}", each - 1);
+        until("the last one is done", seconds(40), || watcher.get(&last).ok());
     }
     assert_eq!(figure("outstanding_requests"), 0);
     drop(busy);
@@ -272,6 +287,25 @@ fn a_client_that_does_not_read_takes_bounded_memory_and_has_its_answers_once_it_
     for _ in 0..900 {
         assert!(greedy.receive().expect("it was not cut off").len() > 1_000_000);
     }
+}
+
+/// Its answers wait, but events are told at once.
+#[test]
+fn a_client_that_does_not_read_its_events_is_cut_off() {
+    let _alone = alone();
+    let ensemble = Ensemble::started(1, "");
+    let path = format!("/{}", "x".repeat(900_000));
+    let mut writer = ensemble.client(1);
+    writer.create(&path, b"").expect("it serves").result.expect("a new one");
+    let mut deaf = Client::connect_for(ensemble.addr(1), 60_000).expect("a session");
+    let watch = Request::AddWatch { path: path.clone(), mode: 0 };
+    deaf.call(&watch).expect("it serves").result.expect("a watch");
+    until("64 MiB are unread", seconds(50), || {
+        writer.set(&path, b"x").expect("it serves");
+        ensemble.log(1).contains("does not read its replies is cut off").then_some(())
+    });
+    assert_eq!(writer.get(&path).expect("others are served"), b"x");
+    drop(deaf);
 }
 
 #[test]

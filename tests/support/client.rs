@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use wire::{
     Acl, ConnectRequest, ConnectResponse, CreateMode, ErrorCode, Request, Response, WatcherEvent,
-    decode_notification, decode_reply, encode_request, frame,
+    decode_notification, decode_reply, encode_request,
 };
 
 /// The timeout that a session is asked for, where nobody says otherwise.
 const TIMEOUT_MS: i32 = 20_000;
+/// The longest answer: that of a multiRead.
+const ANSWER_MAX: usize = 65 << 20;
 /// How long any answer may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -190,7 +192,7 @@ impl<S: Read + Write> Client<S> {
         let mut len = [0; 4];
         self.stream.read_exact(&mut len)?;
         let len = usize::try_from(i32::from_be_bytes(len)).map_err(io::Error::other)?;
-        assert!(len <= frame::MAX_LEN_DEFAULT, "a frame of {len} bytes");
+        assert!(len <= ANSWER_MAX, "a frame of {len} bytes");
         let mut payload = vec![0; len];
         self.stream.read_exact(&mut payload)?;
         Ok(payload)

@@ -12,6 +12,9 @@ use crate::auth;
 use crate::clients::ConnId;
 use crate::membership;
 
+/// Bytes that a multiRead reads: a request of some kilobytes may ask for gigabytes.
+const MULTI_READ_MAX: usize = 64 << 20;
+
 impl Engine {
     /// Answers a read, and leaves the watch it asks for.
     pub(super) fn execute(&mut self, conn: ConnId, xid: i32, request: Request) -> Vec<u8> {
@@ -45,10 +48,7 @@ impl Engine {
                 let (acl, stat) = self.tree.get_acl(&path, &who)?;
                 Response::GetAcl { acl, stat: self.shown(&path, stat) }
             }
-            Request::MultiRead { ops } => {
-                let results = ops.into_iter().map(|op| self.read_one(&who, op)).collect();
-                Response::Multi { results }
-            }
+            Request::MultiRead { ops } => Response::Multi { results: self.read_all(&who, ops) },
             Request::Unreadable { .. } => return Err(ErrorCode::MarshallingError),
             Request::WhoAmI => Response::WhoAmI { identities: auth::users(&who) },
             Request::GetEphemerals { prefix } => {
@@ -151,6 +151,18 @@ impl Engine {
         Ok((children, self.shown(path, stat)))
     }
 
+    /// The operations of a multiRead. From the one on for which the reply has no room, all are refused.
+    fn read_all(&self, who: &[Identity], ops: Vec<Request>) -> Vec<OpResult> {
+        let mut bytes = 0;
+        let read = |op| {
+            let result = (bytes <= MULTI_READ_MAX).then(|| self.read_one(who, op));
+            bytes += result.as_ref().map_or(0, length);
+            let code = ErrorCode::MarshallingError.code();
+            result.filter(|_| bytes <= MULTI_READ_MAX).unwrap_or(OpResult::Error { code })
+        };
+        ops.into_iter().map(read).collect()
+    }
+
     /// One operation of a multiRead. It leaves no watch, whatever it says, as in ZooKeeper.
     fn read_one(&self, who: &[Identity], op: Request) -> OpResult {
         let read = || match op {
@@ -203,6 +215,15 @@ impl Engine {
             encode_notification(-1, &event, &mut bytes);
             client.tell(bytes);
         }
+    }
+}
+
+/// Bytes of what was read.
+fn length(result: &OpResult) -> usize {
+    match result {
+        OpResult::GetData { data, .. } => data.as_deref().map_or(0, <[u8]>::len),
+        OpResult::GetChildren { children } => children.iter().map(|name| 4 + name.len()).sum(),
+        _ => 0,
     }
 }
 

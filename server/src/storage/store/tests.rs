@@ -78,6 +78,21 @@ fn a_damaged_newest_snapshot_is_passed_over_with_a_note() {
 }
 
 #[test]
+fn a_store_without_a_readable_snapshot_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    store.append(&entry(1, 1)).unwrap();
+    store.snapshot(Zxid::new(1, 1), vec![1; 100]).unwrap();
+    let path = store.directory().join("snapshot.0000000100000001");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[50] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let said = Store::<u64, Vec<u8>>::open(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("no snapshot is readable"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
 fn an_installed_snapshot_replaces_everything_and_leftovers_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(dir.path());
