@@ -31,18 +31,26 @@ pub(crate) fn smallest<S: Excerpted>(
     shrink.finish(&kept)
 }
 
+/// Of a value that more have written, the writers are looked for among neighbours.
+const WRITERS_MAX: usize = 8;
+
 struct Shrink<'a, 'b, S: Excerpted> {
     whole: Whole<'a, S>,
     budget: &'b mut Budget,
 }
 
 impl<S: Excerpted> Shrink<'_, '_, S> {
-    /// A conflict is mostly among neighbours: looks at the suspects, then at the last 8 calls, 16, 32, …
+    /// Looks at the suspects; at these and whoever wrote what they saw; and, for a conflict is mostly among
+    /// neighbours, at the last 8 calls, 16, 32, …
     fn first(&mut self, suspects: &[usize]) -> Option<Vec<usize>> {
         let mut kept = suspects.to_vec();
         kept.sort_unstable();
         if self.is_broken(&kept) {
             return Some(kept);
+        }
+        let with_writers = self.with_writers(&kept);
+        if with_writers.len() > kept.len() && self.is_broken(&with_writers) {
+            return Some(with_writers);
         }
         let all = self.relevant(&kept);
         let mut length = 8;
@@ -60,6 +68,16 @@ impl<S: Excerpted> Shrink<'_, '_, S> {
             }
             length *= 2;
         }
+    }
+
+    fn with_writers(&self, suspects: &[usize]) -> Vec<usize> {
+        let seen = suspects.iter().filter_map(|&n| S::observes(&self.whole.calls[n]));
+        let writers = seen.filter_map(|value| self.whole.writers.get(&value));
+        let all = writers.flat_map(|writers| writers.between(0, u64::MAX).take(WRITERS_MAX));
+        let mut kept: Vec<usize> = suspects.iter().copied().chain(all).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        kept
     }
 
     /// What began before the suspects had ended; and who wrote what they saw may have come too late.
