@@ -163,6 +163,38 @@ fn a_cut_history_is_judged_up_to_the_cut_and_is_not_sound() {
     }
 }
 
+/// Writes of one client, and an end that is none.
+fn long() -> String {
+    let write = |n: u64| {
+        let head = |index: u64, kind: &str| {
+            format!(
+                r#"{{"index":{index},"time":{index},"process":0,"type":"{kind}","f":"write","key":"/r0","value":{n}"#
+            )
+        };
+        let stat = format!(r#"{{"czxid":"0x1","mzxid":"{n:#x}","version":{n}}}"#);
+        let answer = format!(r#""node":"n1","session":"0x1","zxid":"{n:#x}","stat":{stat}"#);
+        format!("{}}}\n{},{answer}}}\n", head(2 * n - 2, "invoke"), head(2 * n - 1, "ok"))
+    };
+    (1..=5_000).map(write).collect::<String>() + "garbage\n"
+}
+
+#[test]
+fn a_run_that_does_not_fit_into_memory_is_unknown_and_has_its_report() {
+    let scratch = Scratch::new();
+    let run = stored_run(&scratch, &long());
+    let output = zoobreak(&["check", &text_of(run.path()), "--budget-memory", "1"]);
+    assert_eq!(code(&output), 2, "{}{}", stdout(&output), stderr(&output));
+    let verdict: Value = run.read_json("verdict.json").expect("it is written");
+    let said = verdict["sentence"].as_str().expect("a text");
+    assert!(verdict["outcome"] == "unknown" && said.contains("gave up at operation "), "{said}");
+    assert!(said.contains("at 1048576 bytes of memory") && said.contains("--stream"), "{said}");
+    let page = fs::read_to_string(run.path().join("report.html")).expect("it is written");
+    assert!(page.contains("unknown</h1>") && page.contains("The history is long"), "{page}");
+    let output = zoobreak(&["check", &text_of(run.path())]);
+    assert_eq!(code(&output), 3, "all of it is read: {}", stdout(&output));
+    assert!(stderr(&output).contains("history.jsonl:10001: not JSON"), "{}", stderr(&output));
+}
+
 #[test]
 fn a_server_with_a_wrong_configuration_is_refused() {
     let scratch = Scratch::new();
