@@ -79,6 +79,29 @@ fn a_history_keeps_its_verdict_in_every_form() {
 }
 
 #[test]
+fn a_stale_read_is_sequentially_consistent_and_one_that_goes_back_is_not() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let path = scratch.path().join("a.log").display().to_string();
+    let read = |value: u32| {
+        format!(
+            "INFO  jepsen.util - 3\t:invoke\t:read\tnil\n\
+             INFO  jepsen.util - 3\t:ok\t:read\t{value}\n"
+        )
+    };
+    let stale = format!("{LOG}{}", read(1));
+    let back = format!("{LOG}{}{}", read(2), read(1));
+    let promises = ["linearizable", "zookeeper", "sequential"];
+    for (text, exits) in [(LOG, [0, 0, 0]), (&*stale, [1, 0, 0]), (&*back, [1, 1, 1])] {
+        fs::write(&path, text).expect("a scratch directory");
+        for (promise, exit) in promises.into_iter().zip(exits) {
+            let judged =
+                zoobreak(&["check", &path, "--spec", "cas-register", "--consistency", promise]);
+            assert_eq!(judged.status.code(), Some(exit), "{promise}: {}", told(&judged));
+        }
+    }
+}
+
+#[test]
 fn a_violation_is_told_and_written_down() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let path = |name: &str| scratch.path().join(name).display().to_string();
@@ -174,13 +197,18 @@ fn what_cannot_be_is_refused_in_words() {
     fs::write(path("a.log"), LOG).expect("a scratch directory");
     fs::write(path("bad.edn"), "{:process 0, :type :ok, :f :read, :value 1}\n").expect("scratch");
     fs::write(path("tree.jsonl"), TREE).expect("a scratch directory");
-    let cases: [(&[&str], i32, &str); 7] = [
+    let cases: [(&[&str], i32, &str); 8] = [
         (
             &["history", "convert", &path("tree.jsonl"), &path("tree.edn")],
             64,
             "1 connections, reads without sync and operations on a tree",
         ),
         (&["check", &path("a.log"), "--spec", "stack"], 64, "known are cas-register"),
+        (
+            &["check", &path("a.log"), "--spec", "register", "--consistency", "eventual"],
+            64,
+            "known are linearizable, sequential, zookeeper",
+        ),
         (&["check", &path("a.log"), "--spec", "queue"], 3, "line 1: field `f`"),
         (&["check", &path("bad.edn"), "--spec", "register"], 3, "bad.edn:1: field `type`"),
         (&["check", &path("absent"), "--spec", "register"], 64, "no such"),

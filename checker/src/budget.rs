@@ -51,6 +51,12 @@ impl Budget {
         Budget { limits: Limits { bytes, ..self.limits }, ..self.clone() }
     }
 
+    /// The same memory, and one of `n` equal parts of the time that is left.
+    pub(crate) fn part(&self, n: u32) -> Budget {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        Budget::new(Limits { time: left / n.max(1), ..self.limits })
+    }
+
     /// Called at every step, with the bytes held; the clock is read at every 64th.
     pub(crate) fn step(&mut self, bytes: usize) -> Result<(), Exhausted> {
         if bytes > self.limits.bytes {

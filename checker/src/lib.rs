@@ -18,6 +18,6 @@ mod words;
 
 pub use budget::{Budget, Exhausted, Limits};
 pub use check::{Error, check, check_history, check_run, check_within};
-pub use foreign::{SPECS, Senseless, Spec, check_foreign};
+pub use foreign::{CONSISTENCIES, Consistency, SPECS, Senseless, Spec, check_foreign};
 pub use stream::{FileError, check_file, check_own};
 pub use verdict::{Check, Exit, Fact, Outcome, Soundness, Steps, Verdict, Witness};

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use checker::{Exit, FileError, Limits, SPECS, Spec, Verdict};
+use checker::{CONSISTENCIES, Consistency, Exit, FileError, Limits, SPECS, Spec, Verdict};
 use clap::Args;
 use history::foreign::{Format, Options};
 use history::{Manifest, RunDir};
@@ -29,6 +29,15 @@ pub(super) struct Check {
     /// text) against a specification
     #[arg(long, value_name = "NAME", value_parser = spec_named)]
     spec: Option<Spec>,
+    /// What the specification's operations are promised to be: linearizable, sequential or zookeeper
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "linearizable",
+        requires = "spec",
+        hide_default_value = true
+    )]
+    consistency: Consistency,
     /// Judge linearizability alone, of one of zoobreak's own histories of registers, while it is read:
     /// for histories that are too long to hold
     #[arg(long, conflicts_with = "spec")]
@@ -76,11 +85,17 @@ fn after_help() -> String {
     let specs: Vec<_> =
         SPECS.iter().map(|spec| format!("  {:13} {}", spec.name, spec.operations)).collect();
     let specs = specs.join("\n");
+    let promises: Vec<_> =
+        CONSISTENCIES.iter().map(|(name, _, what)| format!("  {name:13} {what}")).collect();
+    let promises = promises.join("\n");
     format!(
         "Of a run directory, verdict.json and report.html are written again.
 
 Specifications:
 {specs}
+
+Promises of consistency, of which the latter two look at all objects at once:
+{promises}
 
 {EXIT_CODES}
 
@@ -89,7 +104,8 @@ Examples:
   zoobreak check results/latest-invalid
   zoobreak check history.jsonl
   zoobreak check history.jsonl --stream
-  zoobreak check history.edn --spec cas-register --keyed --out results/history"
+  zoobreak check history.edn --spec cas-register --keyed --out results/history
+  zoobreak check history.jsonl --spec znodes --consistency zookeeper"
     )
 }
 
@@ -146,6 +162,7 @@ impl Check {
         progress: &mut dyn FnMut(u64, u64),
     ) -> anyhow::Result<Verdict> {
         let limits = self.budget.of_spec();
+        let spec = spec.under(self.consistency);
         checker::check_file(file, self.form.options(), spec, limits, progress).map_err(|error| {
             match error {
                 FileError::Read(error) => anyhow::Error::new(error),

@@ -58,7 +58,7 @@ impl Positions {
         self.0.len()
     }
 
-    fn is_subset(&self, other: &Positions) -> bool {
+    pub(super) fn is_subset(&self, other: &Positions) -> bool {
         self.0.len() <= other.0.len() && self.iter().all(|call| other.has(call))
     }
 }

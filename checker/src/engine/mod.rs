@@ -20,6 +20,7 @@ mod open;
 mod queue;
 mod returns;
 mod search;
+mod sessions;
 mod set;
 mod shortcut;
 mod zones;
@@ -29,6 +30,7 @@ use spec::Searchable;
 /// The register that `bench` generates histories of.
 pub use spec::{CasRegister, plain};
 
+pub use sessions::{Asked, RealTime, Sessions, decide_sessions};
 pub use shortcut::{Decidable, Shortcut};
 
 use crate::budget::{Budget, Exhausted};

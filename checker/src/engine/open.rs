@@ -212,7 +212,7 @@ pub(super) fn is_late<S: Searchable>(state: &S, call: &Call<S>) -> bool {
 
 /// The state after the call, if it is possible. A call of unknown outcome that changes nothing is
 /// as good as not made.
-fn effect<S: Searchable>(state: &S, call: &Call<S>) -> Option<S> {
+pub(super) fn effect<S: Searchable>(state: &S, call: &Call<S>) -> Option<S> {
     let mut after = state.clone();
     let placed = match &call.ret {
         Some(ret) => after.is_valid_step(&call.op, ret),

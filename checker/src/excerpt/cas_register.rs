@@ -26,6 +26,11 @@ impl Excerpted for CasRegister {
         }
     }
 
+    /// Who was refused may have met any value but one.
+    fn is_told_by_value(call: &Call<Self>) -> bool {
+        call.ret != Some(Ret::Differs)
+    }
+
     /// Whoever finds a value of which every writer is shown that it can have met finds the last write
     /// shown: one that is left out in between would have replaced it. Who finds another value says
     /// nothing about these, and who did not find one may have met any write.

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use crate::budget::Budget;
 use crate::engine::{Call, Decidable, Decision, Shortcut, decide, shortcut};
 
-pub(crate) use shrink::{Smallest, smallest};
+pub(crate) use shrink::{Smallest, leave_out, smallest};
 
 /// A specification whose histories have excerpts.
 pub(crate) trait Excerpted: Decidable {
@@ -38,6 +38,12 @@ pub(crate) trait Excerpted: Decidable {
     fn observes(call: &Call<Self>) -> Option<i64> {
         let _ = call;
         None
+    }
+
+    /// Does the call show nothing of changes but by the value it [observes](Excerpted::observes)?
+    fn is_told_by_value(call: &Call<Self>) -> bool {
+        let _ = call;
+        false
     }
 
     /// What the calls at the positions `kept` (ascending) say when nothing is known of the others

@@ -26,13 +26,35 @@ pub(crate) fn smallest<S: Excerpted>(
     let mut kept = shrink.first(suspects)?;
     let (reads, changes): (Vec<usize>, Vec<usize>) =
         kept.iter().copied().partition(|&n| only_reads(&calls[n]));
-    shrink.drop_from(&mut kept, &reads);
-    shrink.drop_from(&mut kept, &changes);
+    for candidates in [reads, changes] {
+        leave_out(&mut kept, &candidates, |rest| shrink.is_broken(rest));
+    }
     shrink.finish(&kept)
 }
 
 /// Of a value that more have written, the writers are looked for among neighbours.
 const WRITERS_MAX: usize = 8;
+
+/// Leaves out of `kept` as many of `candidates` as possible, in ever smaller groups; both are ascending.
+pub(crate) fn leave_out(
+    kept: &mut Vec<usize>,
+    candidates: &[usize],
+    mut is_broken: impl FnMut(&[usize]) -> bool,
+) {
+    let mut left = candidates.to_vec();
+    let mut size = left.len();
+    while size > 0 {
+        for group in left.chunks(size) {
+            let rest: Vec<_> =
+                kept.iter().copied().filter(|n| group.binary_search(n).is_err()).collect();
+            if rest.len() < kept.len() && is_broken(&rest) {
+                *kept = rest;
+            }
+        }
+        left.retain(|n| kept.binary_search(n).is_ok());
+        size = size.min(2 * left.len()) / 2;
+    }
+}
 
 struct Shrink<'a, 'b, S: Excerpted> {
     whole: Whole<'a, S>,
@@ -91,23 +113,6 @@ impl<S: Excerpted> Shrink<'_, '_, S> {
             call.start <= last || S::changes(call).is_some_and(|value| seen.contains(&value))
         };
         (0..calls.len()).filter(relevant).collect()
-    }
-
-    /// Leaves out as many of `candidates` as possible, in ever smaller groups.
-    fn drop_from(&mut self, kept: &mut Vec<usize>, candidates: &[usize]) {
-        let mut left = candidates.to_vec();
-        let mut size = left.len();
-        while size > 0 {
-            for group in left.chunks(size) {
-                let rest: Vec<_> =
-                    kept.iter().copied().filter(|n| group.binary_search(n).is_err()).collect();
-                if rest.len() < kept.len() && self.is_broken(&rest) {
-                    *kept = rest;
-                }
-            }
-            left.retain(|n| kept.binary_search(n).is_ok());
-            size = size.min(2 * left.len()) / 2;
-        }
     }
 
     fn is_broken(&mut self, kept: &[usize]) -> bool {

@@ -1,9 +1,11 @@
 //! Histories from elsewhere against a specification: object by object, on all processors, within
 //! one budget.
 
+mod consistency;
 mod object;
 mod read;
 mod specs;
+mod whole;
 mod znodes;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use crate::budget::{Budget, Exhausted, Limits};
 use crate::verdict::{Check, Outcome, Soundness, Verdict, Witness};
 use crate::words::{count, grouped};
 
+pub use consistency::{CONSISTENCIES, Consistency};
 pub use specs::{SPECS, Spec};
 
 /// A deed that its specification cannot make sense of.
@@ -44,7 +47,8 @@ pub(crate) struct Finding {
     pub(crate) broken: Option<Witness>,
 }
 
-/// Decides whether each object of a history is linearizable. The limits are for all together.
+/// Decides whether a history keeps what is promised: of each object, or of all at once. The limits are for
+/// all together.
 ///
 /// # Errors
 /// When an operation, its argument or its result is none of the specification's.
@@ -100,9 +104,20 @@ pub(crate) fn verdict(
     }
 }
 
+pub(crate) fn examine(
+    objects: &[Vec<&Deed>],
+    spec: Spec,
+    limits: Limits,
+) -> Result<Vec<Finding>, Senseless> {
+    match spec.consistency.between_clients() {
+        None => examine_each(objects, spec, limits),
+        Some(real_time) => (spec.examine_whole)(objects, real_time, &mut Budget::new(limits)),
+    }
+}
+
 /// Each object is one thread's work; whoever is free takes the next. The first violation or
 /// senseless deed ends the work.
-pub(crate) fn examine(
+fn examine_each(
     objects: &[Vec<&Deed>],
     spec: Spec,
     limits: Limits,
@@ -141,14 +156,10 @@ fn sum_up(spec: Spec, findings: &[Finding], start: Instant) -> Check {
     let nothing = (examined == 0).then(|| "nothing to examine".to_owned());
     let reason = undecided.or(nothing).filter(|_| witness.is_none());
     Check {
-        id: "linearizable".to_owned(),
-        name: format!("linearizability of each {}", spec.object),
-        promise: format!(
-            "Operations on each {} take effect in one order that agrees with real \
-                          time.",
-            spec.object
-        ),
-        source: "Herlihy and Wing, \"Linearizability\" (1990)".to_owned(),
+        id: spec.consistency.id().to_owned(),
+        name: spec.consistency.name(spec.object),
+        promise: spec.consistency.promise(spec.object),
+        source: spec.consistency.source().to_owned(),
         binding: true,
         outcome: match (&witness, &reason) {
             (Some(_), _) => Outcome::Invalid,

@@ -15,13 +15,13 @@ use crate::words;
 const STATES_MAX: usize = 3;
 
 /// More operations are no explanation.
-const SHOWN_MAX: usize = 12;
+pub(super) const SHOWN_MAX: usize = 12;
 
 pub(super) fn examine<S: Excerpted<Part = S>, R: Reader<S>>(
-    reader: &mut R,
     deeds: &[&Deed],
     budget: &mut Budget,
 ) -> Result<Finding, Senseless> {
+    let mut reader = R::default();
     let mut calls: Vec<Call<S>> = Vec::with_capacity(deeds.len());
     let mut sources = Vec::with_capacity(deeds.len());
     for deed in deeds {
@@ -31,7 +31,7 @@ pub(super) fn examine<S: Excerpted<Part = S>, R: Reader<S>>(
             sources.push(*deed);
         }
     }
-    let object = Object { reader: &*reader, sources: &sources, calls: &calls };
+    let object = Object { reader: &reader, sources: &sources, calls: &calls };
     let (engine, found) = match shortcut(&calls) {
         Some(found) => (S::SHORTCUT, object.short(found, budget)),
         None => ("search", object.searched(decide(S::default(), &calls, budget), budget)),
@@ -124,7 +124,7 @@ fn possible<S: Decidable, R: Reader<S>>(reader: &R, states: &[S]) -> String {
 }
 
 /// The deeds in flight together with one, and last that one.
-fn around<'a>(sources: &[&'a Deed], blamed: &'a Deed) -> Vec<&'a Deed> {
+pub(super) fn around<'a>(sources: &[&'a Deed], blamed: &'a Deed) -> Vec<&'a Deed> {
     let end = blamed.answered_at().unwrap_or(u64::MAX);
     let in_flight = sources.iter().filter(|deed| {
         let ends = deed.answered_at().unwrap_or(u64::MAX);
@@ -138,12 +138,12 @@ fn around<'a>(sources: &[&'a Deed], blamed: &'a Deed) -> Vec<&'a Deed> {
 }
 
 /// Why there is no order, of deeds of which the last has no place.
-struct Story<'a> {
-    shown: Vec<&'a Deed>,
-    why: String,
+pub(super) struct Story<'a> {
+    pub(super) shown: Vec<&'a Deed>,
+    pub(super) why: String,
     /// As many of these as fit into one order.
-    order: Vec<&'a Deed>,
-    expected: Option<String>,
+    pub(super) order: Vec<&'a Deed>,
+    pub(super) expected: Option<String>,
 }
 
 impl<'a> Story<'a> {
@@ -151,7 +151,7 @@ impl<'a> Story<'a> {
         Story { shown, why, order: Vec::new(), expected: None }
     }
 
-    fn witness(self) -> Witness {
+    pub(super) fn witness(self) -> Witness {
         let Story { shown, why, order, expected } = self;
         let [others @ .., blamed] = &*shown else { unreachable!("a violation has operations") };
         let others: Vec<_> = others.iter().map(|deed| clause(deed)).collect();
@@ -172,7 +172,7 @@ impl<'a> Story<'a> {
 }
 
 /// ", after client 0's write 1 -> ok (line 1), then …"
-fn after(order: &[&Deed]) -> String {
+pub(super) fn after(order: &[&Deed]) -> String {
     let deeds: Vec<_> = order.iter().map(|deed| clause(deed)).collect();
     let after = if deeds.is_empty() { "" } else { ", after " };
     format!("{after}{}", deeds.join(", then "))

@@ -16,7 +16,7 @@ pub(super) type Told<S> = (
 );
 
 /// Reads the deeds on one object.
-pub(super) trait Reader<S: Searchable> {
+pub(super) trait Reader<S: Searchable>: Default {
     /// None if nothing can be learnt from it: it certainly did not happen, or it read nobody knows
     /// what.
     fn told(&mut self, deed: &Deed) -> Result<Option<Told<S>>, Senseless>;
@@ -55,16 +55,11 @@ impl Plain {
 
 /// Registers, with compare-and-set or without.
 #[derive(Default)]
-pub(super) struct Registers {
+pub(super) struct Registers<const CAS: bool> {
     values: Plain,
-    without_cas: bool,
 }
 
-impl Registers {
-    pub(super) fn without_cas() -> Registers {
-        Registers { without_cas: true, ..Registers::default() }
-    }
-
+impl<const CAS: bool> Registers<CAS> {
     fn value(&mut self, deed: &Deed, value: &Datum) -> Result<i64, Senseless> {
         match value {
             Datum::Nil => Err(senseless(deed, "value", "nil is no value to write or expect")),
@@ -80,7 +75,7 @@ impl Registers {
     }
 }
 
-impl Reader<CasRegister> for Registers {
+impl<const CAS: bool> Reader<CasRegister> for Registers<CAS> {
     fn told(&mut self, deed: &Deed) -> Result<Option<Told<CasRegister>>, Senseless> {
         use plain::{Op, Ret};
         match deed.f.as_str() {
@@ -97,7 +92,7 @@ impl Reader<CasRegister> for Registers {
                 let op = Op::Write(self.value(deed, &deed.asked)?);
                 Ok(happened(deed, op, Ret::Written))
             }
-            "cas" if !self.without_cas => {
+            "cas" if CAS => {
                 echoes(deed)?;
                 let Some([expected, value]) = deed.asked.elements() else {
                     let message = format!("expected [expected new], found {}", deed.asked);

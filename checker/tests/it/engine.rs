@@ -1,47 +1,12 @@
 //! The engine against a search that tries every order: random small histories, both verdicts.
 
-use std::collections::HashSet;
-
 use checker::engine::{Call, Decision, decide};
 use checker::{Budget, Limits};
 use proptest::prelude::*;
 use spec::{CasRegister, Register, Searchable, plain, versioned};
 use stateright::semantics::SequentialSpec;
 
-/// The truth: is there an order of these calls, leaving out any without end, that extends real
-/// time and that the specification accepts?
-pub(crate) fn brute_force<S: Searchable>(initial: &S, calls: &[Call<S>]) -> bool {
-    has_order(initial, calls, 0, &mut HashSet::new())
-}
-
-/// Of calls that are not `done`, a set of positions. `dead` are the points from which none was found.
-fn has_order<S: Searchable>(
-    state: &S,
-    calls: &[Call<S>],
-    done: u32,
-    dead: &mut HashSet<(u32, S)>,
-) -> bool {
-    let left = || (0..calls.len()).filter(|n| done & (1 << n) == 0);
-    let Some(first_end) = left().filter_map(|n| calls[n].end).min() else { return true };
-    if dead.contains(&(done, state.clone())) {
-        return false;
-    }
-    let found = left().filter(|&n| calls[n].start <= first_end).any(|n| {
-        let mut after = state.clone();
-        let valid = match &calls[n].ret {
-            Some(ret) => after.is_valid_step(&calls[n].op, ret),
-            None => {
-                after.invoke(&calls[n].op);
-                true
-            }
-        };
-        valid && has_order(&after, calls, done | 1 << n, dead)
-    });
-    if !found {
-        dead.insert((done, state.clone()));
-    }
-    found
-}
+use crate::brute_force::brute_force;
 
 fn engine<S: Searchable + Default>(calls: &[Call<S>]) -> Decision<S> {
     decide(S::default(), calls, &mut Budget::new(Limits::default()))

@@ -1,7 +1,10 @@
 //! The checker from outside: histories in, verdicts out.
 
+mod brute_force;
 mod cluster;
+mod consistency;
 mod documented;
+mod drawn;
 mod engine;
 mod engines;
 mod foreign;
