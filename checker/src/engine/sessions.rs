@@ -118,6 +118,9 @@ struct Search<'a, S: Searchable> {
     bytes: usize,
 }
 
+/// A configuration reached, and a call to place after it; none at the beginning.
+type Next = (Option<usize>, Option<u32>);
+
 /// What was placed, and what became of it.
 #[derive(Clone)]
 struct Config<S> {
@@ -165,11 +168,13 @@ impl<'a, S: Searchable + Default> Search<'a, S> {
     }
 
     fn run(&mut self, lost: Lost, configs_max: usize, budget: &mut Budget) -> Sessions<S> {
-        let mut next = vec![(None, None)];
-        let mut later = Vec::new();
+        let mut next: Vec<Next> = vec![(None, None)];
+        let mut later: Vec<Next> = Vec::new();
         loop {
             while let Some((from, call)) = next.pop() {
-                if let Err(exhausted) = budget.step(self.bytes) {
+                // Lists double as they grow.
+                let waiting = 2 * size_of::<Next>() * (next.len() + later.len());
+                if let Err(exhausted) = budget.step(self.bytes + waiting) {
                     return self.gave_up(exhausted);
                 }
                 let Some(config) = self.config(from, call) else { continue };
