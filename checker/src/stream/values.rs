@@ -212,8 +212,7 @@ impl Values {
     }
 
     fn new_chain(&mut self, start: u64, value: i64) -> u64 {
-        let id = self.next_chain;
-        self.next_chain += 1;
+        let id = self.next_id();
         let chain = Chain {
             first_end: None,
             last_start: start,
@@ -225,6 +224,11 @@ impl Values {
         };
         self.chains.insert(id, chain);
         id
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.next_chain += 1;
+        self.next_chain - 1
     }
 
     fn follow(&mut self, expected: i64, value: i64) -> Result<(u64, u32), Trouble> {
@@ -252,14 +256,20 @@ impl Values {
         let block = self.blocks.get_mut(&value).expect("it was placed");
         block.open += 1;
         let id = block.chain.expect("it was placed");
+        let chain = self.begun(id, start, value);
+        chain.due = chain.due.min(end);
+        Ok(())
+    }
+
+    /// A call on a value of the chain has begun.
+    fn begun(&mut self, id: u64, start: u64, value: Value) -> &mut Chain {
         let chain = self.chains.get_mut(&id).expect("blocks keep their chain");
         chain.last_start = chain.last_start.max(start);
-        chain.due = chain.due.min(end);
         let (ended, last_start) = (chain.first_end.is_some(), chain.last_start);
         if ended {
             self.rank(id, last_start, value);
         }
-        Ok(())
+        self.chains.get_mut(&id).expect("blocks keep their chain")
     }
 
     fn ended(&mut self, value: Value, now: u64) -> Result<(), Trouble> {
@@ -347,20 +357,15 @@ impl Values {
         let lost = self.lost.iter().filter(plain).max_by_key(|(_, lost)| lost.start);
         let Some(lost) = lost.map(|(value, _)| *value) else { return Err(Trouble::Whole) };
         self.lost.remove(&lost);
-        let id = self.next_chain;
-        self.next_chain += 1;
+        let id = self.next_id();
         self.rank(id, start, Some(lost));
         Ok(())
     }
 
     /// As if a read of the block had begun at `start`, and ended now.
     fn seen_between(&mut self, id: u64, place: u32, start: u64, now: u64) {
-        let chain = self.chains.get_mut(&id).expect("it was chosen among them");
-        chain.last_start = chain.last_start.max(start);
-        let (ended, last_start, value) = (chain.first_end.is_some(), chain.last_start, chain.value);
-        if ended {
-            self.rank(id, last_start, value);
-        }
+        let value = self.chains[&id].value;
+        self.begun(id, start, value);
         self.reach(id, place, now);
     }
 
