@@ -27,8 +27,9 @@ const MAY_USE: [(&str, &[&str]); 14] = [
 ];
 
 /// What one of our packages may use in its tests beyond that.
-const MAY_USE_IN_TESTS: [(&str, &str); 6] = [
+const MAY_USE_IN_TESTS: [(&str, &str); 7] = [
     ("model", "tree"),
+    ("tree", "spec"),
     ("zoobreak", "wire"),
     ("wire", "fuzz"),
     ("server", "fuzz"),

@@ -43,7 +43,10 @@ impl Znodes {
         if owner.is_some_and(|session| self.closed.contains(&session)) {
             return Err(Refusal::SessionExpired);
         }
-        let Some(above) = parent(path) else { return Err(Refusal::NodeExists) };
+        let numbered_at_root = sequential.then_some("/");
+        let Some(above) = parent(path).or(numbered_at_root) else {
+            return Err(Refusal::NodeExists);
+        };
         let above_it = self.node(above)?;
         let number = if sequential { format!("{:010}", above_it.created) } else { String::new() };
         let path = format!("{path}{number}");

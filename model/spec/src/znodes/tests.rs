@@ -141,6 +141,7 @@ fn the_parent_counts_for_sequential_ones() {
         (delete("/a/n0000000000", -1), Ret::Done),
         (numbered("/a/m-"), created("/a/m-0000000002")),
         (numbered("/a/"), created("/a/0000000003")),
+        (numbered("/"), created("/0000000001")),
     ]));
     assert!(!after_a([(numbered("/a/n"), created("/a/n0000000001"))]));
     assert!(!after_a([(numbered("/a/n"), created("/a/n"))]));

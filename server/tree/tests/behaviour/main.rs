@@ -7,4 +7,5 @@ mod multi;
 mod quota;
 mod reaped;
 mod rules;
+mod specification;
 mod watches;

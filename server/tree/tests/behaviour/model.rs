@@ -48,7 +48,7 @@ fn txn() -> impl Strategy<Value = Txn> {
 }
 
 /// A history that begins with open sessions, so that most writes are allowed.
-fn txns() -> impl Strategy<Value = Vec<Txn>> {
+pub(crate) fn txns() -> impl Strategy<Value = Vec<Txn>> {
     vec(txn(), 0..80).prop_map(|mut rest| {
         let mut all: Vec<Txn> = SESSIONS
             .map(|id| Txn::CreateSession { id, timeout_ms: 5, password: [1; 16] })
