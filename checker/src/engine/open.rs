@@ -36,6 +36,18 @@ pub(super) struct Now {
     lost: Vec<Alike>,
 }
 
+impl Now {
+    /// Will no other call be answered?
+    pub(super) fn waits_only(&self, call: u32) -> bool {
+        self.pending == [call]
+    }
+
+    /// Is there no call of unknown outcome that might still take effect?
+    pub(super) fn is_without_lost(&self) -> bool {
+        self.lost.is_empty()
+    }
+}
+
 /// Of the calls of a kind, those that were invoked and have not taken effect everywhere.
 #[derive(Clone, Copy)]
 struct Alike {
@@ -162,7 +174,7 @@ impl<'a, S: Searchable> Open<'a, S> {
 
     /// Places a call, and all that follow from it for free; none when it cannot be placed, or an
     /// open call could then never be.
-    fn place(&self, config: &Config<S>, call: u32) -> Option<Config<S>> {
+    pub(super) fn place(&self, config: &Config<S>, call: u32) -> Option<Config<S>> {
         if self.has(config, call) {
             return None;
         }

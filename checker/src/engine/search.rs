@@ -126,6 +126,42 @@ impl<S: Searchable> Search<'_, S> {
 
     /// Keeps the configurations that contain the call; false, if none does.
     fn answered(&mut self, call: u32) -> Result<bool, Exhausted> {
+        self.budget.step(0)?;
+        let is_possible = match self.alone(call) {
+            Some(is_possible) => is_possible,
+            None => self.extended(call)?,
+        };
+        if is_possible {
+            self.frontier.iter_mut().for_each(|config| config.done.remove(call));
+            self.open.answered(call);
+            self.retire();
+        }
+        Ok(is_possible)
+    }
+
+    /// The quick way where there is little to choose: the call has taken effect everywhere, or it is
+    /// the only one, in the only configuration, that waits for its answer. None where that does not do.
+    fn alone(&mut self, call: u32) -> Option<bool> {
+        if self.frontier.iter().all(|config| config.done.has(call)) {
+            return (self.frontier.len() <= self.width).then_some(true);
+        }
+        let [only] = self.frontier.as_mut_slice() else { return None };
+        let is_all = self.open.now.is_without_lost();
+        if !self.open.now.waits_only(call) || !is_all && self.width == usize::MAX {
+            return None;
+        }
+        match self.open.place(only, call) {
+            Some(after) => {
+                *only = after;
+                self.all &= is_all;
+                Some(true)
+            }
+            None => is_all.then_some(false),
+        }
+    }
+
+    /// Keeps the ways to place the call, as far as there is room; false, if there is none.
+    fn extended(&mut self, call: u32) -> Result<bool, Exhausted> {
         let mut found = Frontier::default();
         let (has, lack): (Vec<_>, Vec<_>) =
             self.frontier.iter().partition(|config| config.done.has(call));
@@ -150,10 +186,7 @@ impl<S: Searchable> Search<'_, S> {
         if next.is_empty() {
             return Ok(false);
         }
-        next.iter_mut().for_each(|config| config.done.remove(call));
-        self.open.answered(call);
         self.frontier = next;
-        self.retire();
         Ok(true)
     }
 
@@ -197,13 +230,18 @@ impl<S: Searchable> Search<'_, S> {
 
 type Event = (u64, Moment, u32);
 
+/// In order of time, invocations before answers.
 fn moments<S: Searchable>(calls: &[Call<S>]) -> Vec<Event> {
-    let mut moments = Vec::with_capacity(2 * calls.len());
+    let ends = (0..).zip(calls).filter_map(|(position, call)| Some((call.end?, position)));
+    let mut ends: Vec<(u64, u32)> = ends.collect();
+    ends.sort_unstable();
+    let mut moments = Vec::with_capacity(calls.len() + ends.len());
+    let mut ends = ends.into_iter().map(|(end, call)| (end, Moment::Answered, call)).peekable();
     for (position, call) in (0..).zip(calls) {
+        moments.extend(std::iter::from_fn(|| ends.next_if(|(end, ..)| *end < call.start)));
         moments.push((call.start, Moment::Invoked, position));
-        moments.extend(call.end.map(|end| (end, Moment::Answered, position)));
     }
-    moments.sort_unstable();
+    moments.extend(ends);
     moments
 }
 
